@@ -1,0 +1,219 @@
+/**
+ * What node/ sees of sync/: a replica with a directory of accounts, and accounts with mailboxes. Types only. The IMAP
+ * and SMTP servers are written against these, and tested on the memory twin in node/imap/memory.ts.
+ *
+ * Promises of writing calls resolve when the change is durable here and on one more member, if any can be reached
+ * (mailbox-consistency rule 7). They reject with ClientFault or Temporary (faults.ts); then nothing was acknowledged.
+ */
+import type {
+	AccountId,
+	Address,
+	EntryId,
+	MailboxId,
+	Milliseconds,
+	ModSeq,
+	NodeId,
+	Origin,
+	Uid,
+} from "./ids.ts";
+import type { Bodies, BodyRef } from "./ports/bodies.ts";
+import type { Cancel } from "./ports/clock.ts";
+import type { PeerState } from "./ports/network.ts";
+
+/** Special-use of a mailbox (RFC 6154), or INBOX. */
+export type Role = "inbox" | "drafts" | "sent" | "junk" | "trash" | "archive";
+
+export interface MailboxInfo {
+	readonly id: MailboxId;
+	/** Full name, levels separated by "/"; the inbox is "INBOX". Unicode, NFC. */
+	readonly name: string;
+	readonly role: Role | undefined;
+	readonly subscribed: boolean;
+}
+
+/** One message as clients of this node see it. Changes come as new objects. */
+export interface Message {
+	readonly uid: Uid;
+	readonly entry: EntryId;
+	readonly modSeq: ModSeq;
+	/** IMAP flags and keywords, sorted, without \Recent. Compare keywords without case. */
+	readonly flags: readonly string[];
+	readonly internalDateMilliseconds: Milliseconds;
+	/** When it came into this mailbox (RFC 8514). */
+	readonly savedMilliseconds: Milliseconds;
+	readonly body: BodyRef;
+}
+
+export interface MailboxStatus {
+	readonly messages: number;
+	readonly unseen: number;
+	readonly deleted: number;
+	readonly sizeBytes: number;
+	readonly uidNext: number;
+	readonly uidValidity: number;
+	readonly highestModSeq: number;
+}
+
+export type FlagChange = {
+	readonly mode: "add" | "remove" | "replace";
+	readonly flags: readonly string[];
+};
+
+export interface NewMessage {
+	readonly body: BodyRef;
+	readonly flags: readonly string[];
+	/** Default: now. */
+	readonly internalDateMilliseconds?: Milliseconds | undefined;
+}
+
+/** Where messages went. `uids` is undefined when the numberer did not answer in time; the messages are safe. */
+export interface Placed {
+	readonly uidValidity: number;
+	readonly uids: readonly Uid[] | undefined;
+}
+
+/**
+ * A mailbox that a session looks at, live. Synchronous reads show one moment: what clients of this node may be told.
+ * A session keeps what its client knows and tells it the difference.
+ */
+export interface SelectedMailbox {
+	readonly id: MailboxId;
+	readonly uidValidity: number;
+	/** Also what the client is told as UIDNEXT: E + 1 (rule 6). */
+	readonly uidNext: number;
+	readonly highestModSeq: ModSeq;
+	/** Live UIDs, ascending. The array is never changed; a new one comes when the mailbox changes. */
+	uids(): readonly Uid[];
+	get(uid: Uid): Message | undefined;
+	/** The same, but also by a UID that was replaced by renumbering (rule 6: a UID named singly still acts). */
+	resolve(uid: Uid): Message | undefined;
+	/** Moves on with each change. */
+	readonly cursor: number;
+	/** UIDs that appeared, changed or went since `cursor`, or "all" when that is too long ago: then compare everything. */
+	touchedSince(cursor: number): readonly Uid[] | "all";
+	/** Runs after a change became visible (it is durable by then). May be called often; do little. */
+	onChange(run: () => void): Cancel;
+	/** Tells that the mailbox itself is gone (deleted, or its UIDVALIDITY changed): the session must end or unselect. */
+	readonly gone: boolean;
+	/** Rule 8: a client named this UID (of `a:*`: a-1), so some node told it. */
+	named(uid: number): void;
+
+	/** UIDs that are not live (any more) are passed over. */
+	store(uids: readonly Uid[], change: FlagChange): Promise<void>;
+	expunge(uids: readonly Uid[]): Promise<void>;
+	/** Pairs of old and new UID, for COPYUID; `uids` as in Placed. Target by full name; ClientFault NONEXISTENT. */
+	copy(
+		uids: readonly Uid[],
+		target: string,
+	): Promise<Placed & { readonly from: readonly Uid[] }>;
+	move(
+		uids: readonly Uid[],
+		target: string,
+	): Promise<Placed & { readonly from: readonly Uid[] }>;
+	release(): void;
+}
+
+/** One account, for one user's session. Names are full names as in MailboxInfo; "inbox" in any case is INBOX. */
+export interface Account {
+	readonly id: AccountId;
+	readonly address: Address;
+	mailboxes(): readonly MailboxInfo[];
+	/** Names that are subscribed to, also of mailboxes that do not exist (RFC 9051 §6.3.7). */
+	subscriptions(): readonly string[];
+	find(name: string): MailboxInfo | undefined;
+	/** Creates missing parents too. */
+	create(name: string): Promise<void>;
+	remove(name: string): Promise<void>;
+	/** Children go along. Renaming INBOX moves its messages into a new mailbox (RFC 9051 §6.3.6). */
+	rename(from: string, to: string): Promise<void>;
+	subscribe(name: string, on: boolean): Promise<void>;
+	status(name: string): Promise<MailboxStatus>;
+	/** Catches up with the reachable members first, for a bounded time (rule 8). */
+	select(name: string): Promise<SelectedMailbox>;
+	append(name: string, messages: readonly NewMessage[]): Promise<Placed>;
+}
+
+export interface Delivery {
+	readonly body: BodyRef;
+	readonly recipients: readonly AccountId[];
+	/**
+	 * Names the transaction for merging retries: hash over envelope and content as the client sent it, without what this
+	 * node added. Equal keys within one mailbox are one message, unless the earlier one is known to have been confirmed.
+	 */
+	readonly transaction: string;
+	readonly internalDateMilliseconds?: Milliseconds;
+}
+
+export interface User {
+	readonly address: Address;
+	readonly account: AccountId;
+}
+
+/** Domains, users and aliases of the cluster. Reads are from memory. */
+export interface Directory {
+	domains(): readonly string[];
+	isLocalDomain(domain: string): boolean;
+	addDomain(domain: string): Promise<void>;
+	removeDomain(domain: string): Promise<void>;
+	users(): readonly User[];
+	addUser(
+		address: Address,
+		passwordHash: string,
+		options: { createDomain: boolean },
+	): Promise<AccountId>;
+	removeUser(address: Address): Promise<void>;
+	setPasswordHash(address: Address, passwordHash: string): Promise<void>;
+	passwordHash(account: AccountId): string | undefined;
+	aliases(): readonly { readonly alias: Address; readonly target: Address }[];
+	/** A second target makes a list of both. */
+	addAlias(alias: Address, target: Address): Promise<void>;
+	removeAlias(alias: Address): Promise<void>;
+	/** The accounts that mail for this address goes to; empty: no such recipient. */
+	lookup(address: Address): readonly AccountId[];
+	/** The user of exactly this address (no aliases), for login. */
+	user(address: Address): User | undefined;
+}
+
+export interface PeerReport {
+	readonly id: NodeId;
+	readonly name: string;
+	readonly state: PeerState | "draining";
+	readonly rttMilliseconds: number | undefined;
+	/** Changes that this node has and the peer, as far as known here, has not durably. */
+	readonly missingChanges: number;
+	readonly missingBodies: number;
+}
+
+export interface ReplicaReport {
+	readonly cluster: string;
+	readonly node: NodeId;
+	readonly origin: Origin;
+	readonly members: number;
+	readonly up: number;
+	readonly converged: boolean;
+	readonly peers: readonly PeerReport[];
+	readonly accounts: number;
+	readonly messages: number;
+	readonly bodiesWithTooFewCopies: number;
+	/** Bodies that entries name and that have not arrived here yet. */
+	readonly missingBodies: number;
+}
+
+export interface Replica {
+	readonly node: NodeId;
+	readonly directory: Directory;
+	readonly bodies: Bodies;
+	account(id: AccountId): Account | undefined;
+	/** Resolves when the mail is in each recipient's INBOX on `--copies` members, or rejects with Temporary (451). */
+	deliver(delivery: Delivery): Promise<void>;
+	/** The client has seen the 250 of this transaction: the same again is a new message. */
+	confirm(transaction: string): void;
+	report(): ReplicaReport;
+	/** Anything in report() may have changed. */
+	onReport(run: () => void): Cancel;
+	/** One join link for one node (a single line). */
+	invite(ttlMilliseconds: Milliseconds): Promise<string>;
+	remove(node: string): Promise<void>;
+	/** Finishes what is acknowledged, then closes store, bodies and network. */
+	stop(): Promise<void>;
+}

@@ -1,0 +1,109 @@
+/**
+ * Every bound on what a peer, a client or a stranger can fill, each with its reason. Asserted against one another in
+ * test/unit/limits.test.ts. Nothing here imports anything of ours.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+// ---- messages
+/** What most large hosts accept (Gmail 50 MB in), and flat memory makes it safe. */
+export const MESSAGE_BYTES_MAX = 50 * MiB;
+/** Below this a body waits in memory for its group commit; above it is spooled to disk first. */
+export const BODY_MEMORY_BYTES_MAX = 256 * KiB;
+/** All bodies held in memory at once, over all connections; writers wait beyond it. */
+export const BODIES_MEMORY_BYTES_MAX = 64 * MiB;
+/** RFC 5321 §4.5.3.1.6: 1000 octets including CRLF. */
+export const LINE_BYTES_MAX = 998;
+/** RFC 5321 §4.5.3.1.8 asks for at least 100. */
+export const RECIPIENTS_MAX = 1000;
+
+// ---- between nodes
+/** One frame of the replica stream: a full batch of changes or a slice of a snapshot. */
+export const LINK_MESSAGE_BYTES_MAX = 4 * MiB;
+/** What one peer may leave unread before it is dropped to catch up anew: some seconds of a fast peer. */
+export const LINK_QUEUE_BYTES_MAX = 32 * MiB;
+/** Aim of one batch of changes: large enough to amortise a commit, small enough not to stall the loop. */
+export const RECORD_BATCH_BYTES = 256 * KiB;
+export const RECORD_BATCH_COUNT = 500;
+/** Gossip is a hint; larger changes go by the direct stream only. */
+export const GOSSIP_BYTES_MAX = 16 * KiB;
+/** Changes that came before what they depend on. More than this from one peer and they are asked for again in order. */
+export const RECORDS_WAITING_MAX = 20_000;
+/** One question of a joiner. */
+export const REQUEST_BYTES_MAX = 64 * KiB;
+/** Slots are 1024 and each node needs at least one; well above any cluster this design is for. */
+export const MEMBERS_MAX = 64;
+export const INVITES_MAX = 100;
+export const INVITE_TTL_MILLISECONDS_MAX = 30 * 24 * 3600 * 1000;
+/** Bodies asked for at once, over all peers. */
+export const BODY_FETCHES_MAX = 64;
+/** A client's command does not wait longer for a body that is not here. */
+export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
+
+// ---- liveness
+export const HEARTBEAT_MILLISECONDS = 500;
+/** Two missed heartbeats and some jitter. */
+export const SUSPECT_MILLISECONDS = 1_500;
+/** Silent this long is down: below the patience of any SMTP or IMAP client, above a long garbage collection or sync. */
+export const DOWN_MILLISECONDS = 5_000;
+/** SELECT waits this long for what reachable members have (mailbox-consistency.md, rule 8). */
+export const CATCH_UP_MILLISECONDS_MAX = 2_000;
+/** 250 or APPEND OK is not held back longer for copies; then it is 451 / NO [UNAVAILABLE]. */
+export const COPIES_MILLISECONDS_MAX = 30_000;
+/** An appended message is shown within this, or the command says that it is not known yet. */
+export const NUMBERED_MILLISECONDS_MAX = 10_000;
+export const REDIAL_MILLISECONDS_MIN = 100;
+export const REDIAL_MILLISECONDS_MAX = 2_000;
+
+// ---- documents
+/** Entries a segment takes before the next one is begun: 7-90 ms to load, 0.3-4.5 MB in memory. */
+export const SEGMENT_ENTRIES_MAX = 4_000;
+/** Bucket maps of a segment: applying a change costs by the size of the map it touches. */
+export const SEGMENT_BUCKETS = 64;
+export const DIRECTORY_BUCKETS = 16;
+/** Documents kept open; the least recently used is written out beyond it. */
+export const DOCUMENTS_OPEN_MAX = 256;
+/** A snapshot is written after this many changes, so that opening a document replays few. */
+export const SNAPSHOT_EVERY_CHANGES = 500;
+
+// ---- accounts and mailboxes
+export const MAILBOXES_MAX = 10_000;
+export const MAILBOX_NAME_BYTES_MAX = 1_000;
+export const MAILBOX_DEPTH_MAX = 32;
+/** IMAP keywords of one message, and the length of one. */
+export const KEYWORDS_MAX = 64;
+export const KEYWORD_BYTES_MAX = 128;
+export const PASSWORD_BYTES_MAX = 1_024;
+
+// ---- clients
+export const SMTP_CONNECTIONS_MAX = 1_000;
+export const SMTP_CONNECTIONS_PER_SOURCE_MAX = 100;
+export const IMAP_CONNECTIONS_MAX = 5_000;
+export const IMAP_CONNECTIONS_PER_SOURCE_MAX = 2_000;
+/** A command line without its literals (RFC 9051 asks for 8,192 at least; long UID sets need more). */
+export const IMAP_LINE_BYTES_MAX = 64 * KiB;
+/** Literals of one command other than APPEND's message. */
+export const IMAP_LITERAL_BYTES_MAX = 64 * KiB;
+/** Before login a stranger has little to say. */
+export const IMAP_LINE_BEFORE_LOGIN_BYTES_MAX = 8 * KiB;
+/** What waits to be read by a client before we stop producing. */
+export const IMAP_OUTPUT_BYTES_MAX = 1 * MiB;
+/** RFC 9051 §5.4: at least 30 minutes. */
+export const IMAP_IDLE_MILLISECONDS_MAX = 31 * 60_000;
+export const IMAP_LOGIN_MILLISECONDS_MAX = 60_000;
+export const SEARCH_DEPTH_MAX = 64;
+export const SEARCH_KEYS_MAX = 1_000;
+/** Wrong passwords from one address (or /64) a minute; then it waits, others do not. */
+export const LOGIN_FAILURES_PER_MINUTE_MAX = 20;
+export const LOGIN_CACHE_ENTRIES_MAX = 10_000;
+export const LOGIN_CACHE_MILLISECONDS_MAX = 5 * 60_000;
+/** argon2 runs at once: each holds 19 MiB and a thread. */
+export const LOGIN_HASHES_MAX = 4;
+/** MIME nesting; deeper parts are one opaque part. */
+export const MIME_DEPTH_MAX = 100;
+export const MIME_PARTS_MAX = 10_000;
+export const MIME_HEADER_BYTES_MAX = 1 * MiB;
+
+// ---- control
+export const CONTROL_MESSAGE_BYTES_MAX = 1 * MiB;
+export const HTTP_CONNECTIONS_MAX = 500;
