@@ -1,0 +1,75 @@
+/** The Store's exact twin in memory. What commit() returned from survives a crash; nothing else exists. */
+import {
+	type RangeOptions,
+	type Store,
+	StoreFull,
+	type StoreValue,
+	type StoreWrite,
+} from "../ports/store.ts";
+
+export class MemoryStore implements Store {
+	#values = new Map<string, StoreValue>();
+	#sorted: string[] | undefined = [];
+	/** The next commits fail with StoreFull while this is set. */
+	full = false;
+
+	get(key: string): StoreValue | undefined {
+		return this.#values.get(key);
+	}
+
+	range(
+		from: string,
+		to: string,
+		options: RangeOptions = {},
+	): Iterable<readonly [string, StoreValue]> {
+		this.#sorted ??= [...this.#values.keys()].sort();
+		const start = lowerBound(this.#sorted, from);
+		const end = lowerBound(this.#sorted, to);
+		let keys = this.#sorted.slice(start, end);
+		if (options.reverse) keys.reverse();
+		if (options.limit !== undefined) keys = keys.slice(0, options.limit);
+		return keys.map((key) => [key, this.#values.get(key) as StoreValue]);
+	}
+
+	commit(writes: readonly StoreWrite[]): void {
+		if (this.full) throw new StoreFull("the simulated disk is full");
+		for (const [key, value] of writes) {
+			if (value === undefined) {
+				if (this.#values.delete(key)) this.#sorted = undefined;
+				continue;
+			}
+			if (!this.#values.has(key)) this.#sorted = undefined;
+			this.#values.set(
+				key,
+				typeof value === "string" ? value : Uint8Array.from(value),
+			);
+		}
+	}
+
+	/** An independent copy, as a backup of the disk would be. */
+	copy(): MemoryStore {
+		const copy = new MemoryStore();
+		copy.#values = new Map(this.#values);
+		copy.#sorted = undefined;
+		return copy;
+	}
+
+	sizeBytes(): number {
+		let sum = 0;
+		for (const [key, value] of this.#values) sum += key.length + value.length;
+		return sum;
+	}
+
+	close(): void {}
+}
+
+function lowerBound(keys: readonly string[], key: string): number {
+	let low = 0;
+	let high = keys.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((keys[middle] as string) < key) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}
