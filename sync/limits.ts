@@ -78,6 +78,14 @@ export const PASSWORD_BYTES_MAX = 1_024;
 // ---- clients
 export const SMTP_CONNECTIONS_MAX = 1_000;
 export const SMTP_CONNECTIONS_PER_SOURCE_MAX = 100;
+/** RFC 5321 §4.5.3.2.7: a server waits at least 5 minutes for the next command. */
+export const SMTP_IDLE_MILLISECONDS_MAX = 5 * 60_000;
+/** A command line: RFC 4954 §4 asks for 12,288 octets in an AUTH exchange. */
+export const SMTP_LINE_BYTES_MAX = 16 * KiB;
+/** Refused commands of a connection between two accepted messages: some wrong recipients, no dictionary of them. */
+export const SMTP_ERRORS_MAX = 100;
+/** RFC 5321 §6.3: a message with more has run in a circle. */
+export const RECEIVED_FIELDS_MAX = 100;
 export const IMAP_CONNECTIONS_MAX = 5_000;
 export const IMAP_CONNECTIONS_PER_SOURCE_MAX = 2_000;
 /** A command line without its literals (RFC 9051 asks for 8,192 at least; long UID sets need more). */
@@ -99,10 +107,19 @@ export const LOGIN_CACHE_ENTRIES_MAX = 10_000;
 export const LOGIN_CACHE_MILLISECONDS_MAX = 5 * 60_000;
 /** argon2 runs at once: each holds 19 MiB and a thread. */
 export const LOGIN_HASHES_MAX = 4;
+/** Logins that wait for a hash: all, and of one source. At 4 x 18 a second the last one waits some 15 s. */
+export const LOGIN_WAITING_MAX = 1_000;
+export const LOGIN_WAITING_PER_SOURCE_MAX = 100;
+/** Sources whose failures are remembered for a minute. */
+export const LOGIN_SOURCES_MAX = 10_000;
 /** MIME nesting; deeper parts are one opaque part. */
 export const MIME_DEPTH_MAX = 100;
 export const MIME_PARTS_MAX = 10_000;
 export const MIME_HEADER_BYTES_MAX = 1 * MiB;
+
+// ---- certificate
+/** How soon a new certificate in the operator's files is noticed. */
+export const TLS_RELOAD_MILLISECONDS = 5_000;
 
 // ---- control
 export const CONTROL_MESSAGE_BYTES_MAX = 1 * MiB;
