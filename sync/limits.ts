@@ -10,8 +10,12 @@ const MiB = 1024 * KiB;
 export const MESSAGE_BYTES_MAX = 50 * MiB;
 /** Below this a body waits in memory for its group commit; above it is spooled to disk first. */
 export const BODY_MEMORY_BYTES_MAX = 256 * KiB;
-/** All bodies held in memory at once, over all connections; writers wait beyond it. */
+/** All bodies held in memory at once, over all connections; beyond it they go to disk, and writers wait for that. */
 export const BODIES_MEMORY_BYTES_MAX = 64 * MiB;
+/** A stored body: the message and the trace headers that nodes put before it. */
+export const BODY_BYTES_MAX = MESSAGE_BYTES_MAX + 64 * KiB;
+/** One append to the drive: large enough to amortise a sync, small enough not to delay the next one noticeably. */
+export const BODY_APPEND_BYTES_MAX = 8 * MiB;
 /** RFC 5321 §4.5.3.1.6: 1000 octets including CRLF. */
 export const LINE_BYTES_MAX = 998;
 /** RFC 5321 §4.5.3.1.8 asks for at least 100. */
@@ -35,8 +39,18 @@ export const REQUEST_BYTES_MAX = 64 * KiB;
 export const MEMBERS_MAX = 64;
 export const INVITES_MAX = 100;
 export const INVITE_TTL_MILLISECONDS_MAX = 30 * 24 * 3600 * 1000;
-/** Bodies asked for at once, over all peers. */
-export const BODY_FETCHES_MAX = 64;
+/** Bodies of one drive asked for at once: fills a line of 150 ms with small mail, and stays cheap for the replicator. */
+export const BODY_FETCHES_MAX = 256;
+/** And their bytes; a body larger than BODY_MEMORY_BYTES_MAX counts as that, as it passes through in pieces. */
+export const BODY_FETCHES_BYTES_MAX = 16 * MiB;
+/** Fetches that wait for their turn, over all drives; whoever asks beyond it is told to come back. */
+export const BODY_FETCHES_WAITING_MAX = 20_000;
+/** Background copying gives a body up for a while after this, so that those that can be had are not kept waiting. */
+export const BODY_COPY_MILLISECONDS_MAX = 10_000;
+/** Bodies known to lie here, durably and right, so that asking again is cheap (about 150 bytes each). */
+export const BODIES_KNOWN_MAX = 50_000;
+/** Drives that a body names and no member is known to have (yet); the least recently opened is closed beyond it. */
+export const BODY_DRIVES_UNLISTED_MAX = 64;
 /** A client's command does not wait longer for a body that is not here. */
 export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
 
@@ -123,4 +137,6 @@ export const TLS_RELOAD_MILLISECONDS = 5_000;
 
 // ---- control
 export const CONTROL_MESSAGE_BYTES_MAX = 1 * MiB;
+/** Commands of one operator at once; each is a process of its own. */
+export const CONTROL_CONNECTIONS_MAX = 64;
 export const HTTP_CONNECTIONS_MAX = 500;
