@@ -29,12 +29,39 @@ export const LINK_QUEUE_BYTES_MAX = 32 * MiB;
 /** Aim of one batch of changes: large enough to amortise a commit, small enough not to stall the loop. */
 export const RECORD_BATCH_BYTES = 256 * KiB;
 export const RECORD_BATCH_COUNT = 500;
+/** Queued beyond this, send() asks its caller to wait: enough to fill a fast line for some milliseconds. */
+export const LINK_HIGH_WATER_BYTES = 1 * MiB;
+/** Small messages of one turn leave in writes of this size: 1 kB writes reach a twentieth of the rate. */
+export const LINK_WRITE_BYTES = 256 * KiB;
+/** Received and not yet taken by the handler; beyond it reading pauses, and the stream's window fills. */
+export const LINK_READ_BUFFER_BYTES = 256 * KiB;
+/** Per stream; with a larger one the 4 MiB read buffer of a paused stream overflows and resets it. */
+export const STREAM_WINDOW_BYTES_MAX = 2 * MiB;
+/** A reason for closing is one line. */
+export const CLOSE_REASON_BYTES_MAX = 200;
 /** Gossip is a hint; larger changes go by the direct stream only. */
 export const GOSSIP_BYTES_MAX = 16 * KiB;
 /** Changes that came before what they depend on. More than this from one peer and they are asked for again in order. */
 export const RECORDS_WAITING_MAX = 20_000;
+/** Signing and checking cost about 1 ms: hints may take a fifth of a core; beyond it they are dropped. */
+export const GOSSIP_PER_SECOND_MAX = 200;
+export const GOSSIP_BURST_MAX = 100;
 /** One question of a joiner. */
 export const REQUEST_BYTES_MAX = 64 * KiB;
+/** Its answer may carry the cluster document. */
+export const RESPONSE_BYTES_MAX = 4 * MiB;
+/** Questions in work at once, over all who ask, and of one connection. */
+export const REQUESTS_MAX = 32;
+export const REQUESTS_PER_CONNECTION_MAX = 4;
+/** A question is read and answered within this, or its stream is closed. */
+export const REQUEST_MILLISECONDS_MAX = 20_000;
+/** Connections of non-members while an invite is open, and how long one may last. */
+export const STRANGERS_MAX = 16;
+export const STRANGER_MILLISECONDS_MAX = 30_000;
+/** Half-open inbound connections of one source, and of all: a stranger's silent sockets must not shut members out. */
+export const INBOUND_PENDING_PER_SOURCE_MAX = 16;
+export const INBOUND_PENDING_MAX = 256;
+export const INBOUND_PENDING_MILLISECONDS_MAX = 5_000;
 /** Slots are 1024 and each node needs at least one; well above any cluster this design is for. */
 export const MEMBERS_MAX = 64;
 export const INVITES_MAX = 100;
@@ -68,6 +95,21 @@ export const COPIES_MILLISECONDS_MAX = 30_000;
 export const NUMBERED_MILLISECONDS_MAX = 10_000;
 export const REDIAL_MILLISECONDS_MIN = 100;
 export const REDIAL_MILLISECONDS_MAX = 2_000;
+/** One attempt to reach an address: TCP, noise and yamux over a line of 500 ms fit in. */
+export const DIAL_MILLISECONDS_MAX = 5_000;
+/** Rounds of attempts at once: after a silent cut the youngest gets through at once, the older ones wait for TCP. */
+export const DIAL_ROUNDS_MAX = 4;
+/** Addresses of one peer are tried this far apart, the one that worked last first. */
+export const DIAL_STAGGER_MILLISECONDS = 200;
+export const PEER_ADDRESSES_MAX = 16;
+/** From a connection to an agreed link. */
+export const LINK_OPEN_MILLISECONDS_MAX = 5_000;
+/** A silent link is kept this long, as a short cut heals within it; then it is closed. */
+export const LINK_SILENT_MILLISECONDS_MAX = 20_000;
+/** A link that lived shorter than this counts as a failed attempt: the next one waits. */
+export const LINK_SHORT_LIVED_MILLISECONDS = 2_000;
+/** A connection between members that carries no link is closed after this. */
+export const CONNECTION_SPARE_MILLISECONDS_MAX = 10_000;
 
 // ---- documents
 /** Entries a segment takes before the next one is begun: 7-90 ms to load, 0.3-4.5 MB in memory. */
