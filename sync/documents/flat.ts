@@ -1,0 +1,136 @@
+/**
+ * Automerge behind one small handle: the only file that touches it. A document is a fixed set of bucket maps with a
+ * genesis that is the same everywhere (the same actor, time and operations give the same change hash), and in them flat
+ * keys with scalar values. Two nodes can therefore make the same document apart, and no object is ever created twice.
+ * Costs 40-180 µs a change at any size; the high-level API would materialise the document (8 ms at 10,000 entries).
+ */
+import { type ActorId, getBackend, init, load } from "@automerge/automerge";
+import type { Origin } from "../ids.ts";
+
+export type Scalar = string | number | boolean;
+/** One change to one key. `add` makes a concurrent removal lose, also where the key is there already. */
+export type Edit =
+	| { readonly key: string; readonly set: Scalar }
+	| { readonly key: string; readonly add: Scalar }
+	| { readonly key: string; readonly remove: true };
+
+type Handle = ReturnType<typeof getBackend>;
+
+const GENESIS_ACTOR = "00".repeat(8);
+const geneses = new Map<number, Uint8Array>();
+
+function genesis(buckets: number): Uint8Array {
+	let change = geneses.get(buckets);
+	if (change === undefined) {
+		const handle = getBackend(init({ actor: GENESIS_ACTOR as ActorId }));
+		for (let i = 0; i < buckets; i++) handle.putObject("_root", `b${i}`, {});
+		handle.commit(null, 0);
+		change = handle.getLastLocalChange() as Uint8Array;
+		handle.free();
+		geneses.set(buckets, change);
+	}
+	return change;
+}
+
+/** Keys are `<kind>:<id>` or `<kind>:<id>:<detail>`; all keys of one id lie in one bucket (FNV-1a of the id). */
+function bucketOf(key: string, buckets: number): number {
+	const from = key.indexOf(":") + 1;
+	const end = key.indexOf(":", from);
+	let hash = 0x811c9dc5;
+	for (let i = from; i < (end < 0 ? key.length : end); i++)
+		hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+	return (hash >>> 0) % buckets;
+}
+
+export class DamagedDocument extends Error {
+	override name = "DamagedDocument";
+}
+
+export class FlatDocument {
+	readonly #handle: Handle;
+	readonly #buckets: number;
+
+	private constructor(handle: Handle, buckets: number) {
+		this.#handle = handle;
+		this.#buckets = buckets;
+	}
+
+	/** An empty document, whose changes will be made in the name of `origin`. */
+	static create(buckets: number, origin: Origin): FlatDocument {
+		const handle = getBackend(init({ actor: origin as unknown as ActorId }));
+		handle.applyChanges([genesis(buckets)]);
+		return new FlatDocument(handle, buckets);
+	}
+
+	/** What save() gave, with changes made since. Throws DamagedDocument. */
+	static load(
+		buckets: number,
+		origin: Origin,
+		saved: Uint8Array,
+	): FlatDocument {
+		try {
+			const document = load(saved, { actor: origin as unknown as ActorId });
+			return new FlatDocument(getBackend(document), buckets);
+		} catch (error) {
+			throw new DamagedDocument(`cannot load a document: ${String(error)}`);
+		}
+	}
+
+	#object(key: string): `${number}@${string}` {
+		return `${bucketOf(key, this.#buckets) + 1}@${GENESIS_ACTOR}`;
+	}
+
+	/** Applies the edits and returns them as one change, or undefined where there are none. */
+	change(edits: readonly Edit[]): Uint8Array | undefined {
+		for (const edit of edits) {
+			const object = this.#object(edit.key);
+			if ("remove" in edit) this.#handle.delete(object, edit.key);
+			else {
+				// A put of an equal value is no operation, so a concurrent removal would win: remove first.
+				if ("add" in edit && this.has(edit.key))
+					this.#handle.delete(object, edit.key);
+				this.#handle.put(object, edit.key, "add" in edit ? edit.add : edit.set);
+			}
+		}
+		if (this.#handle.commit(null, 0) === null) return undefined;
+		return this.#handle.getLastLocalChange() as Uint8Array;
+	}
+
+	/** Applies changes of others. They must be whole (hash checked by the caller) and in causal order. */
+	apply(changes: readonly Uint8Array[]): void {
+		this.#handle.applyChanges(changes as Uint8Array[]);
+	}
+
+	has(key: string): boolean {
+		return this.#handle.get(this.#object(key), key) !== undefined;
+	}
+
+	/** All values that were put at the same time and not overwritten since; usually one, none if the key is not there. */
+	values(key: string): Scalar[] {
+		return this.#handle
+			.getAll(this.#object(key), key)
+			.map((found) => found[1] as Scalar);
+	}
+
+	*keys(): Iterable<string> {
+		for (let i = 0; i < this.#buckets; i++)
+			yield* this.#handle.keys(`${i + 1}@${GENESIS_ACTOR}`);
+	}
+
+	/** Sorted hashes of the newest changes: equal heads mean equal documents. */
+	heads(): string[] {
+		return this.#handle.getHeads().sort();
+	}
+
+	mergeFrom(other: FlatDocument): void {
+		this.#handle.merge(other.#handle);
+	}
+
+	save(): Uint8Array {
+		return this.#handle.save();
+	}
+
+	free(): void {
+		this.#handle.free();
+	}
+}

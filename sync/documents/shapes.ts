@@ -1,0 +1,92 @@
+/**
+ * What the three kinds of documents hold, as flat keys. Written once here; nobody else spells a key.
+ *
+ * | document                    | key                      | value                                            |
+ * |-----------------------------|--------------------------|--------------------------------------------------|
+ * | `cluster`                   | `m:<node>`               | member: name, addresses, site … (JSON)           |
+ * |                             | `r:<node>`               | removed for good                                 |
+ * |                             | `o:<origin>`             | incarnation: node, drive (JSON)                  |
+ * |                             | `s:<origin>`             | UID slots [lo, hi) and stamp slot (JSON)         |
+ * |                             | `d:<domain>`             | mail domain                                      |
+ * |                             | `u:<address>`            | account id                                       |
+ * |                             | `a:<alias>:<target>`     | alias                                            |
+ * | `account:<account>`         | `p:password`             | PHC string of the password                       |
+ * |                             | `n:<mailbox>`            | name register: parent, leaf, stamp, role (JSON)  |
+ * |                             | `v:<mailbox>:<n>`        | claim of UIDVALIDITY n                           |
+ * |                             | `x:<mailbox>`            | deleted                                          |
+ * |                             | `s:<hash>`               | subscribed name                                  |
+ * | `segment:<mailbox>:<n>`     | `e:<entry>`              | facts (JSON), immutable                          |
+ * |                             | `u:<entry>:<uid>`        | UID claim                                        |
+ * |                             | `f:<entry>:<flag>`       | flag, as it is spelt; add wins                   |
+ * |                             | `x:<entry>`              | expunged; wins over all                          |
+ */
+import {
+	type AccountId,
+	type DocumentId,
+	documentId,
+	type EntryId,
+	type MailboxId,
+	type NodeId,
+	type Origin,
+} from "../ids.ts";
+import { DIRECTORY_BUCKETS, SEGMENT_BUCKETS } from "../limits.ts";
+
+export const CLUSTER: DocumentId = documentId("cluster");
+export const accountDocument = (account: AccountId): DocumentId =>
+	`account:${account}` as DocumentId;
+export const segmentDocument = (
+	mailbox: MailboxId,
+	number: number,
+): DocumentId => `segment:${mailbox}:${number}` as DocumentId;
+
+export type DocumentKind =
+	| { readonly kind: "cluster" }
+	| { readonly kind: "account"; readonly account: AccountId }
+	| {
+			readonly kind: "segment";
+			readonly mailbox: MailboxId;
+			readonly segment: number;
+	  };
+export function kindOf(document: DocumentId): DocumentKind {
+	const [kind, id, number] = document.split(":");
+	if (kind === "account") return { kind, account: id as AccountId };
+	if (kind === "segment")
+		return { kind, mailbox: id as MailboxId, segment: Number(number) };
+	return { kind: "cluster" };
+}
+export const bucketsOf = (document: DocumentId): number =>
+	document.startsWith("segment:") ? SEGMENT_BUCKETS : DIRECTORY_BUCKETS;
+
+/** `<kind>:<id>:<detail>` taken apart; the detail may hold anything. */
+export function splitKey(
+	key: string,
+): [kind: string, id: string, detail: string] {
+	const first = key.indexOf(":");
+	const second = key.indexOf(":", first + 1);
+	return second < 0
+		? [key.slice(0, first), key.slice(first + 1), ""]
+		: [
+				key.slice(0, first),
+				key.slice(first + 1, second),
+				key.slice(second + 1),
+			];
+}
+
+export const keys = {
+	member: (node: NodeId) => `m:${node}`,
+	removed: (node: NodeId) => `r:${node}`,
+	incarnation: (origin: Origin) => `o:${origin}`,
+	slots: (origin: Origin) => `s:${origin}`,
+	domain: (domain: string) => `d:${domain}`,
+	user: (address: string) => `u:${address}`,
+	alias: (alias: string, target: string) => `a:${alias}:${target}`,
+	password: "p:password",
+	mailboxName: (mailbox: MailboxId) => `n:${mailbox}`,
+	uidValidity: (mailbox: MailboxId, value: number) => `v:${mailbox}:${value}`,
+	mailboxDeleted: (mailbox: MailboxId) => `x:${mailbox}`,
+	subscription: (nameHash: string) => `s:${nameHash}`,
+	facts: (entry: EntryId) => `e:${entry}`,
+	claim: (entry: EntryId, uid: number) => `u:${entry}:${uid}`,
+	flag: (entry: EntryId, flag: string) => `f:${entry}:${flag.toLowerCase()}`,
+	expunged: (entry: EntryId) => `x:${entry}`,
+};

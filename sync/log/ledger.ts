@@ -1,0 +1,478 @@
+/**
+ * The one place where something becomes true: own work and changes of peers are gathered, applied to the documents,
+ * folded into rows, and committed together with one sync (group commit). Whoever wants to write gives a function, which
+ * runs when the next batch is made and sees all that came before it. Nobody is told anything before the commit.
+ */
+import type { Edit, Scalar } from "../documents/flat.ts";
+import { OpenDocuments } from "../documents/open.ts";
+import { Temporary } from "../faults.ts";
+import type { DocumentId, Origin, Sequence } from "../ids.ts";
+import { RECORD_BATCH_COUNT, RECORDS_WAITING_MAX } from "../limits.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store, StoreWrite } from "../ports/store.ts";
+import { Batch } from "./batch.ts";
+import { ChangeLog, framedHash, type Head, unframe } from "./log.ts";
+import {
+	BadRecord,
+	type ChangeRecord,
+	chainHash,
+	covers,
+	decodeRecord,
+	encodeRecord,
+} from "./record.ts";
+
+/** One key of a document was changed by one record. */
+export interface KeyChange {
+	readonly document: DocumentId;
+	readonly key: string;
+	readonly origin: Origin;
+	readonly sequence: Sequence;
+	/** What the key holds now: concurrent values, or none. */
+	readonly values: readonly Scalar[];
+}
+
+/** What folds changes into rows, and adds own work that follows from them, before the batch is committed. */
+export interface Fold {
+	fold(tx: Transaction, change: KeyChange): void;
+	/** Runs once a batch, after all folding; may edit. */
+	finish(tx: Transaction): void;
+	/** The batch is durable. */
+	committed(): void;
+	/** The batch came to nothing; forget what it left in memory. */
+	rolledBack(): void;
+}
+
+/** A batch in the making. */
+export interface Transaction {
+	readonly batch: Batch;
+	/** Changes a key of a replicated document; folded at once. Edits of one function keep their order everywhere. */
+	edit(document: DocumentId, edit: Edit): void;
+}
+
+/** Must check all it needs before its first edit: it may throw before, never after. */
+export type Work = (tx: Transaction) => void;
+
+export interface LedgerEvents {
+	/** After each commit that moved the vector: own records were added up to `own`, or others' were taken in. */
+	readonly committed: (own: boolean) => void;
+}
+
+interface Group {
+	readonly document: DocumentId;
+	readonly sequence: Sequence;
+	readonly edits: Edit[];
+}
+
+interface Waiting {
+	readonly work: Work;
+	readonly resolve: (sequence: number) => void;
+	readonly reject: (error: unknown) => void;
+}
+
+interface Inbound {
+	readonly framed: Uint8Array;
+	readonly record: ChangeRecord;
+}
+
+const RETRY_MILLISECONDS = 1_000;
+
+export class Ledger {
+	readonly origin: Origin;
+	readonly log: ChangeLog;
+	readonly documents: OpenDocuments;
+	readonly #store: Store;
+	readonly #clock: Clock;
+	readonly #diary: Log;
+	readonly #folds: readonly Fold[];
+	readonly #events: LedgerEvents;
+	#works: Waiting[] = [];
+	/** Records by origin and sequence that are not applied yet. */
+	readonly #inbound = new Map<Origin, Map<number, Inbound>>();
+	#inboundCount = 0;
+	#scheduled = false;
+	#snapshots: StoreWrite[] = [];
+	#hadAtLastRecord: Map<Origin, Sequence>;
+	#idle: (() => void)[] = [];
+
+	constructor(options: {
+		origin: Origin;
+		store: Store;
+		clock: Clock;
+		diary: Log;
+		folds: readonly Fold[];
+		events: LedgerEvents;
+	}) {
+		this.origin = options.origin;
+		this.#store = options.store;
+		this.#clock = options.clock;
+		this.#diary = options.diary;
+		this.#folds = options.folds;
+		this.#events = options.events;
+		this.log = new ChangeLog(options.store);
+		this.documents = new OpenDocuments(
+			options.store,
+			options.origin,
+			(origin, sequence) => this.log.read(origin, sequence).change,
+		);
+		this.#hadAtLastRecord = readHad(options.store);
+	}
+
+	/**
+	 * Runs `work` in the next batch. Resolves, when that is durable here, with the highest own sequence it made (0: none).
+	 * Rejects with what `work` threw, or Temporary when the disk refused.
+	 */
+	write(work: Work): Promise<number> {
+		return new Promise((resolve, reject) => {
+			this.#works.push({ work, resolve, reject });
+			this.#schedule();
+		});
+	}
+
+	/** Takes records of peers, in any order, as ChangeLog.readFramed gave them. Throws BadRecord for damaged ones. */
+	accept(framed: readonly Uint8Array[]): void {
+		for (const one of framed) {
+			const record = decodeRecord(unframe(one));
+			const have = this.log.vector.get(record.origin) ?? 0;
+			if (record.sequence <= have) {
+				this.#checkFork(record, one);
+				continue;
+			}
+			let waiting = this.#inbound.get(record.origin);
+			if (waiting === undefined) {
+				waiting = new Map();
+				this.#inbound.set(record.origin, waiting);
+			}
+			if (waiting.has(record.sequence)) continue;
+			// What does not fit will be asked for again, in order.
+			if (this.#inboundCount >= RECORDS_WAITING_MAX) break;
+			waiting.set(record.sequence, { framed: one, record });
+			this.#inboundCount++;
+		}
+		if (this.#inboundCount > 0) this.#schedule();
+	}
+
+	/** How many records of `origin` are here or on their way into the log, without a gap: no need to ask for them. */
+	expected(origin: Origin): number {
+		let sequence: number = this.log.vector.get(origin) ?? 0;
+		const waiting = this.#inbound.get(origin);
+		while (waiting?.has(sequence + 1)) sequence++;
+		return sequence;
+	}
+
+	/** Whether records came that miss others before them. */
+	get hasGaps(): boolean {
+		return this.#inboundCount > 0;
+	}
+
+	/** Drops records that wait for others (their sender will be asked again). */
+	dropWaiting(): void {
+		this.#inbound.clear();
+		this.#inboundCount = 0;
+	}
+
+	/** Resolves when nothing waits to be written. */
+	settled(): Promise<void> {
+		if (!this.#scheduled && this.#works.length === 0) return Promise.resolve();
+		return new Promise((resolve) => this.#idle.push(resolve));
+	}
+
+	/** Commits what a peer sent as a whole (see replication/snapshot.ts) together with what `work` does. */
+	adopt(heads: ReadonlyMap<Origin, Head>, work: Work): Promise<number> {
+		return this.write((tx) => {
+			this.log.adoptHeads(tx.batch, heads);
+			work(tx);
+			(tx as Flush).origins = new Set([
+				...(tx as Flush).origins,
+				...heads.keys(),
+			]);
+		});
+	}
+
+	#schedule(): void {
+		if (this.#scheduled) return;
+		this.#scheduled = true;
+		this.#clock.after(0, () => this.#run());
+	}
+
+	#run(): void {
+		this.#scheduled = false;
+		const works = this.#works;
+		this.#works = [];
+		const flush = new Flush(this, this.#folds, this.#store, this.#snapshots);
+		const done: { waiting: Waiting; sequence: number }[] = [];
+		try {
+			this.#takeInbound(flush);
+			for (const waiting of works) {
+				const sequence = flush.runOne(waiting);
+				if (sequence !== undefined) done.push({ waiting, sequence });
+			}
+			flush.finish();
+			this.#emit(flush);
+			this.#store.commit(flush.batch.writes());
+		} catch (error) {
+			this.#failed(error, works, flush);
+			return;
+		}
+		this.#committed(flush, done);
+	}
+
+	/** Applies what is ready, in causal order, and folds it. */
+	#takeInbound(flush: Flush): void {
+		const ready = this.#readyInbound(flush);
+		const byDocument = new Map<DocumentId, Uint8Array[]>();
+		for (const { record } of ready) {
+			const changes = byDocument.get(record.document);
+			if (changes) changes.push(record.change);
+			else byDocument.set(record.document, [record.change]);
+		}
+		for (const [id, changes] of byDocument) {
+			const document = this.documents.get(id);
+			this.documents.mayHaveChanged(id);
+			document.apply(changes);
+		}
+		for (const { record } of ready) {
+			flush.noteRecord(record);
+			const document = this.documents.get(record.document);
+			for (const key of record.keys)
+				flush.fold({
+					document: record.document,
+					key,
+					origin: record.origin,
+					sequence: record.sequence,
+					values: document.values(key),
+				});
+		}
+		flush.taken = ready;
+	}
+
+	#readyInbound(flush: Flush): Inbound[] {
+		const ready: Inbound[] = [];
+		const vector = new Map(this.log.vector);
+		for (let progress = true; progress; ) {
+			progress = false;
+			for (const [origin, waiting] of this.#inbound)
+				for (;;) {
+					const next = waiting.get((vector.get(origin) ?? 0) + 1);
+					if (
+						next === undefined ||
+						ready.length >= RECORD_BATCH_COUNT ||
+						!covers(vector, next.record.had)
+					)
+						break;
+					if (!this.#chained(flush, next)) {
+						waiting.clear();
+						break;
+					}
+					this.log.append(flush.batch, next.record, unframe(next.framed));
+					vector.set(origin, next.record.sequence);
+					ready.push(next);
+					progress = true;
+				}
+		}
+		return ready;
+	}
+
+	#chained(flush: Flush, { framed, record }: Inbound): boolean {
+		const head = this.log.headIn(flush.batch, record.origin);
+		const good =
+			chainHash(head?.hash ?? "", unframe(framed)) === framedHash(framed);
+		if (!good)
+			this.#diary.error(
+				"refused a change that does not continue its origin's chain: damaged, forged, or the origin forked",
+				{ origin: record.origin, sequence: record.sequence },
+			);
+		return good;
+	}
+
+	#checkFork(record: ChangeRecord, framed: Uint8Array): void {
+		const head = this.log.head(record.origin);
+		if (head?.sequence === record.sequence && head.hash !== framedHash(framed))
+			throw new BadRecord(
+				`${record.origin} has two different changes numbered ${record.sequence}: the node was cloned or restored`,
+			);
+	}
+
+	/** Makes own records of the groups of edits. */
+	#emit(flush: Flush): void {
+		const had = this.#hadAtLastRecord;
+		for (const group of flush.groups) {
+			const document = this.documents.get(group.document);
+			this.documents.mayHaveChanged(group.document);
+			const change = document.change(group.edits);
+			if (change === undefined)
+				throw new Error(`edits of ${group.document} changed nothing`);
+			const news = new Map<Origin, Sequence>();
+			for (const [origin, sequence] of flush.vector())
+				if (origin !== this.origin && had.get(origin) !== sequence) {
+					news.set(origin, sequence);
+					had.set(origin, sequence);
+				}
+			if (news.size > 0) flush.batch.put("meta/had", JSON.stringify([...had]));
+			const record: ChangeRecord = {
+				origin: this.origin,
+				sequence: group.sequence,
+				had: news,
+				document: group.document,
+				keys: group.edits.map((edit) => edit.key),
+				change,
+				madeMilliseconds: this.#clock.now(),
+			};
+			this.log.append(flush.batch, record, encodeRecord(record));
+			flush.noteRecord(record);
+		}
+	}
+
+	#committed(
+		flush: Flush,
+		done: readonly { waiting: Waiting; sequence: number }[],
+	): void {
+		this.log.committed(flush.batch, flush.origins);
+		this.#snapshots = this.documents.committed();
+		for (const { record } of flush.taken) {
+			this.#inbound.get(record.origin)?.delete(record.sequence);
+			this.#inboundCount--;
+		}
+		for (const fold of this.#folds) fold.committed();
+		for (const { waiting, sequence } of done) waiting.resolve(sequence);
+		if (flush.origins.size > 0) this.#events.committed(flush.groups.length > 0);
+		if (this.#works.length > 0 || this.#moreInbound(flush)) this.#schedule();
+		else if (!this.#scheduled) for (const run of this.#idle.splice(0)) run();
+	}
+
+	#moreInbound(flush: Flush): boolean {
+		return this.#inboundCount > 0 && flush.taken.length > 0;
+	}
+
+	#failed(error: unknown, works: readonly Waiting[], flush: Flush): void {
+		this.documents.rolledBack();
+		this.#hadAtLastRecord = readHad(this.#store);
+		for (const fold of this.#folds) fold.rolledBack();
+		this.#diary.error("could not write a batch; nothing of it was kept", {
+			error: String(error),
+			stack: (error as Error).stack,
+		});
+		if (flush.poisoned) this.dropWaiting();
+		const fault = new Temporary(
+			`cannot write to disk now: ${(error as Error).message}`,
+		);
+		for (const waiting of works) waiting.reject(fault);
+		if (this.#inboundCount > 0)
+			this.#clock.after(RETRY_MILLISECONDS, () => this.#schedule());
+		if (!this.#scheduled) for (const run of this.#idle.splice(0)) run();
+	}
+}
+
+function readHad(store: Store): Map<Origin, Sequence> {
+	const text = store.get("meta/had");
+	return new Map(
+		text === undefined
+			? []
+			: (JSON.parse(text as string) as [Origin, Sequence][]),
+	);
+}
+
+/** The batch of one run. */
+class Flush implements Transaction {
+	readonly batch: Batch;
+	readonly groups: Group[] = [];
+	origins = new Set<Origin>();
+	taken: readonly Inbound[] = [];
+	poisoned: unknown;
+	readonly #ledger: Ledger;
+	readonly #folds: readonly Fold[];
+	readonly #openGroup = new Map<DocumentId, number>();
+	#sequence: number;
+	/** Edits of the running function go to groups from here on, so that their order is kept across documents. */
+	#floor = 0;
+	#highest = 0;
+
+	constructor(
+		ledger: Ledger,
+		folds: readonly Fold[],
+		store: Store,
+		snapshots: readonly StoreWrite[],
+	) {
+		this.#ledger = ledger;
+		this.#folds = folds;
+		this.batch = new Batch(store);
+		this.batch.putAll(snapshots);
+		this.#sequence = ledger.log.vector.get(ledger.origin) ?? 0;
+	}
+
+	runOne(waiting: Waiting): number | undefined {
+		this.#floor = 0;
+		this.#highest = 0;
+		try {
+			waiting.work(this);
+			return this.#highest;
+		} catch (error) {
+			// After an edit it is a bug, and the whole batch must go.
+			if (this.#highest > 0) throw error;
+			waiting.reject(error);
+			return undefined;
+		}
+	}
+
+	finish(): void {
+		for (const fold of this.#folds) {
+			this.#floor = 0;
+			fold.finish(this);
+		}
+	}
+
+	edit(document: DocumentId, edit: Edit): void {
+		let index = this.#openGroup.get(document);
+		if (index === undefined || index < this.#floor) {
+			index = this.groups.length;
+			this.#openGroup.set(document, index);
+			this.groups.push({
+				document,
+				sequence: ++this.#sequence as Sequence,
+				edits: [],
+			});
+		}
+		const group = this.groups[index] as Group;
+		group.edits.push(edit);
+		this.#floor = index;
+		this.#highest = Math.max(this.#highest, group.sequence);
+		this.fold({
+			document,
+			key: edit.key,
+			origin: this.#ledger.origin,
+			sequence: group.sequence,
+			values: "set" in edit ? [edit.set] : "add" in edit ? [edit.add] : [],
+		});
+	}
+
+	fold(change: KeyChange): void {
+		for (const fold of this.#folds) fold.fold(this, change);
+	}
+
+	noteRecord(record: ChangeRecord): void {
+		this.origins.add(record.origin);
+		this.batch.putAll(
+			this.#ledger.documents.noteChange(
+				record.document,
+				record.origin,
+				record.sequence,
+			),
+		);
+		const index = `docs/${record.document}`;
+		if (this.batch.get(index) === undefined) this.batch.put(index, "");
+	}
+
+	/** The vector as of this batch. */
+	*vector(): Iterable<[Origin, Sequence]> {
+		for (const [origin, sequence] of this.#ledger.log.vector)
+			yield [
+				origin,
+				this.#ledger.log.headIn(this.batch, origin)?.sequence ?? sequence,
+			];
+		for (const origin of this.origins)
+			if (!this.#ledger.log.vector.has(origin)) {
+				const head = this.#ledger.log.headIn(this.batch, origin);
+				if (head !== undefined) yield [origin, head.sequence];
+			}
+	}
+}

@@ -1,0 +1,132 @@
+/**
+ * The change log: every change of every origin, in its origin's order, and the vector of what is held. Reading and
+ * appending only; who commits and who applies is ledger.ts.
+ */
+import type { Origin, Sequence } from "../ids.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
+import type { Batch } from "./batch.ts";
+import {
+	BadRecord,
+	type ChainHash,
+	type ChangeRecord,
+	chainHash,
+	decodeRecord,
+	type Vector,
+} from "./record.ts";
+
+export interface Head {
+	readonly sequence: Sequence;
+	readonly hash: ChainHash;
+}
+
+const logKey = (origin: Origin, sequence: number): string =>
+	`log/${origin}/${sequence.toString(16).padStart(12, "0")}`;
+const headKey = (origin: Origin): string => `head/${origin}`;
+
+export class ChangeLog {
+	readonly #store: Store;
+	/** What is committed. */
+	readonly #heads = new Map<Origin, Head>();
+	readonly #vector = new Map<Origin, Sequence>();
+
+	constructor(store: Store) {
+		this.#store = store;
+		for (const [key, value] of store.range("head/", prefixEnd("head/"))) {
+			const [sequence, hash] = JSON.parse(value as string) as [
+				Sequence,
+				ChainHash,
+			];
+			const origin = key.slice("head/".length) as Origin;
+			this.#heads.set(origin, { sequence, hash });
+			this.#vector.set(origin, sequence);
+		}
+	}
+
+	/** What is held durably. The map lives: it grows with each commit. */
+	get vector(): Vector {
+		return this.#vector;
+	}
+
+	head(origin: Origin): Head | undefined {
+		return this.#heads.get(origin);
+	}
+
+	/** The head as of the batch. */
+	headIn(batch: Batch, origin: Origin): Head | undefined {
+		const head = batch.object<[Sequence, ChainHash]>(headKey(origin));
+		return head && { sequence: head[0], hash: head[1] };
+	}
+
+	/** Appends to the batch. The record must be the next of its origin; the caller has seen to that. */
+	append(batch: Batch, record: ChangeRecord, encoded: Uint8Array): void {
+		const previous = this.headIn(batch, record.origin);
+		if ((previous?.sequence ?? 0) + 1 !== record.sequence)
+			throw new BadRecord(
+				`change ${record.sequence} of ${record.origin} does not follow ${previous?.sequence ?? 0}`,
+			);
+		const hash = chainHash(previous?.hash ?? "", encoded);
+		batch.put(logKey(record.origin, record.sequence), frame(hash, encoded));
+		batch.change(headKey(record.origin), [record.sequence, hash]);
+	}
+
+	/** A peer sent all documents as of these heads: the log of these origins starts after them here. */
+	adoptHeads(batch: Batch, heads: ReadonlyMap<Origin, Head>): void {
+		for (const [origin, head] of heads) {
+			const mine = this.headIn(batch, origin);
+			if (mine !== undefined && mine.sequence >= head.sequence) continue;
+			batch.change(headKey(origin), [head.sequence, head.hash]);
+			batch.put(`first/${origin}`, String(head.sequence + 1));
+		}
+	}
+
+	/** The first sequence whose record is kept here. */
+	firstKept(origin: Origin): number {
+		return Number(this.#store.get(`first/${origin}`) ?? 1);
+	}
+
+	committed(batch: Batch, origins: Iterable<Origin>): void {
+		for (const origin of origins) {
+			const head = this.headIn(batch, origin);
+			if (head === undefined) continue;
+			this.#heads.set(origin, head);
+			this.#vector.set(origin, head.sequence);
+		}
+	}
+
+	read(origin: Origin, sequence: Sequence): ChangeRecord {
+		const framed = this.#store.get(logKey(origin, sequence));
+		if (framed === undefined)
+			throw new BadRecord(`change ${sequence} of ${origin} is not in the log`);
+		return decodeRecord(unframe(framed as Uint8Array));
+	}
+
+	/** Encoded records with their chain hash in front, as they travel; from `from` on, at most `count` and about `bytes`. */
+	readFramed(
+		origin: Origin,
+		from: number,
+		count: number,
+		bytes: number,
+	): Uint8Array[] {
+		const framed: Uint8Array[] = [];
+		let sum = 0;
+		const rows = this.#store.range(
+			logKey(origin, from),
+			prefixEnd(`log/${origin}/`),
+			{ limit: count },
+		);
+		for (const [, value] of rows) {
+			framed.push(value as Uint8Array);
+			sum += value.length;
+			if (sum >= bytes) break;
+		}
+		return framed;
+	}
+}
+
+const HASH_BYTES = 16;
+const frame = (hash: ChainHash, encoded: Uint8Array): Uint8Array =>
+	Buffer.concat([Buffer.from(hash, "hex"), encoded]);
+export const unframe = (framed: Uint8Array): Uint8Array =>
+	framed.subarray(HASH_BYTES);
+export const framedHash = (framed: Uint8Array): ChainHash =>
+	Buffer.from(framed.subarray(0, HASH_BYTES)).toString("hex");

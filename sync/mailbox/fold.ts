@@ -1,0 +1,133 @@
+/** Folds changes of segments into rows. Pure but for the batch it is given. The same changes give the same rows in any order. */
+import { kindOf, splitKey } from "../documents/shapes.ts";
+import type { EntryId, MailboxId } from "../ids.ts";
+import type { Batch } from "../log/batch.ts";
+import type { KeyChange } from "../log/ledger.ts";
+import {
+	boxKey,
+	decodeFacts,
+	type EntryRow,
+	type Facts,
+	getBox,
+	getRow,
+	lives,
+	pendingKey,
+	rowKey,
+} from "./rows.ts";
+
+export interface Folded {
+	readonly mailbox: MailboxId;
+	readonly entry: EntryId;
+	readonly row: EntryRow;
+	/** Set when facts came (or came again): each names a body that this node should hold. */
+	readonly facts: readonly Facts[];
+}
+
+/** Undefined for changes that are none of a mailbox's. */
+export function foldSegment(
+	batch: Batch,
+	change: KeyChange,
+): Folded | undefined {
+	const place = kindOf(change.document);
+	if (place.kind !== "segment") return undefined;
+	const [kind, id, detail] = splitKey(change.key);
+	const { mailbox, segment } = place;
+	const entry = id as EntryId;
+	const row = getRow(batch, mailbox, entry) ?? {
+		s: segment,
+		u: [],
+		g: {},
+		o: {},
+		n: 0,
+	};
+	const lived = lives(row);
+	const isFlag = kind === "f";
+	let facts: Facts[] = [];
+	if (kind === "e") facts = foldFacts(batch, mailbox, entry, row, change);
+	else if (kind === "u") foldClaim(batch, mailbox, row, Number(detail));
+	else if (kind === "x") row.x = true;
+	else if (isFlag) foldFlag(row, detail, change);
+	row.o[change.origin] = Math.max(row.o[change.origin] ?? 0, change.sequence);
+	row.n++;
+	if (lived !== lives(row)) {
+		getBox(batch, mailbox).live += lived ? -1 : 1;
+		batch.change(boxKey(mailbox), getBox(batch, mailbox));
+	}
+	batch.change(rowKey(mailbox, entry), row);
+	batch.put(pendingKey(mailbox, entry), "");
+	if (isFlag) passOn(batch, row);
+	return { mailbox, entry, row, facts };
+}
+
+function foldFacts(
+	batch: Batch,
+	mailbox: MailboxId,
+	entry: EntryId,
+	row: EntryRow,
+	change: KeyChange,
+): Facts[] {
+	const texts = change.values.filter((value) => typeof value === "string");
+	const [smallest] = [...texts].sort();
+	if (smallest === undefined) return [];
+	const isNew = row.f === undefined;
+	row.f = smallest;
+	const box = getBox(batch, mailbox);
+	if (isNew) {
+		if (row.s > box.segment) {
+			box.segment = row.s;
+			box.segmentEntries = 0;
+		}
+		if (row.s === box.segment) box.segmentEntries++;
+		batch.change(boxKey(mailbox), box);
+		inherit(batch, mailbox, entry, row);
+	}
+	return texts.map(decodeFacts);
+}
+
+function foldClaim(
+	batch: Batch,
+	mailbox: MailboxId,
+	row: EntryRow,
+	uid: number,
+): void {
+	if (!row.u.includes(uid)) row.u.push(uid);
+	const box = getBox(batch, mailbox);
+	if (uid > box.heardUid) {
+		box.heardUid = uid;
+		batch.change(boxKey(mailbox), box);
+	}
+}
+
+function foldFlag(row: EntryRow, flag: string, change: KeyChange): void {
+	const [spelt] = change.values.map(String).sort();
+	if (spelt === undefined) delete row.g[flag];
+	else row.g[flag] = spelt;
+}
+
+/** Rule 17: a moved message has the flags of what it was moved from, also those set there later. */
+function inherit(
+	batch: Batch,
+	mailbox: MailboxId,
+	entry: EntryId,
+	row: EntryRow,
+): void {
+	const { from } = decodeFacts(row.f as string);
+	if (from === null) return;
+	const source = getRow(batch, ...from);
+	if (source === undefined) return;
+	source.to = [...(source.to ?? []), [mailbox, entry]];
+	batch.change(rowKey(...from), source);
+	row.l = { ...source.l, ...source.g };
+}
+
+function passOn(batch: Batch, row: EntryRow): void {
+	for (const [mailbox, entry] of row.to ?? []) {
+		const next = getRow(batch, mailbox, entry);
+		if (next === undefined) continue;
+		next.l = { ...row.l, ...row.g };
+		next.n++;
+		batch.change(rowKey(mailbox, entry), next);
+		batch.put(pendingKey(mailbox, entry), "");
+		passOn(batch, next);
+	}
+}

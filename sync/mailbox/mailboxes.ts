@@ -1,0 +1,402 @@
+/**
+ * All mailboxes of this node: folds changes into rows, numbers messages where this node is the numberer, and shows what
+ * may be shown. UIDs and stamps follow mailbox-consistency.md; the numbers of its rules stand beside the code. Knows
+ * nothing of protocols, peers or time but what it is given.
+ */
+import { keys, segmentDocument } from "../documents/shapes.ts";
+import type {
+	AccountId,
+	EntryId,
+	MailboxId,
+	ModSeq,
+	Origin,
+	Uid,
+} from "../ids.ts";
+import { Batch } from "../log/batch.ts";
+import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
+import { foldSegment } from "./fold.ts";
+import {
+	type BoxRow,
+	boxKey,
+	decodeFacts,
+	type EntryRow,
+	type Facts,
+	flagsOf,
+	getBox,
+	getRow,
+	lives,
+	newBox,
+	pendingKey,
+	pendingPrefix,
+	rowKey,
+	uidOf,
+} from "./rows.ts";
+import { nextUid, type SlotRange } from "./slots.ts";
+import { Stamps } from "./stamps.ts";
+import { messageOf, View, type ViewChange } from "./view.ts";
+
+/** Rule 6: "this claim is too low here, please claim again", as it travels. */
+export interface Want {
+	readonly mailbox: MailboxId;
+	readonly entry: EntryId;
+	/** The highest claim, which is not above E here. */
+	readonly claim: number;
+}
+
+export interface MailboxesOptions {
+	readonly origin: Origin;
+	readonly store: Store;
+	readonly clock: Clock;
+	readonly diary: Log;
+	readonly slots: () => SlotRange;
+	/** Rule 2: is this node the one that numbers for the account? */
+	readonly numbers: (account: AccountId) => boolean;
+	/** Rule 7: is own change `sequence` on one more member, or can none be reached? */
+	readonly secondCopy: (sequence: number) => boolean;
+	/** An entry names a body that should be held here. Called within a batch. */
+	readonly bodyNamed: (
+		batch: Batch,
+		facts: Facts,
+		at: { mailbox: MailboxId; entry: EntryId },
+		change: { origin: Origin; sequence: number },
+	) => void;
+	/** Claims that are too low here, to be told to the numberer. */
+	readonly wants: (wants: readonly Want[]) => void;
+}
+
+interface Staged {
+	readonly changes: ViewChange[];
+	readonly box: BoxRow;
+}
+
+export class Mailboxes implements Fold {
+	readonly #options: MailboxesOptions;
+	readonly stamps: Stamps;
+	readonly #views = new Map<MailboxId, { view: View; users: number }>();
+	/** Touched in this batch, in order of arrival. */
+	readonly #touched = new Map<string, [MailboxId, EntryId]>();
+	readonly #staged = new Map<MailboxId, Staged>();
+	#newWants: Want[] = [];
+	/** Claims that some node finds too low, until a higher one comes (rule 6). */
+	readonly #wanted = new Map<string, Want>();
+	/** Looked-at mailboxes with entries that could not be shown yet. */
+	readonly #waiting = new Set<MailboxId>();
+
+	constructor(options: MailboxesOptions) {
+		this.#options = options;
+		this.stamps = new Stamps(options.clock, options.slots);
+	}
+
+	// ------------------------------------------------------------------ Fold
+
+	fold(tx: Transaction, change: KeyChange): void {
+		const folded = foldSegment(tx.batch, change);
+		if (folded === undefined) return;
+		const { mailbox, entry } = folded;
+		this.#touched.set(`${mailbox}/${entry}`, [mailbox, entry]);
+		for (const facts of folded.facts)
+			this.#options.bodyNamed(tx.batch, facts, { mailbox, entry }, change);
+	}
+
+	finish(tx: Transaction): void {
+		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
+		for (const [mailbox, entry] of [...this.#touched.values()]) {
+			this.#number(tx, mailbox, entry);
+			this.#askAgain(tx.batch, mailbox, entry);
+		}
+		const looked = new Set(this.#waiting);
+		for (const [mailbox] of this.#touched.values())
+			if (this.#views.has(mailbox)) looked.add(mailbox);
+		for (const mailbox of looked) this.show(tx, mailbox);
+	}
+
+	committed(): void {
+		this.#touched.clear();
+		const told: View[] = [];
+		for (const [mailbox, { changes, box }] of this.#staged) {
+			const view = this.#views.get(mailbox)?.view;
+			if (view === undefined) continue;
+			view.apply(changes, box.E + 1, box.H as ModSeq);
+			if (changes.length > 0) told.push(view);
+		}
+		this.#staged.clear();
+		for (const view of told) view.tell();
+		if (this.#newWants.length > 0)
+			this.#options.wants(this.#newWants.splice(0));
+	}
+
+	rolledBack(): void {
+		this.#touched.clear();
+		this.#staged.clear();
+		this.#newWants = [];
+	}
+
+	// ------------------------------------------------------------------ numbering (rules 2 to 6)
+
+	#number(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(tx.batch, mailbox, entry);
+		const box = getBox(tx.batch, mailbox);
+		if (row === undefined || !lives(row) || box.account === "") return;
+		if (!this.#options.numbers(box.account)) return;
+		const claim = uidOf(row);
+		const key = `${mailbox}/${entry}`;
+		// Rule 6: claimed again only if the claim found too low is still the highest.
+		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
+		const above = Math.max(box.heardUid, box.E, box.heardE);
+		const uid = nextUid(above, this.#options.slots());
+		if (uid === undefined) {
+			this.#options.diary.error("the UIDs of a mailbox are used up", {
+				mailbox,
+			});
+			return;
+		}
+		this.#wanted.delete(key);
+		tx.edit(segmentDocument(mailbox, row.s), {
+			key: keys.claim(entry, uid),
+			set: true,
+		});
+	}
+
+	/** Rule 6: a claim that cannot be shown here is reported as soon as it arrives, whether a client looks or not. */
+	#askAgain(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(batch, mailbox, entry);
+		if (row === undefined || !lives(row)) return;
+		const claim = uidOf(row);
+		const box = getBox(batch, mailbox);
+		if (claim === 0 || claim > box.E || isShownAs(row, claim)) return;
+		const want = { mailbox, entry, claim };
+		this.#wanted.set(`${mailbox}/${entry}`, want);
+		this.#newWants.push(want);
+	}
+
+	/** Another node finds these claims too low. Numbers them again, if this node is the numberer. */
+	takeWants(tx: Transaction, wants: readonly Want[]): void {
+		for (const want of wants) {
+			const row = getRow(tx.batch, want.mailbox, want.entry);
+			if (row === undefined || uidOf(row) !== want.claim) continue;
+			this.#wanted.set(`${want.mailbox}/${want.entry}`, want);
+			this.#number(tx, want.mailbox, want.entry);
+		}
+	}
+
+	/** All claims known to be too low somewhere, for a peer that was not there when they were told. */
+	wanted(): Want[] {
+		return [...this.#wanted.values()];
+	}
+
+	/** Who numbers may have changed: numbers all that waits and is now this node's to number. */
+	numberAll(tx: Transaction): void {
+		for (const [key] of this.#options.store.range(
+			"pend/",
+			prefixEnd("pend/"),
+		)) {
+			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
+			this.#number(tx, mailbox, entry);
+			this.#askAgain(tx.batch, mailbox, entry);
+		}
+	}
+
+	/** Rule 8: a client named a UID that some node must have told; E follows, as far as that can be believed. */
+	named(tx: Transaction, mailbox: MailboxId, uid: number): void {
+		const box = getBox(tx.batch, mailbox);
+		if (uid <= box.E || uid > Math.max(box.heardUid, box.heardE)) return;
+		box.E = uid;
+		tx.batch.change(boxKey(mailbox), box);
+		this.#stage(mailbox, box);
+	}
+
+	// ------------------------------------------------------------------ showing (rules 6, 7, 11)
+
+	/** Makes visible to clients of this node what may be: in UID order, and nothing that only this node has. */
+	show(tx: Transaction, mailbox: MailboxId): void {
+		const { batch } = tx;
+		const box = getBox(batch, mailbox);
+		const pending = this.#pending(batch, mailbox);
+		const appearing: { uid: number; entry: EntryId; row: EntryRow }[] = [];
+		let waits = false;
+		for (const entry of pending) {
+			const row = getRow(batch, mailbox, entry);
+			if (row === undefined) continue;
+			if (!this.#isSafe(row)) {
+				waits = true;
+				// A lower UID must not be overtaken: it could never be shown then.
+				if (lives(row) && uidOf(row) > 0 && !isShownAs(row, uidOf(row)))
+					appearing.push({ uid: uidOf(row), entry, row });
+			} else if (!lives(row)) this.#expunge(batch, mailbox, entry, row, box);
+			else if (uidOf(row) > 0 && !isShownAs(row, uidOf(row)))
+				appearing.push({ uid: uidOf(row), entry, row });
+			else if (row.v !== undefined)
+				this.#update(batch, mailbox, entry, row, box);
+		}
+		appearing.sort((a, b) => a.uid - b.uid);
+		for (const { entry, row, uid } of appearing) {
+			if (!this.#isSafe(row)) break;
+			if (uid > box.E) this.#appear(batch, mailbox, entry, row, box);
+			else if (row.v !== undefined)
+				this.#update(batch, mailbox, entry, row, box, true);
+		}
+		batch.change(boxKey(mailbox), box);
+		this.#stage(mailbox, box);
+		if (waits && this.#views.has(mailbox)) this.#waiting.add(mailbox);
+		else this.#waiting.delete(mailbox);
+	}
+
+	/** Whether something waits for second copies, so that show should run again when they are made. */
+	get hasWaiting(): boolean {
+		return this.#waiting.size > 0;
+	}
+
+	#pending(batch: Batch, mailbox: MailboxId): EntryId[] {
+		const prefix = pendingPrefix(mailbox);
+		const entries = new Set<EntryId>();
+		for (const [key] of this.#options.store.range(prefix, prefixEnd(prefix)))
+			entries.add(key.slice(prefix.length) as EntryId);
+		for (const [of, entry] of this.#touched.values())
+			if (of === mailbox) entries.add(entry);
+		return [...entries].filter(
+			(entry) => batch.get(pendingKey(mailbox, entry)) !== undefined,
+		);
+	}
+
+	/** Rule 7: all that this node did to the entry is on one more member, if one can be reached. */
+	#isSafe(row: EntryRow): boolean {
+		const own = row.o[this.#options.origin];
+		return own === undefined || this.#options.secondCopy(own);
+	}
+
+	#appear(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+		box: BoxRow,
+	): void {
+		const uid = uidOf(row) as Uid;
+		const replaced = row.v?.u;
+		if (row.v !== undefined) count(box, row, -1);
+		const stamp = this.stamps.give(batch, box);
+		row.v = {
+			u: uid,
+			m: stamp,
+			a: stamp,
+			g: flagsOf(row),
+			n: row.n,
+			f: row.f as string,
+		};
+		box.E = uid;
+		count(box, row, 1);
+		batch.change(rowKey(mailbox, entry), row);
+		batch.put(pendingKey(mailbox, entry), undefined);
+		this.#stage(mailbox, box).changes.push({
+			kind: "appeared",
+			message: messageOf(entry, row),
+			replaced,
+		});
+	}
+
+	/** Rule 11: every operation on a shown message stamps it, also where its flags look the same. */
+	#update(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+		box: BoxRow,
+		staysPending = false,
+	): void {
+		const shown = row.v as NonNullable<EntryRow["v"]>;
+		if (shown.n !== row.n) {
+			count(box, row, -1);
+			shown.m = this.stamps.give(batch, box);
+			shown.g = flagsOf(row);
+			shown.n = row.n;
+			count(box, row, 1);
+			batch.change(rowKey(mailbox, entry), row);
+			this.#stage(mailbox, box).changes.push({
+				kind: "changed",
+				message: messageOf(entry, row),
+			});
+		}
+		if (!staysPending) batch.put(pendingKey(mailbox, entry), undefined);
+	}
+
+	#expunge(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+		box: BoxRow,
+	): void {
+		// A tombstone may come before the facts only in a damaged log; there is nothing to take away then.
+		const { v: shown } = row;
+		if (shown !== undefined) {
+			count(box, row, -1);
+			this.stamps.give(batch, box);
+			delete row.v;
+			batch.change(rowKey(mailbox, entry), row);
+			this.#stage(mailbox, box).changes.push({
+				kind: "gone",
+				entry,
+				uid: shown.u,
+			});
+		}
+		batch.put(pendingKey(mailbox, entry), undefined);
+	}
+
+	#stage(mailbox: MailboxId, box: BoxRow): Staged {
+		let staged = this.#staged.get(mailbox);
+		if (staged === undefined) {
+			staged = { changes: [], box };
+			this.#staged.set(mailbox, staged);
+		}
+		return staged;
+	}
+
+	// ------------------------------------------------------------------ looking
+
+	/** The live view, loaded if nobody looked before. Give it back with release(). The caller then has show() run. */
+	acquire(mailbox: MailboxId): View {
+		let held = this.#views.get(mailbox);
+		if (held === undefined) {
+			held = { view: new View(this.#options.store, mailbox), users: 0 };
+			this.#views.set(mailbox, held);
+		}
+		held.users++;
+		return held.view;
+	}
+
+	release(mailbox: MailboxId): void {
+		const held = this.#views.get(mailbox);
+		if (held === undefined || --held.users > 0) return;
+		this.#views.delete(mailbox);
+		this.#waiting.delete(mailbox);
+	}
+
+	/** As committed. */
+	box(mailbox: MailboxId): BoxRow {
+		const text = this.#options.store.get(boxKey(mailbox));
+		return text === undefined
+			? newBox()
+			: (JSON.parse(text as string) as BoxRow);
+	}
+
+	row(mailbox: MailboxId, entry: EntryId): EntryRow | undefined {
+		return getRow(new Batch(this.#options.store), mailbox, entry);
+	}
+}
+
+/** Shown under this UID, and with the body that it has now. */
+const isShownAs = (row: EntryRow, uid: number): boolean =>
+	row.v?.u === uid && sameBody(row.v.f, row.f as string);
+const sameBody = (a: string, b: string): boolean =>
+	a === b || decodeFacts(a).body.hash === decodeFacts(b).body.hash;
+
+function count(box: BoxRow, row: EntryRow, by: 1 | -1): void {
+	const shown = row.v as NonNullable<EntryRow["v"]>;
+	box.shown += by;
+	if (!shown.g.includes("\\Seen")) box.unseen += by;
+	if (shown.g.includes("\\Deleted")) box.deleted += by;
+	box.sizeBytes += by * decodeFacts(shown.f).body.sizeBytes;
+}

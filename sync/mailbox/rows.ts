@@ -1,0 +1,171 @@
+/**
+ * What is kept per entry and per mailbox in the store: the fold of all changes (replicated truth, the same everywhere),
+ * and beside it what this node has shown (local truth). Shapes and keys only.
+ */
+import type {
+	AccountId,
+	EntryId,
+	MailboxId,
+	ModSeq,
+	Origin,
+	Uid,
+} from "../ids.ts";
+import type { Batch } from "../log/batch.ts";
+import type { BodyRef } from "../ports/bodies.ts";
+
+/** Immutable facts of an entry, as they lie in the segment (JSON array, to be short). */
+export interface Facts {
+	readonly body: BodyRef;
+	readonly internalDateMilliseconds: number;
+	readonly savedMilliseconds: number;
+	/** What it was moved from (rule 17). */
+	readonly from: readonly [MailboxId, EntryId] | null;
+}
+
+export function encodeFacts(facts: Facts): string {
+	const { body } = facts;
+	return JSON.stringify([
+		body.hash,
+		body.sizeBytes,
+		body.drive,
+		body.blob,
+		facts.internalDateMilliseconds,
+		facts.savedMilliseconds,
+		facts.from,
+	]);
+}
+
+export function decodeFacts(text: string): Facts {
+	const [hash, sizeBytes, drive, blob, internalDate, saved, from] =
+		JSON.parse(text);
+	return {
+		body: { hash, sizeBytes, drive, blob },
+		internalDateMilliseconds: internalDate,
+		savedMilliseconds: saved,
+		from,
+	};
+}
+
+/** What clients of this node were told of an entry. Names are short since there is a row a message. */
+export interface Shown {
+	/** UID. */
+	readonly u: Uid;
+	/** Stamp of its latest change, and of its appearance (rule 11). */
+	m: ModSeq;
+	readonly a: ModSeq;
+	/** Flags as told. */
+	g: readonly string[];
+	/** Operations counted when it was told. */
+	n: number;
+	/** Facts as told: a body is never swapped under a UID. */
+	readonly f: string;
+}
+
+export interface EntryRow {
+	/** Segment. */
+	readonly s: number;
+	/** Facts, once they are here; of concurrent ones (a retried delivery) the smallest text. */
+	f?: string;
+	/** All UIDs ever claimed. */
+	u: number[];
+	/** Expunged. */
+	x?: true;
+	/** Own flags: lower-case name → as spelt. */
+	g: Record<string, string>;
+	/** Flags that count because they are on what this was moved from. */
+	l?: Record<string, string>;
+	/** What this was moved to. */
+	to?: [MailboxId, EntryId][];
+	/** Highest operation of each origin on this entry (rule 13). */
+	o: Record<Origin, number>;
+	/** Count of operations. */
+	n: number;
+	/** Shown here. */
+	v?: Shown;
+}
+
+export interface BoxRow {
+	account: AccountId | "";
+	/** Highest UID, or UIDNEXT-1, ever told here (rule 6: E). */
+	E: number;
+	/** HIGHESTMODSEQ here. */
+	H: number;
+	/** Highest UID claimed, and highest E of another node heard of. */
+	heardUid: number;
+	heardE: number;
+	/** Entries that live, shown or not. */
+	live: number;
+	/** Of what is shown: messages, unseen, deleted, bytes. */
+	shown: number;
+	unseen: number;
+	deleted: number;
+	sizeBytes: number;
+	/** Segment that new entries go to, and how many are in it. */
+	segment: number;
+	segmentEntries: number;
+}
+
+export const rowKey = (mailbox: MailboxId, entry: EntryId): string =>
+	`ent/${mailbox}/${entry}`;
+export const boxKey = (mailbox: MailboxId): string => `box/${mailbox}`;
+/** Entries with something that is not shown yet. */
+export const pendingPrefix = (mailbox: MailboxId): string => `pend/${mailbox}/`;
+export const pendingKey = (mailbox: MailboxId, entry: EntryId): string =>
+	`pend/${mailbox}/${entry}`;
+
+export const getRow = (
+	batch: Batch,
+	mailbox: MailboxId,
+	entry: EntryId,
+): EntryRow | undefined => batch.object<EntryRow>(rowKey(mailbox, entry));
+
+export const newBox = (): BoxRow => ({
+	account: "",
+	E: 0,
+	H: 0,
+	heardUid: 0,
+	heardE: 0,
+	live: 0,
+	shown: 0,
+	unseen: 0,
+	deleted: 0,
+	sizeBytes: 0,
+	segment: 0,
+	segmentEntries: 0,
+});
+
+/** The row of a mailbox, made if there is none yet (changes of its entries may come before the account's). */
+export function getBox(batch: Batch, mailbox: MailboxId): BoxRow {
+	let box = batch.object<BoxRow>(boxKey(mailbox));
+	if (box === undefined) {
+		box = newBox();
+		batch.change(boxKey(mailbox), box);
+	}
+	return box;
+}
+
+/** Rule 5: the highest claim is the UID; 0 while there is none. */
+export const uidOf = (row: EntryRow): number => {
+	let highest = 0;
+	for (const claim of row.u) if (claim > highest) highest = claim;
+	return highest;
+};
+
+export const lives = (row: EntryRow): boolean => row.f !== undefined && !row.x;
+
+const interned = new Map<string, readonly string[]>();
+const INTERNED_MAX = 10_000;
+
+/** All flags that count, sorted, as one shared array per combination. */
+export function flagsOf(row: EntryRow): readonly string[] {
+	const all = row.l === undefined ? row.g : { ...row.l, ...row.g };
+	const flags = Object.values(all).sort();
+	const key = flags.join(" ");
+	let shared = interned.get(key);
+	if (shared === undefined) {
+		if (interned.size >= INTERNED_MAX) interned.clear();
+		shared = Object.freeze(flags);
+		interned.set(key, shared);
+	}
+	return shared;
+}
