@@ -1,0 +1,26 @@
+/** What the load driver needs to know of a mail host under test, whoever made it. */
+import { ImapClient } from "../harness/imap-client.ts";
+import type { Endpoint } from "../harness/node.ts";
+
+export const userCount = 10;
+export const userPassword = "bench password";
+/** `number` from 1 to userCount. */
+export const userAddress = (number: number): string => `u${number}@bench.test`;
+
+export interface MailHost {
+	readonly name: string;
+	/** Takes mail for the users without authentication. */
+	readonly smtp: Endpoint;
+	readonly imap: Endpoint;
+	/** Where else clients may look: the other node of a pair. Default: `imap`. */
+	readonly imapElsewhere?: Endpoint;
+	/** Roots of its process trees. */
+	readonly pids: () => readonly number[];
+	stop(): Promise<void>;
+}
+
+export async function login(at: Endpoint, user: number): Promise<ImapClient> {
+	const client = await ImapClient.connect(at);
+	await client.login(userAddress(user), userPassword);
+	return client;
+}
