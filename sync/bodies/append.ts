@@ -1,0 +1,216 @@
+/**
+ * The one writer of this incarnation's drive. Group commit: whatever waits is appended in one batch and synced once.
+ * Members may not see a block before it is durable here: were it lost in a power cut and another appended in its place,
+ * the drive would fork and close on every member. So nothing leaves this node (the gate) from append to sync.
+ */
+import type { FileHandle } from "node:fs/promises";
+import type Hyperblobs from "hyperblobs";
+import type { BlobId } from "hyperblobs";
+import { BODY_APPEND_BYTES_MAX } from "../limits.ts";
+import type { BodyRef } from "../ports/bodies.ts";
+import type { GroupSync } from "./durable.ts";
+import { storeFault } from "./faults.ts";
+import type { Gate } from "./gate.ts";
+import { BLOCK_BYTES } from "./reference.ts";
+import type { WholeBody } from "./writer.ts";
+
+/** Bytes copied from spool to drive in one append. A whole number of blocks, as only the last block of a body is short. */
+const COPY_BYTES = 16 * BLOCK_BYTES;
+
+interface Waiting {
+	readonly body: WholeBody;
+	readonly resolve: (reference: BodyRef) => void;
+	readonly reject: (error: unknown) => void;
+}
+
+interface Appended {
+	readonly waiting: Waiting;
+	readonly id: BlobId;
+}
+
+export interface AppenderOptions {
+	readonly directory: string;
+	readonly blobs: Hyperblobs;
+	readonly gate: Gate;
+	readonly sync: GroupSync;
+	/** Told of each body once it is durable. */
+	readonly onDurable: (reference: BodyRef) => void;
+	/** No write or sync can be trusted any more; told once. */
+	readonly onBroken: (error: Error) => void;
+}
+
+export class Appender {
+	readonly #options: AppenderOptions;
+	#queue: Waiting[] = [];
+	#working: Promise<void> | undefined;
+	#broken: Error | undefined;
+	#lengthBlocks: number;
+	#sizeBytes: number;
+
+	constructor(options: AppenderOptions) {
+		this.#options = options;
+		this.#lengthBlocks = options.blobs.core.length;
+		this.#sizeBytes = options.blobs.core.byteLength;
+	}
+
+	/** Durable blocks of the drive. */
+	get lengthBlocks(): number {
+		return this.#lengthBlocks;
+	}
+	get sizeBytes(): number {
+		return this.#sizeBytes;
+	}
+
+	/** Resolves when the body is in the drive and durable; rejects with StoreFull or StoreFailed, and it is not there. */
+	append(body: WholeBody): Promise<BodyRef> {
+		return new Promise((resolve, reject) => {
+			if (this.#broken !== undefined) {
+				reject(this.#broken);
+				return;
+			}
+			this.#queue.push({ body, resolve, reject });
+			this.#working ??= this.#work();
+		});
+	}
+
+	/** Resolves when nothing waits any more. */
+	async idle(): Promise<void> {
+		while (this.#working !== undefined) await this.#working;
+	}
+
+	async #work(): Promise<void> {
+		// Whoever calls in this turn goes along in the first group.
+		await Promise.resolve();
+		while (this.#queue.length > 0) await this.#group();
+		this.#working = undefined;
+	}
+
+	/** The small bodies that wait, up to a bound, and the first large one. */
+	#take(): Waiting[] {
+		const taken: Waiting[] = [];
+		const left: Waiting[] = [];
+		let bytes = 0;
+		let large = false;
+		for (const one of this.#queue) {
+			const spooled = !(one.body.content instanceof Uint8Array);
+			const fits = spooled ? !large : bytes < BODY_APPEND_BYTES_MAX;
+			(fits ? taken : left).push(one);
+			if (spooled) large = true;
+			else bytes += one.body.sizeBytes;
+		}
+		this.#queue = left;
+		return taken;
+	}
+
+	async #group(): Promise<void> {
+		const group = this.#take();
+		const { gate, sync } = this.#options;
+		gate.hold();
+		const appended: Appended[] = [];
+		let failure: Error | undefined;
+		try {
+			await this.#appendAll(group, appended);
+		} catch (error) {
+			failure = storeFault(error, this.#options.directory);
+		}
+		try {
+			// Also after a failure: a part may have been appended, and will be seen.
+			await sync.durable();
+			gate.release();
+		} catch (error) {
+			// The gate stays shut: what is in memory may not be on the disk.
+			this.#break(storeFault(error, this.#options.directory), group);
+			return;
+		}
+		this.#settle(group, appended, failure);
+	}
+
+	#settle(
+		group: readonly Waiting[],
+		appended: readonly Appended[],
+		failure: Error | undefined,
+	): void {
+		const { core } = this.#options.blobs;
+		this.#lengthBlocks = core.length;
+		this.#sizeBytes = core.byteLength;
+		const drive = core.key.toString("hex");
+		for (const { waiting, id } of appended) {
+			const reference = referenceOf(waiting.body, drive, id);
+			this.#options.onDurable(reference);
+			waiting.resolve(reference);
+		}
+		// Harmless for those that were resolved.
+		if (failure !== undefined) for (const one of group) one.reject(failure);
+	}
+
+	#break(error: Error, group: readonly Waiting[]): void {
+		this.#broken = error;
+		for (const one of [...group, ...this.#queue]) one.reject(error);
+		this.#queue = [];
+		this.#options.onBroken(error);
+	}
+
+	/** Fills `appended` with what is in the drive; on a failure it holds what came before it. */
+	async #appendAll(
+		group: readonly Waiting[],
+		appended: Appended[],
+	): Promise<void> {
+		const batch = this.#options.blobs.batch();
+		const small: Appended[] = [];
+		for (const waiting of group) {
+			if (!(waiting.body.content instanceof Uint8Array)) continue;
+			small.push({ waiting, id: await batch.put(waiting.body.content) });
+		}
+		await batch.flush();
+		appended.push(...small);
+		for (const waiting of group) {
+			const { content, sizeBytes } = waiting.body;
+			if (content instanceof Uint8Array) continue;
+			appended.push({ waiting, id: await this.#copy(content, sizeBytes) });
+		}
+	}
+
+	async #copy(file: FileHandle, sizeBytes: number): Promise<BlobId> {
+		let whole: BlobId | undefined;
+		for (let at = 0; at < sizeBytes; at += COPY_BYTES) {
+			const chunk = Buffer.allocUnsafe(Math.min(COPY_BYTES, sizeBytes - at));
+			await readFully(file, chunk, at);
+			const batch = this.#options.blobs.batch();
+			const part = await batch.put(chunk);
+			await batch.flush();
+			whole ??= { ...part, blockLength: 0, byteLength: 0 };
+			whole.blockLength += part.blockLength;
+			whole.byteLength += part.byteLength;
+		}
+		if (whole === undefined) throw new Error("an empty body was spooled");
+		return whole;
+	}
+}
+
+const referenceOf = (
+	{ hash, sizeBytes }: WholeBody,
+	drive: string,
+	id: BlobId,
+): BodyRef => ({
+	hash,
+	sizeBytes,
+	drive,
+	blob: [id.byteOffset, id.blockOffset, id.blockLength, id.byteLength],
+});
+
+async function readFully(
+	file: FileHandle,
+	into: Buffer,
+	position: number,
+): Promise<void> {
+	for (let at = 0; at < into.length; ) {
+		const { bytesRead } = await file.read(
+			into,
+			at,
+			into.length - at,
+			position + at,
+		);
+		if (bytesRead === 0) throw new Error("the spooled body is cut short");
+		at += bytesRead;
+	}
+}

@@ -1,0 +1,306 @@
+/**
+ * Message bodies in hyperdrives: one drive for each incarnation of a node, written only by it, copied by the others
+ * body by body. A body is found by its reference alone (core, blocks, hash), never by a path. Whatever is told to have
+ * been stored here has been synced to disk before. What mail is, or who may read it, must never be known here.
+ */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import Corestore from "corestore";
+import type Hyperblobs from "hyperblobs";
+import type { ActiveRequests, Hypercore } from "hypercore";
+import Hyperdrive from "hyperdrive";
+import type { NodeId } from "../ids.ts";
+import {
+	BODIES_KNOWN_MAX,
+	BODIES_MEMORY_BYTES_MAX,
+	BODY_COPY_MILLISECONDS_MAX,
+	BODY_FETCH_MILLISECONDS_MAX,
+} from "../limits.ts";
+import type { StreamSource } from "../network/streams.ts";
+import {
+	type Bodies,
+	type BodyRef,
+	BodyUnavailable,
+	type BodyWriter,
+} from "../ports/bodies.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { StoreFailed, StoreFull } from "../ports/store.ts";
+import { Appender } from "./append.ts";
+import { isPresent, isRight, missingBlocks, readRange } from "./content.ts";
+import { Drives } from "./drives.ts";
+import { GroupSync, type SyncToDisk, WriteAheadLogs } from "./durable.ts";
+import { DriveShort, openFault, storeFault } from "./faults.ts";
+import { FetchQueue } from "./fetch.ts";
+import { Gate } from "./gate.ts";
+import { KnownBodies } from "./known.ts";
+import { checkReference, clampRange } from "./reference.ts";
+import { Replication } from "./streams.ts";
+import { DriveWriter, MemoryBudget, type WriterHost } from "./writer.ts";
+
+export { DriveShort };
+
+export interface OpenBodiesOptions {
+	/** Folder of the body store; made when it is not there. */
+	readonly directory: string;
+	readonly drive: {
+		/** One for each incarnation, for instance its origin id. */
+		readonly name: string;
+		/** What lengthBlocks() said last, as the caller kept it durably; 0 for a new drive. */
+		readonly lengthBlocksAtLeast: number;
+	};
+	readonly streams: StreamSource;
+	readonly clock: Clock;
+	readonly log: Log;
+	/** For tests: stands in front of the sync of RocksDB's log. */
+	readonly wrapSync?: (sync: SyncToDisk) => SyncToDisk;
+}
+
+/**
+ * Opens the body store and this incarnation's drive in it. Rejects with DriveShort when the drive has lost its tail
+ * (open again with another name), with StoreFailed when the folder cannot be used, with StoreFull when there is no room.
+ */
+export async function openBodies(
+	options: OpenBodiesOptions,
+): Promise<DriveBodies> {
+	const { directory, drive } = options;
+	const spool = join(directory, "spool");
+	// A folder of its own: corestore moves what it does not know out of the way.
+	const drives = join(directory, "drives");
+	let store: Corestore | undefined;
+	try {
+		await rm(spool, { recursive: true, force: true });
+		await mkdir(spool, { recursive: true, mode: 0o700 });
+		await mkdir(drives, { recursive: true, mode: 0o700 });
+		store = new Corestore(drives, { allowBackup: true });
+		await store.ready();
+		const own = new Hyperdrive(store.namespace(drive.name));
+		await own.ready();
+		const blobs = await own.getBlobs();
+		if (blobs.core.length < drive.lengthBlocksAtLeast)
+			throw new DriveShort(blobs.core.length, drive.lengthBlocksAtLeast);
+		const logs = new WriteAheadLogs(join(drives, "db"));
+		// What a killed process wrote without a sync is made durable before members see it.
+		await logs.syncAll();
+		return new DriveBodies(options, { store, own, blobs, logs, spool });
+	} catch (error) {
+		await store?.close().catch(() => {});
+		throw error instanceof DriveShort ? error : openFault(error, directory);
+	}
+}
+
+interface Parts {
+	readonly store: Corestore;
+	readonly own: Hyperdrive;
+	readonly blobs: Hyperblobs;
+	readonly logs: WriteAheadLogs;
+	readonly spool: string;
+}
+
+export class DriveBodies implements Bodies {
+	readonly drive: string;
+	readonly #options: OpenBodiesOptions;
+	readonly #parts: Parts;
+	readonly #sync: GroupSync;
+	readonly #gate = new Gate();
+	readonly #drives: Drives;
+	readonly #appender: Appender;
+	readonly #fetches: FetchQueue;
+	readonly #replication: Replication;
+	readonly #known = new KnownBodies(BODIES_KNOWN_MAX);
+	readonly #writerHost: WriterHost;
+	#closing: Promise<void> | undefined;
+
+	/** Use openBodies(). */
+	constructor(options: OpenBodiesOptions, parts: Parts) {
+		this.#options = options;
+		this.#parts = parts;
+		const { store, blobs, logs } = parts;
+		this.drive = blobs.core.key.toString("hex");
+		const sync: SyncToDisk = () => logs.sync();
+		this.#sync = new GroupSync(options.wrapSync?.(sync) ?? sync);
+		this.#drives = new Drives(store, blobs.core, options.log);
+		this.#appender = new Appender({
+			directory: options.directory,
+			blobs,
+			gate: this.#gate,
+			sync: this.#sync,
+			onDurable: (reference) => this.#known.add(reference),
+			onBroken: (error) =>
+				options.log.error("the body store takes no more writes", { error }),
+		});
+		this.#fetches = new FetchQueue(options.clock, (reference, signal) =>
+			this.#download(reference, signal),
+		);
+		this.#replication = new Replication(
+			store,
+			options.streams,
+			this.#gate,
+			options.log,
+		);
+		let files = 0;
+		this.#writerHost = {
+			memory: new MemoryBudget(BODIES_MEMORY_BYTES_MAX),
+			spoolFile: () => join(parts.spool, `${process.pid}-${files++}`),
+			append: (body) => this.#appender.append(body),
+		};
+	}
+
+	create(): BodyWriter {
+		if (this.#closing !== undefined)
+			throw new StoreFailed("the body store is closed");
+		return new DriveWriter(this.#writerHost);
+	}
+
+	async has(reference: BodyRef): Promise<boolean> {
+		if (this.#known.has(reference)) return true;
+		try {
+			checkReference(reference);
+			const core = await this.#drives.get(reference.drive);
+			if (!(await isPresent(core, reference))) return false;
+			if (!(await isRight(core, reference))) return false;
+		} catch (error) {
+			this.#options.log.warn("a body cannot be read here", {
+				hash: reference.hash,
+				error,
+			});
+			return false;
+		}
+		// It may have come just now, in a fetch that was given up.
+		await this.#durable();
+		this.#known.add(reference);
+		return true;
+	}
+
+	async fetch(reference: BodyRef): Promise<void> {
+		return this.#ensure(reference, false);
+	}
+
+	async read(
+		reference: BodyRef,
+		start?: number,
+		end?: number,
+	): Promise<Uint8Array> {
+		const chunks: Uint8Array[] = [];
+		for await (const chunk of this.stream(reference, start, end))
+			chunks.push(chunk);
+		return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+	}
+
+	async *stream(
+		reference: BodyRef,
+		start?: number,
+		end?: number,
+	): AsyncGenerator<Uint8Array> {
+		await this.#ensure(reference, true);
+		const core = await this.#drives.get(reference.drive);
+		try {
+			yield* readRange(core, reference, clampRange(reference, start, end));
+		} catch (error) {
+			// The next read looks again, and fetches it anew.
+			this.#known.delete(reference);
+			throw error instanceof BodyUnavailable
+				? error
+				: storeFault(error, this.#options.directory);
+		}
+	}
+
+	setDrives(drives: readonly { node: NodeId; drive: string }[]): void {
+		this.#drives.set(drives.map(({ drive }) => drive));
+	}
+
+	lengthBlocks(): number {
+		return this.#appender.lengthBlocks;
+	}
+
+	sizeBytes(): number {
+		return this.#appender.sizeBytes;
+	}
+
+	/** Waits for commits that have begun; fetches and reads that wait end with BodyUnavailable. */
+	close(): Promise<void> {
+		this.#closing ??= this.#close();
+		return this.#closing;
+	}
+
+	async #close(): Promise<void> {
+		await this.#appender.idle();
+		this.#fetches.close();
+		this.#replication.close();
+		await this.#drives.close();
+		await this.#parts.own.close();
+		await this.#parts.store.close();
+		await this.#parts.logs.close();
+	}
+
+	async #ensure(reference: BodyRef, urgent: boolean): Promise<void> {
+		checkReference(reference);
+		if (this.#known.has(reference)) return;
+		await this.#fetches.fetch(reference, {
+			urgent,
+			timeoutMilliseconds: urgent
+				? BODY_FETCH_MILLISECONDS_MAX
+				: BODY_COPY_MILLISECONDS_MAX,
+		});
+	}
+
+	async #durable(): Promise<void> {
+		try {
+			await this.#sync.durable();
+		} catch (error) {
+			throw storeFault(error, this.#options.directory);
+		}
+	}
+
+	/** Rejects with BodyUnavailable, StoreFull or StoreFailed. */
+	async #download(reference: BodyRef, signal: AbortSignal): Promise<void> {
+		const core = await this.#drives.get(reference.drive);
+		const requests: ActiveRequests = [];
+		const cancel = () => {
+			core.clearRequests(requests, new BodyUnavailable("nobody waits"));
+			// Tells hypercore to refuse further requests of this fetch.
+			requests.push(null);
+		};
+		signal.addEventListener("abort", cancel);
+		try {
+			if (signal.aborted) throw new BodyUnavailable("nobody waits");
+			await this.#bring(core, reference, requests);
+		} catch (error) {
+			throw this.#fetchFault(error);
+		} finally {
+			signal.removeEventListener("abort", cancel);
+		}
+		await this.#durable();
+		this.#known.add(reference);
+	}
+
+	async #bring(
+		core: Hypercore,
+		reference: BodyRef,
+		requests: ActiveRequests,
+	): Promise<void> {
+		// What lay here before may be another body's, and the reference be wrong: only what this fetch brought is removed.
+		const missing = await missingBlocks(core, reference);
+		for (let tries = missing.length > 0 ? 2 : 1; tries > 0; tries--) {
+			if (await isRight(core, reference, requests)) return;
+			this.#options.log.error("a body is not what its hash says", {
+				hash: reference.hash,
+				drive: reference.drive,
+				blob: reference.blob,
+			});
+			for (const block of missing) await core.clear(block, block + 1);
+		}
+		throw new BodyUnavailable(
+			`body ${reference.hash.slice(0, 16)} is wrong at every member`,
+		);
+	}
+
+	#fetchFault(error: unknown): Error {
+		if (error instanceof BodyUnavailable) return error;
+		const fault = storeFault(error, this.#options.directory);
+		if (fault instanceof StoreFull) return fault;
+		return new BodyUnavailable(`the body cannot be fetched: ${fault.message}`, {
+			cause: error,
+		});
+	}
+}

@@ -1,0 +1,101 @@
+/** Reads the blocks of one body from its core, from here or from members, and tells whether they are right. */
+import { createHash } from "node:crypto";
+import type { ActiveRequests, Hypercore } from "hypercore";
+import { BODY_MEMORY_BYTES_MAX } from "../limits.ts";
+import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
+import { BLOCK_BYTES, type ByteRange } from "./reference.ts";
+
+const blocks = ({ blob }: BodyRef): { start: number; end: number } => ({
+	start: blob[1],
+	end: blob[1] + blob[2],
+});
+
+/** True when all blocks of the body lie here. */
+export async function isPresent(
+	core: Hypercore,
+	reference: BodyRef,
+): Promise<boolean> {
+	const { start, end } = blocks(reference);
+	return start === end || core.has(start, end);
+}
+
+/**
+ * Reads the body once and compares its hash, and the sizes of its blocks with what the reference says. With `requests`
+ * blocks that are not here are asked for from members (it waits as long as it takes; clearing the requests ends it),
+ * without, the answer is false.
+ */
+export async function isRight(
+	core: Hypercore,
+	reference: BodyRef,
+	requests?: ActiveRequests,
+): Promise<boolean> {
+	const hash = createHash("sha256");
+	let left = reference.sizeBytes;
+	for await (const block of bodyBlocks(core, reference, requests)) {
+		if (block?.length !== Math.min(BLOCK_BYTES, left)) return false;
+		left -= block.length;
+		hash.update(block);
+	}
+	return left === 0 && hash.digest("hex") === reference.hash;
+}
+
+async function* bodyBlocks(
+	core: Hypercore,
+	reference: BodyRef,
+	requests: ActiveRequests | undefined,
+): AsyncGenerator<Buffer | null> {
+	const { start, end } = blocks(reference);
+	const options =
+		requests === undefined
+			? { wait: false }
+			: { wait: true, activeRequests: requests };
+	if (reference.sizeBytes <= BODY_MEMORY_BYTES_MAX) {
+		const all: Promise<Buffer | null>[] = [];
+		for (let at = start; at < end; at++) all.push(core.get(at, options));
+		yield* await Promise.all(all);
+		return;
+	}
+	// One range request runs ahead of the reads; what it brings goes to disk, not to memory.
+	const ahead =
+		requests === undefined
+			? undefined
+			: core.download({ start, end, linear: true, activeRequests: requests });
+	try {
+		for (let at = start; at < end; at++) yield await core.get(at, options);
+	} finally {
+		ahead?.destroy();
+	}
+}
+
+/** Indexes of the body's blocks that do not lie here. */
+export async function missingBlocks(
+	core: Hypercore,
+	reference: BodyRef,
+): Promise<readonly number[]> {
+	const { start, end } = blocks(reference);
+	const missing: number[] = [];
+	for (let at = start; at < end; at++)
+		if (!(await core.has(at))) missing.push(at);
+	return missing;
+}
+
+/** The bytes of a body that lies here, in chunks of at most a block. Rejects with BodyUnavailable where one is gone. */
+export async function* readRange(
+	core: Hypercore,
+	reference: BodyRef,
+	range: ByteRange,
+): AsyncGenerator<Uint8Array> {
+	const first = blocks(reference).start;
+	for (let at = range.start; at < range.end; ) {
+		const index = Math.floor(at / BLOCK_BYTES);
+		const blockStart = index * BLOCK_BYTES;
+		const block = await core.get(first + index, { wait: false });
+		if (block === null)
+			throw new BodyUnavailable(
+				`body ${reference.hash.slice(0, 16)} is not whole here`,
+			);
+		const chunk = block.subarray(at - blockStart, range.end - blockStart);
+		yield chunk;
+		at += chunk.length;
+	}
+}

@@ -1,0 +1,111 @@
+/** The blobs cores that are open: this incarnation's own and those of the other incarnations, held in part. */
+import type Corestore from "corestore";
+import type { Hypercore } from "hypercore";
+import { BODY_DRIVES_UNLISTED_MAX } from "../limits.ts";
+import { BodyUnavailable } from "../ports/bodies.ts";
+import type { Log } from "../ports/log.ts";
+
+/** Requests in flight to one peer: hypercore's default of 16 fills no long line, this was measured to double it. */
+const INFLIGHT_RANGE: [number, number] = [128, 384];
+
+/** An open core is announced to every member, which is how two of them find that they share it. */
+export class Drives {
+	readonly #store: Corestore;
+	readonly #own: Hypercore;
+	readonly #log: Log;
+	/** By key in hex, in the order in which they were opened. */
+	readonly #open = new Map<string, Promise<Hypercore>>();
+	#listed: ReadonlySet<string> = new Set();
+	#closed = false;
+
+	constructor(store: Corestore, own: Hypercore, log: Log) {
+		this.#store = store;
+		this.#own = own;
+		this.#log = log;
+		this.#watch(own, own.key.toString("hex"));
+	}
+
+	/** Rejects with BodyUnavailable when the core cannot be opened. */
+	async get(drive: string): Promise<Hypercore> {
+		if (this.#closed) throw new BodyUnavailable("the body store is closed");
+		if (this.#own.key.toString("hex") === drive) return this.#own;
+		const known = this.#open.get(drive);
+		if (known !== undefined) return known;
+		const opening = this.#openCore(drive);
+		this.#open.set(drive, opening);
+		this.#closeSurplus();
+		try {
+			return await opening;
+		} catch (error) {
+			this.#forget(drive, opening);
+			throw new BodyUnavailable(`drive ${drive.slice(0, 16)} does not open`, {
+				cause: error,
+			});
+		}
+	}
+
+	/** Opens these and closes others; drives that bodies name although they are not listed are opened on demand. */
+	set(drives: readonly string[]): void {
+		const before = this.#listed;
+		this.#listed = new Set(drives);
+		for (const drive of drives)
+			this.get(drive).catch((error) =>
+				this.#log.error("a drive does not open", { drive, error }),
+			);
+		for (const [drive, core] of this.#open)
+			if (before.has(drive) && !this.#listed.has(drive))
+				this.#close(drive, core);
+	}
+
+	async close(): Promise<void> {
+		this.#closed = true;
+		const open = [...this.#open.values()];
+		this.#open.clear();
+		for (const core of await Promise.allSettled(open))
+			if (core.status === "fulfilled") await core.value.close();
+	}
+
+	async #openCore(drive: string): Promise<Hypercore> {
+		const key = Buffer.from(drive, "hex");
+		const core = this.#store.get({ key, inflightRange: INFLIGHT_RANGE });
+		await core.ready();
+		this.#watch(core, drive);
+		core.once("close", () => this.#forget(drive, undefined));
+		return core;
+	}
+
+	#watch(core: Hypercore, drive: string): void {
+		core.on("conflict", () =>
+			this.#log.error(
+				"a drive has two versions: it was continued from an old copy; nothing more can be read from members for it",
+				{ drive },
+			),
+		);
+	}
+
+	#forget(drive: string, opening: Promise<Hypercore> | undefined): void {
+		if (opening === undefined || this.#open.get(drive) === opening)
+			this.#open.delete(drive);
+	}
+
+	#close(drive: string, core: Promise<Hypercore>): void {
+		this.#open.delete(drive);
+		core
+			.then((open) => open.close())
+			.catch((error) =>
+				this.#log.warn("a drive does not close", { drive, error }),
+			);
+	}
+
+	#closeSurplus(): void {
+		let surplus = -BODY_DRIVES_UNLISTED_MAX;
+		for (const drive of this.#open.keys())
+			if (!this.#listed.has(drive)) surplus++;
+		for (const [drive, core] of this.#open) {
+			if (surplus <= 0) return;
+			if (this.#listed.has(drive)) continue;
+			this.#close(drive, core);
+			surplus--;
+		}
+	}
+}

@@ -1,0 +1,101 @@
+/** The part of the hyper* packages that sync/bodies uses; they come without types. */
+
+declare module "corestore" {
+	import type { Hypercore } from "hypercore";
+
+	/** One RocksDB folder with many cores. One process owns it. */
+	export default class Corestore {
+		constructor(
+			directory: string,
+			options?: {
+				/** Opens a folder that was copied from elsewhere. */
+				allowBackup?: boolean;
+			},
+		);
+		ready(): Promise<void>;
+		close(): Promise<void>;
+		namespace(name: string): Corestore;
+		/** A session of the core; opens it, and creates it when it is not known yet. */
+		get(options: {
+			key: Buffer;
+			/** Least and most requests in flight to one peer. */
+			inflightRange?: [number, number];
+		}): Hypercore;
+		/** Exchanges all open cores over the stream. */
+		replicate(stream: import("@hyperswarm/secret-stream").default): unknown;
+	}
+}
+
+declare module "hypercore" {
+	import type { EventEmitter } from "node:events";
+
+	/** What a `get` or `download` asked for and has not got yet. */
+	export type ActiveRequests = unknown[];
+
+	export interface Hypercore extends EventEmitter {
+		readonly key: Buffer;
+		readonly length: number;
+		readonly byteLength: number;
+		readonly peers: readonly unknown[];
+		readonly closed: boolean;
+		ready(): Promise<void>;
+		close(): Promise<void>;
+		/** True when all of the blocks lie here. */
+		has(start: number, end?: number): Promise<boolean>;
+		/** Asks peers when the block is not here; null only with `wait: false`. */
+		get(
+			index: number,
+			options?: { wait?: boolean; activeRequests?: ActiveRequests },
+		): Promise<Buffer | null>;
+		download(range: {
+			start: number;
+			end: number;
+			linear?: boolean;
+			activeRequests?: ActiveRequests;
+		}): { done(): Promise<unknown>; destroy(): void };
+		clear(start: number, end: number): Promise<unknown>;
+		/** Rejects what these requests wait for. */
+		clearRequests(requests: ActiveRequests, error: Error): void;
+	}
+}
+
+declare module "hyperblobs" {
+	import type { Hypercore } from "hypercore";
+
+	export interface BlobId {
+		byteOffset: number;
+		blockOffset: number;
+		blockLength: number;
+		byteLength: number;
+	}
+	export interface BlobsBatch {
+		put(bytes: Uint8Array): Promise<BlobId>;
+		flush(): Promise<void>;
+	}
+	export default class Hyperblobs {
+		readonly core: Hypercore;
+		batch(): BlobsBatch;
+	}
+}
+
+declare module "hyperdrive" {
+	import type Corestore from "corestore";
+	import type Hyperblobs from "hyperblobs";
+
+	export default class Hyperdrive {
+		constructor(store: Corestore);
+		ready(): Promise<void>;
+		/** Closes the corestore it was given as well. */
+		close(): Promise<void>;
+		getBlobs(): Promise<Hyperblobs>;
+	}
+}
+
+declare module "@hyperswarm/secret-stream" {
+	import type { Duplex } from "node:stream";
+
+	/** Noise XX over a byte stream; the remote key is not checked: the stream below is already a member's. */
+	export default class NoiseSecretStream extends Duplex {
+		constructor(isInitiator: boolean, stream: Duplex);
+	}
+}

@@ -1,0 +1,54 @@
+/** Arithmetic of body references: which blocks hold which bytes. References come from peers, so they are checked here. */
+import { BODY_BYTES_MAX } from "../limits.ts";
+import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
+
+/** Size of every block of a body but the last: what hyperblobs cuts at by default. */
+export const BLOCK_BYTES = 64 * 1024;
+
+/** Blocks that a body of this size takes. */
+export const blocksOf = (sizeBytes: number): number =>
+	Math.ceil(sizeBytes / BLOCK_BYTES);
+
+const isCount = (value: unknown): boolean =>
+	Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Throws BodyUnavailable where no body can lie as the reference says; after it the numbers can be trusted to be sane. */
+export function checkReference(reference: BodyRef): void {
+	const { hash, sizeBytes, drive, blob } = reference;
+	const [byteOffset, blockOffset, blockLength, byteLength] = blob;
+	if (
+		!/^[0-9a-f]{64}$/.test(hash) ||
+		!/^[0-9a-f]{64}$/.test(drive) ||
+		![sizeBytes, byteOffset, blockOffset].every(isCount) ||
+		sizeBytes > BODY_BYTES_MAX ||
+		byteLength !== sizeBytes ||
+		blockLength !== blocksOf(sizeBytes)
+	)
+		throw new BodyUnavailable(
+			`the reference of body ${String(hash).slice(0, 16)} is malformed`,
+		);
+}
+
+/** Names what a reference points to and claims; equal for equal references. */
+export const referenceKey = (reference: BodyRef): string =>
+	`${reference.hash}:${reference.drive.slice(0, 16)}:${reference.blob[1]}:${reference.sizeBytes}`;
+
+export interface ByteRange {
+	/** Inclusive. */
+	readonly start: number;
+	/** Exclusive. */
+	readonly end: number;
+}
+
+/** The part of a body that was asked for, cut to what there is (`end` defaults to the size). */
+export function clampRange(
+	reference: BodyRef,
+	start = 0,
+	end = reference.sizeBytes,
+): ByteRange {
+	const from = Math.min(Math.max(0, start), reference.sizeBytes);
+	return {
+		start: from,
+		end: Math.min(Math.max(from, end), reference.sizeBytes),
+	};
+}

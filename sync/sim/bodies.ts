@@ -1,0 +1,499 @@
+/**
+ * The body store's exact twin in memory, for a whole cluster: drives of one incarnation each, group commit with a
+ * simulated sync, copies fetched from connected nodes after a delay. A crash loses what was not synced; a lost disk all.
+ * No wall clock, no randomness of its own: a run depends on nothing but its seed.
+ */
+import { createHash } from "node:crypto";
+import { DriveShort } from "../bodies/faults.ts";
+import { blocksOf, checkReference, clampRange } from "../bodies/reference.ts";
+import { ClientFault } from "../faults.ts";
+import { bodyHash, type Milliseconds, type NodeId } from "../ids.ts";
+import {
+	BODY_BYTES_MAX,
+	BODY_COPY_MILLISECONDS_MAX,
+	BODY_FETCH_MILLISECONDS_MAX,
+} from "../limits.ts";
+import {
+	type Bodies,
+	type BodyRef,
+	BodyUnavailable,
+	type BodyWriter,
+} from "../ports/bodies.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import { StoreFailed, StoreFull } from "../ports/store.ts";
+
+export interface SimBodiesOptions {
+	readonly clock: Clock;
+	readonly random: Random;
+	/** Whether bytes pass between two nodes now. Asked again and again. */
+	readonly connected: (a: NodeId, b: NodeId) => boolean;
+	/** One way, default 1 ms. */
+	readonly delayMilliseconds?: (from: NodeId, to: NodeId) => Milliseconds;
+	/** How long a sync takes, default 1 ms. */
+	readonly syncMilliseconds?: () => Milliseconds;
+}
+
+interface SimBlob {
+	readonly hash: string;
+	readonly bytes: Uint8Array;
+}
+
+/** What one node has on its disk of one drive. */
+interface SimDrive {
+	/** By block offset. */
+	readonly blobs: Map<number, SimBlob>;
+	/** Of the owner: where the next body goes. */
+	lengthBlocks: number;
+	sizeBytes: number;
+}
+
+interface SimDisk {
+	/** Makes drives of another disk other drives, even with the same name. */
+	readonly seed: Uint8Array;
+	readonly drives: Map<string, SimDrive>;
+	full: boolean;
+}
+
+const EMPTY: SimBlob = {
+	hash: createHash("sha256").digest("hex"),
+	bytes: new Uint8Array(),
+};
+
+/** How often a fetch looks again whether someone connected has the body. */
+const LOOK_AGAIN_MILLISECONDS = 100;
+
+export class SimBodiesWorld {
+	readonly options: SimBodiesOptions;
+	readonly #disks = new Map<NodeId, SimDisk>();
+	readonly #running = new Map<NodeId, SimBodies>();
+
+	constructor(options: SimBodiesOptions) {
+		this.options = options;
+	}
+
+	/** As openBodies(): throws DriveShort, and StoreFailed when the node's store is open already. */
+	open(
+		node: NodeId,
+		drive: { readonly name: string; readonly lengthBlocksAtLeast: number },
+	): SimBodies {
+		if (this.#running.has(node))
+			throw new StoreFailed(`the body store of ${node} is in use`);
+		const disk = this.#disk(node);
+		const key = createHash("sha256")
+			.update(disk.seed)
+			.update(drive.name)
+			.digest("hex");
+		const { lengthBlocks } = driveOf(disk, key);
+		if (lengthBlocks < drive.lengthBlocksAtLeast)
+			throw new DriveShort(lengthBlocks, drive.lengthBlocksAtLeast);
+		const bodies = new SimBodies(this, node, disk, key);
+		this.#running.set(node, bodies);
+		return bodies;
+	}
+
+	/** The process dies at once: what was not synced is gone, and its promises never settle, as those of the dead. */
+	crash(node: NodeId): void {
+		this.#running.get(node)?.die();
+		this.#running.delete(node);
+	}
+
+	/** The disk of a crashed or closed node is gone. */
+	loseDisk(node: NodeId): void {
+		this.#disks.delete(node);
+	}
+
+	/** Commits and fetches of the node fail with StoreFull while it is full. */
+	setFull(node: NodeId, full: boolean): void {
+		this.#disk(node).full = full;
+	}
+
+	/** Cuts the tail off a drive, as damage would: the last `blocks` blocks. */
+	truncate(node: NodeId, drive: string, blocks: number): void {
+		const cut = driveOf(this.#disk(node), drive);
+		cut.lengthBlocks = Math.max(0, cut.lengthBlocks - blocks);
+		for (const [offset, { bytes }] of cut.blobs) {
+			if (offset + blocksOf(bytes.length) <= cut.lengthBlocks) continue;
+			cut.blobs.delete(offset);
+			cut.sizeBytes -= bytes.length;
+		}
+	}
+
+	/** For SimBodies: left the world by close(). */
+	closed(node: NodeId): void {
+		this.#running.delete(node);
+	}
+
+	/** For SimBodies: a running, connected node that has the body durably. */
+	holder(of: NodeId, reference: BodyRef): SimBodies | undefined {
+		for (const [node, bodies] of this.#running)
+			if (
+				node !== of &&
+				this.options.connected(of, node) &&
+				bodies.blob(reference) !== undefined
+			)
+				return bodies;
+		return undefined;
+	}
+
+	/** For SimBodies: fetches that wait look again. */
+	arrived(): void {
+		for (const bodies of this.#running.values()) bodies.look();
+	}
+
+	#disk(node: NodeId): SimDisk {
+		let disk = this.#disks.get(node);
+		if (disk === undefined) {
+			const seed = this.options.random.bytes(16);
+			disk = { seed, drives: new Map(), full: false };
+			this.#disks.set(node, disk);
+		}
+		return disk;
+	}
+}
+
+function driveOf(disk: SimDisk, key: string): SimDrive {
+	let drive = disk.drives.get(key);
+	if (drive === undefined) {
+		drive = { blobs: new Map(), lengthBlocks: 0, sizeBytes: 0 };
+		disk.drives.set(key, drive);
+	}
+	return drive;
+}
+
+/** A write to disk that the next sync makes durable. */
+interface Unsynced {
+	readonly apply: () => void;
+	readonly resolve: () => void;
+	readonly reject: (error: Error) => void;
+}
+
+/** A fetch that waits for someone to have the body. */
+interface Looking {
+	readonly reference: BodyRef;
+	readonly found: (holder: SimBodies) => void;
+}
+
+export class SimBodies implements Bodies {
+	readonly drive: string;
+	readonly node: NodeId;
+	readonly #world: SimBodiesWorld;
+	readonly #disk: SimDisk;
+	readonly #timers = new Set<Cancel>();
+	readonly #looking = new Set<Looking>();
+	/** Ends what waits, at close(). */
+	readonly #endings = new Set<(error: Error) => void>();
+	/** Written after the last durable block, in order. */
+	#appendedBlocks: number;
+	#appendedBytes: number;
+	#unsynced: Unsynced[] = [];
+	#syncing: Promise<void> | undefined;
+	#state: "open" | "closed" | "dead" = "open";
+
+	/** Use SimBodiesWorld.open(). */
+	constructor(
+		world: SimBodiesWorld,
+		node: NodeId,
+		disk: SimDisk,
+		drive: string,
+	) {
+		this.#world = world;
+		this.node = node;
+		this.#disk = disk;
+		this.drive = drive;
+		const own = driveOf(disk, drive);
+		this.#appendedBlocks = own.lengthBlocks;
+		this.#appendedBytes = own.sizeBytes;
+	}
+
+	create(): BodyWriter {
+		if (this.#state !== "open")
+			throw new StoreFailed("the body store is closed");
+		return new SimWriter((bytes) => this.#append(bytes));
+	}
+
+	async has(reference: BodyRef): Promise<boolean> {
+		return this.blob(reference) !== undefined;
+	}
+
+	fetch(reference: BodyRef): Promise<void> {
+		return this.#ensure(reference, BODY_COPY_MILLISECONDS_MAX);
+	}
+
+	async read(
+		reference: BodyRef,
+		start?: number,
+		end?: number,
+	): Promise<Uint8Array> {
+		await this.#ensure(reference, BODY_FETCH_MILLISECONDS_MAX);
+		const range = clampRange(reference, start, end);
+		const bytes = this.blob(reference)?.bytes;
+		if (bytes === undefined) throw new BodyUnavailable("the body is gone");
+		return bytes.slice(range.start, range.end);
+	}
+
+	async *stream(
+		reference: BodyRef,
+		start?: number,
+		end?: number,
+	): AsyncGenerator<Uint8Array> {
+		const { start: from, end: to } = clampRange(reference, start, end);
+		await this.#ensure(reference, BODY_FETCH_MILLISECONDS_MAX);
+		for (let at = from; at < to; at += 64 * 1024)
+			yield await this.read(reference, at, Math.min(to, at + 64 * 1024));
+	}
+
+	/** Every node serves what it has, whatever is listed. */
+	setDrives(_drives: readonly { node: NodeId; drive: string }[]): void {}
+
+	lengthBlocks(): number {
+		return driveOf(this.#disk, this.drive).lengthBlocks;
+	}
+
+	sizeBytes(): number {
+		return driveOf(this.#disk, this.drive).sizeBytes;
+	}
+
+	async close(): Promise<void> {
+		if (this.#state !== "open") return;
+		this.#state = "closed";
+		await this.#syncing;
+		for (const end of [...this.#endings])
+			end(new BodyUnavailable("the body store is closed"));
+		this.#stopTimers();
+		this.#world.closed(this.node);
+	}
+
+	/** For the world: as crash(). */
+	die(): void {
+		this.#state = "dead";
+		this.#unsynced = [];
+		this.#stopTimers();
+	}
+
+	/** For the world: what lies here durably as the reference says, with the right hash. */
+	blob(reference: BodyRef): SimBlob | undefined {
+		// No block holds an empty body: it is everywhere.
+		if (reference.hash === EMPTY.hash && reference.sizeBytes === 0)
+			return EMPTY;
+		const blob = this.#lying(reference);
+		return blob?.hash === reference.hash &&
+			blob.bytes.length === reference.sizeBytes
+			? blob
+			: undefined;
+	}
+
+	/** For the world: something arrived somewhere. */
+	look(): void {
+		for (const looking of this.#looking) {
+			const holder = this.#world.holder(this.node, looking.reference);
+			if (holder !== undefined) looking.found(holder);
+		}
+	}
+
+	#lying({ drive, blob }: BodyRef): SimBlob | undefined {
+		return this.#disk.drives.get(drive)?.blobs.get(blob[1]);
+	}
+
+	async #append(bytes: Uint8Array): Promise<BodyRef> {
+		await this.#alive();
+		const hash = createHash("sha256").update(bytes).digest("hex");
+		const blockOffset = this.#appendedBlocks;
+		const byteOffset = this.#appendedBytes;
+		const blocks = blocksOf(bytes.length);
+		if (this.#disk.full) throw new StoreFull("the simulated disk is full");
+		this.#appendedBlocks += blocks;
+		this.#appendedBytes += bytes.length;
+		await this.#durable(() => {
+			const own = driveOf(this.#disk, this.drive);
+			if (blocks > 0) own.blobs.set(blockOffset, { hash, bytes });
+			own.lengthBlocks = blockOffset + blocks;
+			own.sizeBytes = byteOffset + bytes.length;
+		});
+		return {
+			hash: bodyHash(hash),
+			sizeBytes: bytes.length,
+			drive: this.drive,
+			blob: [byteOffset, blockOffset, blocks, bytes.length],
+		};
+	}
+
+	/** Resolves after a sync that started after the call; `apply` runs when it is done. */
+	#durable(apply: () => void): Promise<void> {
+		const written = new Promise<void>((resolve, reject) =>
+			this.#unsynced.push({ apply, resolve, reject }),
+		);
+		this.#syncing ??= this.#sync();
+		return written;
+	}
+
+	async #sync(): Promise<void> {
+		while (this.#unsynced.length > 0) {
+			const group = this.#unsynced;
+			this.#unsynced = [];
+			await this.#wait(this.#world.options.syncMilliseconds?.() ?? 1);
+			for (const { apply, resolve } of group) {
+				apply();
+				resolve();
+			}
+			this.#world.arrived();
+		}
+		this.#syncing = undefined;
+	}
+
+	async #ensure(
+		reference: BodyRef,
+		timeoutMilliseconds: Milliseconds,
+	): Promise<void> {
+		checkReference(reference);
+		await this.#alive();
+		if (this.blob(reference) !== undefined) return;
+		if (this.#lying(reference) !== undefined)
+			throw new BodyUnavailable("the body is wrong at every member");
+		const { clock, delayMilliseconds } = this.#world.options;
+		const deadline = clock.monotonic() + timeoutMilliseconds;
+		for (;;) {
+			const holder = await this.#find(reference, deadline);
+			const bytes = holder.blob(reference)?.bytes;
+			await this.#wait(
+				(delayMilliseconds?.(this.node, holder.node) ?? 1) +
+					(delayMilliseconds?.(holder.node, this.node) ?? 1),
+			);
+			// Cut on the way: what was asked for does not arrive, and is asked for again.
+			if (bytes !== undefined && this.#reaches(holder)) {
+				await this.#keep(reference, bytes);
+				return;
+			}
+		}
+	}
+
+	/** Rejects when closed; for the dead it never settles. */
+	#alive(): Promise<void> {
+		if (this.#state === "open") return Promise.resolve();
+		if (this.#state === "dead") return new Promise(() => {});
+		return Promise.reject(new BodyUnavailable("the body store is closed"));
+	}
+
+	#reaches(holder: SimBodies): boolean {
+		return (
+			holder.#state === "open" &&
+			this.#world.options.connected(this.node, holder.node)
+		);
+	}
+
+	async #keep(reference: BodyRef, bytes: Uint8Array): Promise<void> {
+		if (this.#disk.full) throw new StoreFull("the simulated disk is full");
+		await this.#durable(() => {
+			const drive = driveOf(this.#disk, reference.drive);
+			drive.blobs.set(reference.blob[1], { hash: reference.hash, bytes });
+		});
+	}
+
+	/** Someone connected who has the body; rejects with BodyUnavailable at the deadline. */
+	#find(reference: BodyRef, deadline: Milliseconds): Promise<SimBodies> {
+		const now = this.#world.holder(this.node, reference);
+		if (now !== undefined) return Promise.resolve(now);
+		return new Promise((resolve, reject) => {
+			let stop: Cancel = () => {};
+			const end = () => {
+				stop();
+				this.#looking.delete(looking);
+				this.#endings.delete(fail);
+			};
+			const fail = (error: Error) => {
+				end();
+				reject(error);
+			};
+			const looking: Looking = {
+				reference,
+				found: (holder) => {
+					end();
+					resolve(holder);
+				},
+			};
+			const lookAgain = () => {
+				const holder = this.#world.holder(this.node, reference);
+				const left = deadline - this.#world.options.clock.monotonic();
+				if (holder !== undefined) looking.found(holder);
+				else if (left <= 0)
+					fail(new BodyUnavailable("no connected member has the body"));
+				else
+					stop = this.#after(
+						Math.min(left, LOOK_AGAIN_MILLISECONDS),
+						lookAgain,
+					);
+			};
+			this.#looking.add(looking);
+			this.#endings.add(fail);
+			lookAgain();
+		});
+	}
+
+	/** Rejects when the store is closed meanwhile. */
+	#wait(milliseconds: Milliseconds): Promise<void> {
+		return new Promise((resolve, reject) => {
+			this.#endings.add(reject);
+			this.#after(milliseconds, () => {
+				this.#endings.delete(reject);
+				resolve();
+			});
+		});
+	}
+
+	/** A timer that dies with the process. */
+	#after(milliseconds: Milliseconds, run: () => void): Cancel {
+		const cancel = this.#world.options.clock.after(milliseconds, () => {
+			this.#timers.delete(cancel);
+			run();
+		});
+		this.#timers.add(cancel);
+		return () => {
+			cancel();
+			this.#timers.delete(cancel);
+		};
+	}
+
+	#stopTimers(): void {
+		for (const cancel of this.#timers) cancel();
+		this.#timers.clear();
+	}
+}
+
+class SimWriter implements BodyWriter {
+	readonly #append: (bytes: Uint8Array) => Promise<BodyRef>;
+	#chunks: Uint8Array[] = [];
+	#sizeBytes = 0;
+	#open = true;
+
+	constructor(append: (bytes: Uint8Array) => Promise<BodyRef>) {
+		this.#append = append;
+	}
+
+	get sizeBytes(): number {
+		return this.#sizeBytes;
+	}
+
+	write(chunk: Uint8Array): Promise<void> | void {
+		if (!this.#open) throw new Error("write after the end of a body");
+		if (this.#sizeBytes + chunk.length > BODY_BYTES_MAX)
+			return Promise.reject(
+				new ClientFault(
+					"TOOBIG",
+					`the message is over ${BODY_BYTES_MAX} bytes`,
+				),
+			);
+		this.#sizeBytes += chunk.length;
+		this.#chunks.push(Uint8Array.from(chunk));
+	}
+
+	async commit(): Promise<BodyRef> {
+		if (!this.#open) throw new Error("a body is committed once");
+		this.#open = false;
+		return this.#append(Buffer.concat(this.#chunks, this.#sizeBytes));
+	}
+
+	abort(): void {
+		this.#open = false;
+		this.#chunks = [];
+	}
+}
