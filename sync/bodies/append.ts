@@ -8,6 +8,7 @@ import type Hyperblobs from "hyperblobs";
 import type { BlobId } from "hyperblobs";
 import { BODY_APPEND_BYTES_MAX } from "../limits.ts";
 import type { BodyRef } from "../ports/bodies.ts";
+import { StoreFailed } from "../ports/store.ts";
 import type { GroupSync } from "./durable.ts";
 import { storeFault } from "./faults.ts";
 import type { Gate } from "./gate.ts";
@@ -43,7 +44,8 @@ export class Appender {
 	readonly #options: AppenderOptions;
 	#queue: Waiting[] = [];
 	#working: Promise<void> | undefined;
-	#broken: Error | undefined;
+	/** Why nothing is taken any more. */
+	#refusal: Error | undefined;
 	#lengthBlocks: number;
 	#sizeBytes: number;
 
@@ -64,8 +66,8 @@ export class Appender {
 	/** Resolves when the body is in the drive and durable; rejects with StoreFull or StoreFailed, and it is not there. */
 	append(body: WholeBody): Promise<BodyRef> {
 		return new Promise((resolve, reject) => {
-			if (this.#broken !== undefined) {
-				reject(this.#broken);
+			if (this.#refusal !== undefined) {
+				reject(this.#refusal);
 				return;
 			}
 			this.#queue.push({ body, resolve, reject });
@@ -73,9 +75,10 @@ export class Appender {
 		});
 	}
 
-	/** Resolves when nothing waits any more. */
-	async idle(): Promise<void> {
-		while (this.#working !== undefined) await this.#working;
+	/** Takes no more; resolves when what was taken is durable. */
+	async close(): Promise<void> {
+		this.#refusal ??= new StoreFailed("the body store is closed");
+		await this.#working;
 	}
 
 	async #work(): Promise<void> {
@@ -144,7 +147,7 @@ export class Appender {
 	}
 
 	#break(error: Error, group: readonly Waiting[]): void {
-		this.#broken = error;
+		this.#refusal = error;
 		for (const one of [...group, ...this.#queue]) one.reject(error);
 		this.#queue = [];
 		this.#options.onBroken(error);

@@ -153,9 +153,9 @@ export class DriveBodies implements Bodies {
 	}
 
 	async has(reference: BodyRef): Promise<boolean> {
-		if (this.#known.has(reference)) return true;
 		try {
 			checkReference(reference);
+			if (this.#known.has(reference)) return true;
 			const core = await this.#drives.get(reference.drive);
 			if (!(await isPresent(core, reference))) return false;
 			if (!(await isRight(core, reference))) return false;
@@ -224,7 +224,7 @@ export class DriveBodies implements Bodies {
 	}
 
 	async #close(): Promise<void> {
-		await this.#appender.idle();
+		await this.#appender.close();
 		this.#fetches.close();
 		this.#replication.close();
 		await this.#drives.close();

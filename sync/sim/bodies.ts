@@ -213,6 +213,11 @@ export class SimBodies implements Bodies {
 	}
 
 	async has(reference: BodyRef): Promise<boolean> {
+		try {
+			checkReference(reference);
+		} catch {
+			return false;
+		}
 		return this.blob(reference) !== undefined;
 	}
 
@@ -296,7 +301,7 @@ export class SimBodies implements Bodies {
 	}
 
 	async #append(bytes: Uint8Array): Promise<BodyRef> {
-		await this.#alive();
+		if (this.#state !== "open") await this.#ended();
 		const hash = createHash("sha256").update(bytes).digest("hex");
 		const blockOffset = this.#appendedBlocks;
 		const byteOffset = this.#appendedBytes;
@@ -331,7 +336,10 @@ export class SimBodies implements Bodies {
 		while (this.#unsynced.length > 0) {
 			const group = this.#unsynced;
 			this.#unsynced = [];
-			await this.#wait(this.#world.options.syncMilliseconds?.() ?? 1);
+			const milliseconds = this.#world.options.syncMilliseconds?.() ?? 1;
+			await new Promise<void>((resolve) => {
+				this.#after(milliseconds, resolve);
+			});
 			for (const { apply, resolve } of group) {
 				apply();
 				resolve();
@@ -346,7 +354,7 @@ export class SimBodies implements Bodies {
 		timeoutMilliseconds: Milliseconds,
 	): Promise<void> {
 		checkReference(reference);
-		await this.#alive();
+		if (this.#state !== "open") await this.#ended();
 		if (this.blob(reference) !== undefined) return;
 		if (this.#lying(reference) !== undefined)
 			throw new BodyUnavailable("the body is wrong at every member");
@@ -359,6 +367,7 @@ export class SimBodies implements Bodies {
 				(delayMilliseconds?.(this.node, holder.node) ?? 1) +
 					(delayMilliseconds?.(holder.node, this.node) ?? 1),
 			);
+			if (this.#state !== "open") await this.#ended();
 			// Cut on the way: what was asked for does not arrive, and is asked for again.
 			if (bytes !== undefined && this.#reaches(holder)) {
 				await this.#keep(reference, bytes);
@@ -368,8 +377,7 @@ export class SimBodies implements Bodies {
 	}
 
 	/** Rejects when closed; for the dead it never settles. */
-	#alive(): Promise<void> {
-		if (this.#state === "open") return Promise.resolve();
+	#ended(): Promise<never> {
 		if (this.#state === "dead") return new Promise(() => {});
 		return Promise.reject(new BodyUnavailable("the body store is closed"));
 	}

@@ -1,0 +1,472 @@
+/** What a body store promises, kept by the real one (two stores joined over loopback) and by its simulated twin. */
+import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { DriveShort, openBodies } from "../../sync/bodies/bodies.ts";
+import { ClientFault } from "../../sync/faults.ts";
+import { type BodyHash, type NodeId, nodeId } from "../../sync/ids.ts";
+import {
+	BODY_BYTES_MAX,
+	BODY_COPY_MILLISECONDS_MAX,
+	BODY_FETCH_MILLISECONDS_MAX,
+	BODY_MEMORY_BYTES_MAX,
+} from "../../sync/limits.ts";
+import {
+	type Bodies,
+	type BodyRef,
+	BodyUnavailable,
+} from "../../sync/ports/bodies.ts";
+import { SimBodiesWorld } from "../../sync/sim/bodies.ts";
+import { SimClock } from "../../sync/sim/clock.ts";
+import { simRandom } from "../../sync/sim/random.ts";
+import {
+	connectStreams,
+	type End,
+	TestStreams,
+	temporaryFolder,
+	testLog,
+} from "../unit/bodies/pair.ts";
+
+/** Up to three nodes with a body store each. Bounds of time are on a simulated clock in both kinds. */
+interface World {
+	open(
+		name: string,
+		drive?: { name: string; lengthBlocksAtLeast: number },
+	): Promise<Bodies>;
+	connect(a: string, b: string): Promise<void>;
+	cut(): void;
+	/** Runs the operation to its end, moving time on as far as it needs. */
+	run<T>(operation: Promise<T>): Promise<T>;
+	/** Moves time on. */
+	pass(milliseconds: number): Promise<void>;
+	/** The disk of a node whose store is closed is gone. */
+	loseDisk(name: string): Promise<void>;
+	end(): Promise<void>;
+}
+
+const idOf = (name: string): NodeId => nodeId(`12D3Koo${name.repeat(20)}`);
+const driveOf = (name: string) => ({ name, lengthBlocksAtLeast: 0 });
+
+function simulatedWorld(): World {
+	const clock = new SimClock();
+	const links = new Set<string>();
+	const opened: Bodies[] = [];
+	const world = new SimBodiesWorld({
+		clock,
+		random: simRandom(1),
+		connected: (a, b) => links.has([a, b].sort().join()),
+	});
+	return {
+		async open(name, drive = driveOf(name)) {
+			const bodies = world.open(idOf(name), drive);
+			opened.push(bodies);
+			return bodies;
+		},
+		async connect(a, b) {
+			links.add([idOf(a), idOf(b)].sort().join());
+		},
+		cut: () => links.clear(),
+		async run(operation) {
+			let settled = false;
+			const done = () => {
+				settled = true;
+			};
+			operation.then(done, done);
+			await clock.runUntil(() => settled, 1_000_000);
+			return operation;
+		},
+		pass: (milliseconds) => clock.advance(milliseconds),
+		async loseDisk(name) {
+			world.loseDisk(idOf(name));
+		},
+		async end() {
+			for (const bodies of opened) await this.run(bodies.close());
+		},
+	};
+}
+
+function realWorld(): World {
+	const folder = temporaryFolder();
+	const clock = new SimClock();
+	const ends = new Map<string, End>();
+	const opened: Bodies[] = [];
+	const cuts: (() => void)[] = [];
+	const end = (name: string): End => {
+		const known = ends.get(name);
+		if (known !== undefined) return known;
+		const made = { node: idOf(name), streams: new TestStreams() };
+		ends.set(name, made);
+		return made;
+	};
+	return {
+		async open(name, drive = driveOf(name)) {
+			const bodies = await openBodies({
+				directory: join(folder.path, name),
+				drive,
+				streams: end(name).streams,
+				clock,
+				log: testLog(),
+			});
+			opened.push(bodies);
+			return bodies;
+		},
+		async connect(a, b) {
+			cuts.push(await connectStreams(end(a), end(b)));
+		},
+		cut() {
+			for (const cut of cuts.splice(0)) cut();
+		},
+		run: (operation) => operation,
+		pass: (milliseconds) => clock.advance(milliseconds),
+		loseDisk: (name) => rm(join(folder.path, name), { recursive: true }),
+		async end() {
+			this.cut();
+			for (const bodies of opened) await bodies.close();
+			folder.remove();
+		},
+	};
+}
+
+const pattern = (sizeBytes: number, seed = 1): Uint8Array => {
+	const bytes = new Uint8Array(sizeBytes);
+	for (let i = 0; i < sizeBytes; i++)
+		bytes[i] = (i * 31 + (i >> 8) * seed) & 255;
+	return bytes;
+};
+const sha256 = (bytes: Uint8Array): string =>
+	createHash("sha256").update(bytes).digest("hex");
+
+async function put(
+	bodies: Bodies,
+	bytes: Uint8Array,
+	chunkBytes = 10_000,
+): Promise<BodyRef> {
+	const writer = bodies.create();
+	for (let at = 0; at < bytes.length; at += chunkBytes)
+		await writer.write(bytes.subarray(at, at + chunkBytes));
+	return writer.commit();
+}
+
+async function drain(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+	const chunks: Uint8Array[] = [];
+	for await (const chunk of stream) chunks.push(chunk);
+	return Buffer.concat(chunks);
+}
+
+const same = (a: Uint8Array, b: Uint8Array): boolean =>
+	Buffer.compare(a, b) === 0;
+
+/** Sizes around everything that changes the way a body takes. */
+const SIZES = [
+	0,
+	1,
+	4_000,
+	65_535,
+	65_536,
+	65_537,
+	BODY_MEMORY_BYTES_MAX,
+	BODY_MEMORY_BYTES_MAX + 1,
+	5_000_000,
+];
+
+let world: World;
+afterEach(() => world.end());
+
+describe.each([
+	["simulated", simulatedWorld],
+	["hyperdrive", realWorld],
+] as const)("bodies, %s", (_, makeWorld) => {
+	async function pair(): Promise<[Bodies, Bodies]> {
+		world = makeWorld();
+		const a = await world.open("a");
+		const b = await world.open("b");
+		const drives = [
+			{ node: idOf("a"), drive: a.drive },
+			{ node: idOf("b"), drive: b.drive },
+		];
+		a.setDrives(drives);
+		b.setDrives(drives);
+		return [a, b];
+	}
+
+	it.each(SIZES)("stores, reads and copies %i bytes", async (size) => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const bytes = pattern(size);
+		const reference = await world.run(put(a, bytes));
+		expect(reference).toMatchObject({
+			hash: sha256(bytes),
+			sizeBytes: size,
+			drive: a.drive,
+		});
+		expect(await a.has(reference)).toBe(true);
+		expect(same(await a.read(reference), bytes)).toBe(true);
+		expect(same(await drain(a.stream(reference)), bytes)).toBe(true);
+		await world.run(b.fetch(reference));
+		expect(await b.has(reference)).toBe(true);
+		expect(same(await b.read(reference), bytes)).toBe(true);
+	});
+
+	it("knows its size while it is written", async () => {
+		const [a] = await pair();
+		const writer = a.create();
+		expect(writer.sizeBytes).toBe(0);
+		await writer.write(pattern(300_000));
+		await writer.write(pattern(5));
+		expect(writer.sizeBytes).toBe(300_005);
+		writer.abort();
+	});
+
+	it("takes its own copy of what is written", async () => {
+		const [a] = await pair();
+		const chunk = pattern(100);
+		const writer = a.create();
+		await writer.write(chunk);
+		chunk.fill(0);
+		const reference = await world.run(writer.commit());
+		expect(reference.hash).toBe(sha256(pattern(100)));
+		expect(same(await a.read(reference), pattern(100))).toBe(true);
+	});
+
+	it("reads any range exactly, here and from a member", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		await world.run(put(a, pattern(70_000, 9)));
+		const bytes = pattern(200_000, 3);
+		const reference = await world.run(put(a, bytes));
+		await world.run(b.fetch(reference));
+		const offset = fc.integer({ min: 0, max: 210_000 });
+		await fc.assert(
+			fc.asyncProperty(offset, offset, async (start, end) => {
+				const expected = bytes.subarray(start, Math.max(start, end));
+				for (const bodies of [a, b]) {
+					const read = await bodies.read(reference, start, end);
+					const streamed = await drain(bodies.stream(reference, start, end));
+					if (!same(read, expected) || !same(streamed, expected)) return false;
+				}
+				return true;
+			}),
+			{
+				numRuns: 50,
+				examples: [
+					[0, 0],
+					[0, 65_536],
+					[65_535, 65_537],
+					[131_072, 200_000],
+				],
+			},
+		);
+	});
+
+	it("fetches a body that a read asks for", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const bytes = pattern(150_000);
+		const reference = await world.run(put(a, bytes));
+		expect(await b.has(reference)).toBe(false);
+		const part = await world.run(b.read(reference, 100_000, 100_010));
+		expect(same(part, bytes.subarray(100_000, 100_010))).toBe(true);
+		expect(await b.has(reference)).toBe(true);
+	});
+
+	it("waits for a member to come, and goes through a third one", async () => {
+		const [a, b] = await pair();
+		const c = await world.open("c");
+		c.setDrives([{ node: idOf("a"), drive: a.drive }]);
+		const reference = await world.run(put(a, pattern(20_000)));
+		await world.connect("a", "c");
+		await world.run(c.fetch(reference));
+		world.cut();
+		const fetching = b.fetch(reference);
+		await world.connect("c", "b");
+		await world.run(fetching);
+		expect(await b.has(reference)).toBe(true);
+	});
+
+	it("gives up after the bound", async () => {
+		const [a, b] = await pair();
+		const reference = await world.run(put(a, pattern(4_000)));
+		let settled = 0;
+		const count = (error: unknown) => {
+			settled++;
+			return error;
+		};
+		const fetched = b.fetch(reference).catch(count);
+		const read = b.read(reference).catch(count);
+		await world.pass(BODY_COPY_MILLISECONDS_MAX - 1_000);
+		expect(settled).toBe(0);
+		await world.pass(2_000);
+		await fetched;
+		expect(settled).toBe(1);
+		await world.pass(BODY_FETCH_MILLISECONDS_MAX);
+		expect(await fetched).toBeInstanceOf(BodyUnavailable);
+		expect(await read).toBeInstanceOf(BodyUnavailable);
+		// And it can be had later.
+		await world.connect("a", "b");
+		await world.run(b.fetch(reference));
+	});
+
+	it("refuses a body that is not what its hash says, and keeps others", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const good = await world.run(put(a, pattern(100_000)));
+		const wrong = { ...good, hash: sha256(pattern(7)) as BodyHash };
+		await expect(world.run(b.fetch(wrong))).rejects.toThrow(BodyUnavailable);
+		expect(await b.has(wrong)).toBe(false);
+		expect(await a.has(wrong)).toBe(false);
+		await expect(world.run(a.read(wrong))).rejects.toThrow(BodyUnavailable);
+		await world.run(b.fetch(good));
+		await expect(world.run(b.fetch(wrong))).rejects.toThrow(BodyUnavailable);
+		expect(await b.has(good)).toBe(true);
+		expect(same(await b.read(good), pattern(100_000))).toBe(true);
+		expect(same(await a.read(good), pattern(100_000))).toBe(true);
+	});
+
+	it("refuses references that cannot be right", async () => {
+		const [a] = await pair();
+		const good = await world.run(put(a, pattern(100)));
+		const bad: BodyRef[] = [
+			{ ...good, sizeBytes: 99 },
+			{ ...good, sizeBytes: 2 ** 40, blob: [0, 0, 2 ** 24, 2 ** 40] },
+			{ ...good, blob: [0, -1, 1, 100] },
+			{ ...good, blob: [0, 0, 70, 100] },
+			{ ...good, drive: "x" },
+			{ ...good, hash: "x" as BodyHash },
+		];
+		for (const reference of bad) {
+			expect(await a.has(reference)).toBe(false);
+			await expect(a.fetch(reference)).rejects.toThrow(BodyUnavailable);
+			await expect(a.read(reference)).rejects.toThrow(BodyUnavailable);
+		}
+	});
+
+	it("leaves nothing of an aborted body", async () => {
+		const [a] = await pair();
+		const before = a.lengthBlocks();
+		for (const size of [1_000, 1_000_000]) {
+			const writer = a.create();
+			await writer.write(pattern(size));
+			writer.abort();
+			writer.abort();
+			expect(() => writer.write(pattern(1))).toThrow();
+			await expect(writer.commit()).rejects.toThrow();
+		}
+		expect(a.lengthBlocks()).toBe(before);
+		expect(a.sizeBytes()).toBe(0);
+	});
+
+	it("commits a body once", async () => {
+		const [a] = await pair();
+		const writer = a.create();
+		const reference = await world.run(writer.commit());
+		await expect(writer.commit()).rejects.toThrow();
+		writer.abort();
+		expect(await a.has(reference)).toBe(true);
+	});
+
+	it("refuses more than the largest body", async () => {
+		const [a] = await pair();
+		const writer = a.create();
+		const chunk = new Uint8Array(4 * 1024 * 1024);
+		for (let left = BODY_BYTES_MAX; left > 0; left -= chunk.length)
+			await writer.write(chunk.subarray(0, left));
+		await expect(writer.write(Uint8Array.of(1))).rejects.toThrow(ClientFault);
+		writer.abort();
+	});
+
+	it("keeps many bodies apart that come at once", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const sizes = Array.from({ length: 60 }, (_, i) => (i * 7_919) % 300_000);
+		const references = await world.run(
+			Promise.all(sizes.map((size, i) => put(a, pattern(size, i)))),
+		);
+		await world.run(
+			Promise.all(references.map((reference) => b.fetch(reference))),
+		);
+		for (const [i, reference] of references.entries()) {
+			const bytes = pattern(sizes[i] ?? 0, i);
+			expect(same(await a.read(reference), bytes)).toBe(true);
+			expect(same(await b.read(reference), bytes)).toBe(true);
+		}
+	});
+
+	it("keeps all after a restart, copies too, and appends behind it", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const first = await world.run(put(a, pattern(200_000, 2)));
+		await world.run(b.fetch(first));
+		const mark = a.lengthBlocks();
+		expect(mark).toBe(4);
+		expect(a.sizeBytes()).toBe(200_000);
+		world.cut();
+		await world.run(a.close());
+		await world.run(b.close());
+		const again = await world.open("a", {
+			name: "a",
+			lengthBlocksAtLeast: mark,
+		});
+		const copy = await world.open("b");
+		expect(again.drive).toBe(a.drive);
+		expect(again.lengthBlocks()).toBe(mark);
+		for (const bodies of [again, copy]) {
+			expect(await bodies.has(first)).toBe(true);
+			expect(same(await bodies.read(first), pattern(200_000, 2))).toBe(true);
+		}
+		const second = await world.run(put(again, pattern(10)));
+		expect(second.blob).toEqual([200_000, 4, 1, 10]);
+	});
+
+	it("does not append to a drive that lost its tail, and still reads it", async () => {
+		const [a] = await pair();
+		const old = await world.run(put(a, pattern(100)));
+		const mark = a.lengthBlocks();
+		await world.run(a.close());
+		await expect(
+			world.open("a", { name: "a", lengthBlocksAtLeast: mark + 1 }),
+		).rejects.toThrow(DriveShort);
+		const next = await world.open("a", driveOf("a2"));
+		expect(next.drive).not.toBe(a.drive);
+		next.setDrives([{ node: idOf("a"), drive: a.drive }]);
+		expect(same(await next.read(old), pattern(100))).toBe(true);
+		const reference = await world.run(put(next, pattern(50)));
+		expect(reference.drive).toBe(next.drive);
+	});
+
+	it("a lost disk is another drive, and gets its bodies back from members", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const reference = await world.run(put(a, pattern(30_000)));
+		await world.run(b.fetch(reference));
+		world.cut();
+		await world.run(a.close());
+		await world.loseDisk("a");
+		const again = await world.open("a");
+		expect(again.drive).not.toBe(a.drive);
+		expect(await again.has(reference)).toBe(false);
+		again.setDrives([{ node: idOf("a"), drive: a.drive }]);
+		await world.connect("a", "b");
+		await world.run(again.fetch(reference));
+		expect(same(await again.read(reference), pattern(30_000))).toBe(true);
+	});
+
+	it("ends what waits when it is closed", async () => {
+		const [a, b] = await pair();
+		const reference = await world.run(put(a, pattern(4_000)));
+		const fetching = b.fetch(reference);
+		const failing = expect(fetching).rejects.toThrow(BodyUnavailable);
+		await world.run(b.close());
+		await failing;
+		expect(() => b.create()).toThrow();
+		await expect(b.fetch(reference)).rejects.toThrow(BodyUnavailable);
+		const begun = a.create();
+		begun.write(pattern(9));
+		const late = a.create();
+		const committing = begun.commit();
+		await world.run(a.close());
+		expect((await world.run(committing)).sizeBytes).toBe(9);
+		await expect(late.commit()).rejects.toThrow("closed");
+	});
+});
