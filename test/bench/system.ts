@@ -1,9 +1,10 @@
 /** What the load driver needs to know of a mail host under test, whoever made it. */
+import { password } from "../harness/cluster.ts";
 import { ImapClient } from "../harness/imap-client.ts";
 import type { Endpoint } from "../harness/node.ts";
 
 export const userCount = 10;
-export const userPassword = "bench password";
+export const userPassword = password;
 /** `number` from 1 to userCount. */
 export const userAddress = (number: number): string => `u${number}@bench.test`;
 

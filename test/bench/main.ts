@@ -1,0 +1,147 @@
+/**
+ * The load driver (`npm run bench`): drives pmnode, and Postfix→Dovecot from Debian where installed, as a client would,
+ * in one run and in turns, since only ratios of one run mean anything on a shared machine. It never judges absolute time;
+ * it fails only when a workload does not do what it should. This process is the load; every server is another process.
+ */
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import {
+	type MailboxFormat,
+	startPostfixDovecot,
+	whyNot,
+} from "./peers/postfix-dovecot.ts";
+import { startPmnode } from "./pmnode.ts";
+import { type Row, table } from "./table.ts";
+import { type Bench, type Sizes, workloads } from "./workloads.ts";
+
+const usage = `usage: npm run bench -- [--quick] [--only ${workloads.map((each) => each.name).join(",")}] [--count N] [--rounds N] [--json FILE] [--format maildir|sdbox|mdbox] [--no-peer]`;
+
+const full: Sizes = {
+	messages: 2000,
+	connections: 10,
+	latencies: 100,
+	operations: 2000,
+	catchUp: 10_000,
+	rounds: 3,
+	idleMilliseconds: 5000,
+};
+const quick: Sizes = {
+	messages: 200,
+	connections: 10,
+	latencies: 10,
+	operations: 100,
+	catchUp: 200,
+	rounds: 1,
+	idleMilliseconds: 1000,
+};
+
+function settings() {
+	const { values } = parseArgs({
+		options: {
+			quick: { type: "boolean", default: false },
+			only: { type: "string" },
+			count: { type: "string" },
+			rounds: { type: "string" },
+			json: { type: "string" },
+			format: { type: "string", default: "maildir" },
+			"no-peer": { type: "boolean", default: false },
+		},
+	});
+	const only = values.only?.split(",");
+	const unknown = only?.find(
+		(name) => !workloads.some((each) => each.name === name),
+	);
+	if (unknown) throw new Error(`no workload ${unknown}`);
+	if (!["maildir", "sdbox", "mdbox"].includes(values.format))
+		throw new Error(`no mailbox format ${values.format}`);
+	const positive = (text: string | undefined) => {
+		if (text !== undefined && !/^[1-9]\d*$/.test(text))
+			throw new Error(`not a number: ${text}`);
+		return text === undefined ? undefined : Number(text);
+	};
+	const base = values.quick ? quick : full;
+	return {
+		chosen: workloads.filter((each) => !only || only.includes(each.name)),
+		sizes: {
+			...base,
+			messages: positive(values.count) ?? base.messages,
+			rounds: positive(values.rounds) ?? base.rounds,
+		},
+		json: values.json,
+		format: values.format as MailboxFormat,
+		withPeer: !values["no-peer"],
+	};
+}
+
+function tell(text: string): void {
+	process.stderr.write(`bench: ${text}\n`);
+}
+
+async function startBench(
+	sizes: Sizes,
+	peerFormat: MailboxFormat | undefined,
+): Promise<Bench> {
+	const reason = peerFormat ? whyNot() : "left out";
+	if (reason) tell(`Postfix→Dovecot: ${reason}`);
+	const peer =
+		peerFormat && !reason ? await startPostfixDovecot(peerFormat) : undefined;
+	try {
+		const one = await startPmnode(1);
+		const pair = await startPmnode(2).catch(async (error) => {
+			await one.stop();
+			throw error;
+		});
+		return { sizes, one, pair, peer, tell };
+	} catch (error) {
+		await peer?.stop();
+		throw error;
+	}
+}
+
+async function main(): Promise<number> {
+	let chosen: ReturnType<typeof settings>;
+	try {
+		chosen = settings();
+	} catch (error) {
+		process.stderr.write(
+			`${error instanceof Error ? error.message : error}\n${usage}\n`,
+		);
+		return 2;
+	}
+	const { sizes } = chosen;
+	tell(
+		`${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, ${sizes.rounds} round(s), ${sizes.messages} messages of 4 kB a round over ${sizes.connections} connections`,
+	);
+	const bench = await startBench(
+		sizes,
+		chosen.withPeer ? chosen.format : undefined,
+	);
+	const rows: Row[] = [];
+	try {
+		for (const workload of chosen.chosen) {
+			tell(`${workload.name} …`);
+			rows.push(...(await workload.run(bench)));
+		}
+	} finally {
+		await Promise.all([
+			bench.one.stop(),
+			bench.pair.stop(),
+			bench.peer?.stop(),
+		]);
+	}
+	process.stdout.write(`${table(rows)}\n`);
+	for (const row of rows)
+		if (row.notes) process.stdout.write(`${row.workload}: ${row.notes}\n`);
+	if (chosen.json)
+		writeFileSync(
+			chosen.json,
+			`${JSON.stringify({ at: new Date().toISOString(), cpu: cpus()[0]?.model, cores: cpus().length, sizes, format: chosen.format, rows }, undefined, "\t")}\n`,
+		);
+	const failures = rows.filter((row) => row.failure);
+	for (const { workload, failure } of failures)
+		process.stderr.write(`bench: ${workload} failed: ${failure}\n`);
+	return failures.length > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();

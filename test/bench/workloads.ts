@@ -1,0 +1,243 @@
+/** The workloads by name, each giving rows of the table; where both hosts take part they take turns, and medians count. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { catchUp } from "./catch-up.ts";
+import { type Delivered, deliver, idleLatency } from "./delivery.ts";
+import { fill, operations, timeOperation } from "./imap-operations.ts";
+import type { PmnodeHost } from "./pmnode.ts";
+import {
+	median,
+	percentile,
+	proportionalBytes,
+	residentBytes,
+} from "./statistics.ts";
+import type { MailHost } from "./system.ts";
+import type { Row } from "./table.ts";
+
+export interface Sizes {
+	/** Messages a round of the delivery workload. */
+	readonly messages: number;
+	readonly connections: number;
+	/** Messages a round of the latency workload. */
+	readonly latencies: number;
+	/** Messages in the mailbox of the IMAP operations. */
+	readonly operations: number;
+	readonly catchUp: number;
+	readonly rounds: number;
+	readonly idleMilliseconds: number;
+}
+export interface Bench {
+	readonly sizes: Sizes;
+	readonly one: PmnodeHost;
+	readonly pair: PmnodeHost;
+	readonly peer: MailHost | undefined;
+	readonly tell: (text: string) => void;
+}
+export interface Workload {
+	readonly name: string;
+	readonly run: (bench: Bench) => Promise<Row[]>;
+}
+
+const megabyteBytes = 1e6;
+const failed = (workload: string, unit: string, error: unknown): Row => ({
+	workload,
+	unit,
+	pmnode: undefined,
+	peer: undefined,
+	ratio: undefined,
+	failure: error instanceof Error ? error.message : String(error),
+});
+
+/** Runs `measure` on each host in turn, round by round. A host that fails gives its error instead of samples. */
+async function inTurns<T>(
+	bench: Bench,
+	hosts: readonly (MailHost | undefined)[],
+	measure: (host: MailHost, round: number) => Promise<T>,
+): Promise<(T[] | Error)[]> {
+	const results: (T[] | Error)[] = hosts.map(() => []);
+	for (let round = 1; round <= bench.sizes.rounds; round++)
+		for (const [index, host] of hosts.entries()) {
+			const samples = results[index];
+			if (!host || !Array.isArray(samples)) continue;
+			try {
+				samples.push(await measure(host, round));
+			} catch (error) {
+				results[index] = new Error(
+					`${host.name}: ${error instanceof Error ? error.message : error}`,
+				);
+			}
+		}
+	return results;
+}
+
+const samplesOf = <T>(result: T[] | Error | undefined): T[] =>
+	Array.isArray(result) ? result : [];
+const failureOf = (...results: unknown[]) => {
+	const error = results.find((each) => each instanceof Error);
+	return error instanceof Error ? { failure: error.message } : {};
+};
+const medianOf = (values: readonly number[]) =>
+	values.length > 0 ? median(values) : undefined;
+const quotient = (above: number | undefined, below: number | undefined) =>
+	above === undefined || below === undefined ? undefined : above / below;
+const reachedAtLeast = (value: number | undefined, goal: number) =>
+	value === undefined ? {} : { reached: value >= goal };
+const reachedAtMost = (value: number | undefined, goal: number) =>
+	value === undefined ? {} : { reached: value <= goal };
+
+async function delivery(bench: Bench): Promise<Row[]> {
+	const { messages, connections } = bench.sizes;
+	const hosts = [bench.one, bench.peer, bench.pair];
+	const results = await inTurns(bench, hosts, async (host, round) => {
+		const tag = `d${round}${host === bench.pair ? "p" : ""}`;
+		const result = await deliver(host, tag, messages, connections);
+		bench.tell(
+			`  round ${round}, ${host.name}: ${result.perSecond.toFixed(0)}/s into mailboxes, ${result.acceptedPerSecond.toFixed(0)}/s accepted, ${result.cpuSecondsPerThousand.toFixed(2)} CPU s per 1000`,
+		);
+		return result;
+	});
+	const [one, peer, pair] = results;
+	const rate = (result: Delivered[] | Error | undefined) =>
+		medianOf(samplesOf(result).map((each) => each.perSecond));
+	const cpu = (result: Delivered[] | Error | undefined) =>
+		medianOf(
+			samplesOf(result).map((each) => each.cpuSecondsPerThousand),
+		)?.toFixed(2) ?? "—";
+	const row = (
+		workload: string,
+		mine: Delivered[] | Error | undefined,
+		factor: number,
+	): Row => {
+		const ratio = quotient(rate(mine), rate(peer));
+		return {
+			workload,
+			unit: "/s",
+			pmnode: rate(mine),
+			peer: rate(peer),
+			ratio,
+			goal: `≥ ${factor} ×`,
+			...reachedAtLeast(ratio, factor),
+			...failureOf(mine, peer),
+			notes: `CPU seconds per 1000 messages: ${cpu(mine)} and ${cpu(peer)}`,
+		};
+	};
+	return [
+		row("4 kB into mailboxes, one node", one, 3),
+		row("4 kB into mailboxes, two nodes, --copies 2", pair, 1),
+	];
+}
+
+async function latency(bench: Bench): Promise<Row[]> {
+	const [mine, peer] = await inTurns(
+		bench,
+		[bench.pair, bench.peer],
+		(host, round) => idleLatency(host, `l${round}`, bench.sizes.latencies),
+	);
+	const row = (name: string, percent: number, goal: number): Row => {
+		const at = (result: number[][] | Error | undefined) => {
+			const samples = samplesOf(result).flat();
+			return samples.length > 0 ? percentile(samples, percent) : undefined;
+		};
+		return {
+			workload: `SMTP on one node to EXISTS on another, ${name}`,
+			unit: "ms",
+			pmnode: at(mine),
+			peer: at(peer),
+			ratio: quotient(at(peer), at(mine)),
+			goal: `≤ ${goal} ms`,
+			...reachedAtMost(at(mine), goal),
+			...failureOf(mine, peer),
+		};
+	};
+	return [row("p50", 50, 25), row("p99", 99, 100)];
+}
+
+async function imap(bench: Bench): Promise<Row[]> {
+	const { operations: messages } = bench.sizes;
+	const hosts = [bench.one, bench.peer];
+	const row = (name: string, mine: number[], peer: number[]): Row => ({
+		workload: `${name}, ${messages} messages`,
+		unit: "ms",
+		pmnode: medianOf(mine),
+		peer: medianOf(peer),
+		ratio: quotient(medianOf(peer), medianOf(mine)),
+	});
+	const filled = await inTurns(
+		{ ...bench, sizes: { ...bench.sizes, rounds: 1 } },
+		hosts,
+		(host) => fill(host, messages),
+	);
+	const rows = [
+		{
+			...row("APPEND each", samplesOf(filled[0]), samplesOf(filled[1])),
+			...failureOf(...filled),
+		},
+	];
+	for (const operation of operations) {
+		const [mine, peer] = await inTurns(bench, hosts, (host) =>
+			timeOperation(host, operation, messages),
+		);
+		rows.push({
+			...row(operation.name, samplesOf(mine), samplesOf(peer)),
+			...failureOf(mine, peer),
+		});
+	}
+	return rows;
+}
+
+async function memory(bench: Bench): Promise<Row[]> {
+	await sleep(bench.sizes.idleMilliseconds);
+	const [pid] = bench.one.pids();
+	const mine = residentBytes(pid ?? 0) / megabyteBytes;
+	const peer =
+		bench.peer && proportionalBytes(bench.peer.pids()) / megabyteBytes;
+	return [
+		{
+			workload: "idle node, resident",
+			unit: "MB",
+			pmnode: mine,
+			peer,
+			ratio: quotient(peer, mine),
+			goal: "≤ 200 MB",
+			...reachedAtMost(mine, 200),
+		},
+	];
+}
+
+async function afterAbsence(bench: Bench): Promise<Row[]> {
+	const { catchUp: count, connections } = bench.sizes;
+	const workload = `node that was away has ${count} messages of 4 kB`;
+	try {
+		const seconds = await catchUp(count, connections);
+		return [
+			{
+				workload,
+				unit: "s",
+				pmnode: seconds,
+				peer: undefined,
+				ratio: undefined,
+				goal: "≤ 30 s",
+				...reachedAtMost(seconds, 30),
+			},
+		];
+	} catch (error) {
+		return [failed(workload, "s", error)];
+	}
+}
+
+/** In this order: memory first, while the node is fresh. */
+export const workloads: readonly Workload[] = [
+	{ name: "memory", run: memory },
+	{ name: "delivery", run: delivery },
+	{ name: "latency", run: latency },
+	{ name: "imap", run: imap },
+	{ name: "catchup", run: afterAbsence },
+	{ name: "memory-after", run: memoryAfter },
+];
+
+async function memoryAfter(bench: Bench): Promise<Row[]> {
+	const rows = await memory(bench);
+	return rows.map((row) => ({
+		...row,
+		workload: "idle node after these loads, resident",
+	}));
+}
