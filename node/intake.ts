@@ -12,7 +12,8 @@
  * - Lines longer than RFC 5321 §4.5.3.1.6 allows are kept as they are.
  */
 import { createHash } from "node:crypto";
-import type { Delivery, Directory, Replica } from "../sync/api.ts";
+import type { Delivery, Replica } from "../sync/api.ts";
+import { Temporary } from "../sync/faults.ts";
 import type { AccountId, BodyHash, Milliseconds } from "../sync/ids.ts";
 import {
 	BODY_MEMORY_BYTES_MAX,
@@ -138,9 +139,8 @@ class IncomingMessage implements Incoming {
 	}
 
 	abort(): void {
-		this.#writer?.abort();
-		this.#pieces = undefined;
-		this.#failure ??= new Error("aborted");
+		if (this.#failure === undefined)
+			this.#fail(new Temporary("the client went away within the message"));
 	}
 
 	#take(pieces: readonly Buffer[]): Promise<void> | undefined {
@@ -183,40 +183,32 @@ class IncomingMessage implements Incoming {
 	#store(pieces: readonly Buffer[]): Promise<void> | undefined {
 		if (this.#writer === undefined) {
 			this.#writer = this.#options.replica.bodies.create();
-			return this.#put(this.#writer, [this.#trace(), ...pieces], 0);
+			return this.#put(this.#writer, [this.#trace(), ...pieces]);
 		}
-		return this.#put(this.#writer, pieces, 0);
+		return this.#put(this.#writer, pieces);
 	}
 
 	#trace(): Buffer {
-		const { envelope, receivedMilliseconds } = {
-			envelope: this.#envelope,
-			receivedMilliseconds: this.#receivedMilliseconds,
-		};
 		const facts = {
-			...envelope,
-			recipients: envelope.recipients.map((recipient) => recipient.address),
-			receivedMilliseconds,
+			...this.#envelope,
+			recipients: this.#envelope.recipients.map(({ address }) => address),
+			receivedMilliseconds: this.#receivedMilliseconds,
 		};
 		return Buffer.from(traceFields(facts, this.#options.hostname));
 	}
 
-	/** Hands over piece after piece, and goes on later where the body store wants to be waited for. */
+	/** Hands over piece after piece. Asynchronous only where the body store wants to be waited for. */
 	#put(
 		writer: BodyWriter,
 		pieces: readonly Buffer[],
-		from: number,
 	): Promise<void> | undefined {
-		for (let i = from; i < pieces.length; i++) {
-			const piece = pieces[i];
-			if (piece === undefined) continue;
+		for (const [i, piece] of pieces.entries()) {
 			this.#remember(piece, writer.sizeBytes);
 			const wait = writer.write(piece);
-			if (wait !== undefined)
-				return wait.then(
-					() => this.#put(writer, pieces, i + 1),
-					(error: unknown) => this.#fail(error),
-				);
+			if (wait === undefined) continue;
+			return wait
+				.then(() => this.#put(writer, pieces.slice(i + 1)))
+				.catch((error: unknown) => this.#fail(error));
 		}
 		return undefined;
 	}
@@ -255,9 +247,3 @@ function hashEnvelope(
 		.join("");
 	hash.update(`${parts.length};${text}`);
 }
-
-/** What callers of the intake need of the directory to fill in an envelope. */
-export type RecipientDirectory = Pick<
-	Directory,
-	"domains" | "isLocalDomain" | "lookup"
->;

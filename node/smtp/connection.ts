@@ -1,0 +1,152 @@
+/**
+ * One SMTP connection: smtp-server's, with what it lacks. All that leans on the inside of that package (pinned exactly)
+ * stands in this file: the greeting at once instead of after 100 ms, enhanced status codes of our own, AUTH offered only
+ * where a password may be said, a bound on refused commands, and knowing when a client has seen an answer.
+ */
+import type { Socket } from "node:net";
+import type { SMTPServer } from "smtp-server";
+import {
+	SMTPConnection,
+	type SMTPConnectionOptions,
+} from "smtp-server/lib/smtp-connection.js";
+import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
+import { SMTP_ERRORS_MAX, SMTP_LINE_BYTES_MAX } from "../../sync/limits.ts";
+
+export interface ConnectionRules {
+	/** Whether AUTH may be used without TLS by a client at this address. */
+	mayAuthenticateInClear(remoteIp: string): boolean;
+	/** The socket is closed. Runs once or more often. */
+	closed(): void;
+	/** The client has seen the answer to this transaction. */
+	confirm(transaction: string): void;
+}
+
+const startsWithEnhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /;
+
+export class PmnodeSmtpConnection extends SMTPConnection {
+	readonly #rules: ConnectionRules;
+	/** Chunks that came from the client so far. */
+	#chunksHeard = 0;
+	/** Transactions that were answered with success, with what was heard by then. */
+	#answered: { readonly transaction: string; readonly heard: number }[] = [];
+	#errors = 0;
+
+	constructor(
+		server: SMTPServer,
+		socket: Socket,
+		options: SMTPConnectionOptions | null | undefined,
+		rules: ConnectionRules,
+	) {
+		super(server, socket, options);
+		this.#rules = rules;
+	}
+
+	/** Greets at once; the package waits 100 ms for clients that talk too soon, and honest ones pay for it. */
+	override init(): void {
+		this._setListeners(() => this.connectionReady());
+	}
+
+	/** The next success answered on this connection is the one of `transaction`; call right before it is sent. */
+	answering(transaction: string): void {
+		this.#answered.push({ transaction, heard: this.#chunksHeard });
+		this.#errors = 0;
+	}
+
+	/** Between transactions: nothing is lost when the connection ends now. */
+	get idle(): boolean {
+		return !this.session.envelope?.mailFrom && !this._dataStream;
+	}
+
+	/** Not overridden for parsing: as in the package, with chunks counted. */
+	override _createParser(): SMTPStream {
+		const parser = new CountingParser(() => {
+			this.#chunksHeard++;
+		});
+		parser.oncommand = (command, callback) =>
+			this._onCommand(command, callback);
+		parser.on("error", (error) =>
+			this.send(421, `4.5.2 closing: ${error.message}`),
+		);
+		return parser;
+	}
+
+	/**
+	 * A command that came after the answer to a transaction shows that the client has seen that answer. One that was
+	 * already here shows nothing: RFC 2920 §3.1 lets a client send the next MAIL along with the end of its message.
+	 */
+	override _onCommand(command: Buffer, callback?: () => void): void {
+		if (this.#answered.length > 0) this.#confirm();
+		super._onCommand(command, callback);
+	}
+
+	#confirm(): void {
+		const waiting = this.#answered;
+		this.#answered = waiting.filter(({ heard }) => heard === this.#chunksHeard);
+		for (const { transaction, heard } of waiting)
+			if (heard !== this.#chunksHeard) this.#rules.confirm(transaction);
+	}
+
+	/** Replies that bring an enhanced status code (RFC 2034) keep it; the package would put its own before it. */
+	override send(
+		code: number,
+		data?: string | string[] | null,
+		context?: string | false,
+	): void {
+		if (Array.isArray(data)) {
+			super.send(code, this.#offered(data), context);
+			return;
+		}
+		const own = typeof data === "string" && startsWithEnhancedCode.test(data);
+		super.send(code, data, own ? false : context);
+		this.#countErrors(code, data ?? "");
+	}
+
+	/** Keywords of the EHLO reply: AUTH only where it may be used (RFC 4954 §4). */
+	#offered(lines: string[]): string[] {
+		return this.#mayAuthenticate()
+			? lines
+			: lines.filter((line) => !line.startsWith("AUTH "));
+	}
+
+	override handler_AUTH(command: Buffer, callback: () => void): void {
+		if (!this.#mayAuthenticate()) {
+			this.send(538, "5.7.11 encryption required: send STARTTLS before AUTH");
+			callback();
+			return;
+		}
+		super.handler_AUTH(command, callback);
+	}
+
+	#mayAuthenticate(): boolean {
+		return (
+			this.secure || this.#rules.mayAuthenticateInClear(this.remoteAddress)
+		);
+	}
+
+	/** A dictionary of addresses or passwords ends here. Too many recipients in one go is no sign of that. */
+	#countErrors(code: number, text: string): void {
+		if (code < 400 || code === 421 || text.startsWith("4.5.3")) return;
+		this.#errors++;
+		if (this.#errors > SMTP_ERRORS_MAX)
+			this.send(421, "4.7.0 too many errors on this connection");
+	}
+
+	override _onClose(): void {
+		super._onClose();
+		this.#rules.closed();
+	}
+}
+
+class CountingParser extends SMTPStream {
+	readonly #heard: () => void;
+
+	constructor(heard: () => void) {
+		super({ maxCommandLength: SMTP_LINE_BYTES_MAX });
+		this.#heard = heard;
+	}
+
+	override write(chunk: Buffer): boolean {
+		this.#heard();
+		return super.write(chunk);
+	}
+}

@@ -1,0 +1,396 @@
+/**
+ * SMTP in: mail from other hosts (MX) and from users (submission). This file puts the parts together: smtp-server parses
+ * and answers (connection.ts), policy.ts decides, gate.ts counts, ../intake.ts takes the message. Nothing here touches
+ * a mailbox, and no decision waits for DNS: a host that is cut off from the world still takes mail.
+ */
+import type { AddressInfo, Socket } from "node:net";
+import {
+	SMTPServer,
+	type SMTPServerAddress,
+	type SMTPServerAuthentication,
+	type SMTPServerDataStream,
+	type SMTPServerSession,
+} from "smtp-server";
+import type { SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
+import type { Account } from "../../sync/api.ts";
+import { OperatorFault, Temporary } from "../../sync/faults.ts";
+import type { AccountId } from "../../sync/ids.ts";
+import {
+	MESSAGE_BYTES_MAX,
+	RECIPIENTS_MAX,
+	SMTP_ERRORS_MAX,
+	SMTP_IDLE_MILLISECONDS_MAX,
+	SMTP_LINE_BYTES_MAX,
+} from "../../sync/limits.ts";
+import type { Cancel, Clock } from "../../sync/ports/clock.ts";
+import type { Log } from "../../sync/ports/log.ts";
+import {
+	type Authenticator,
+	LoginRefused,
+	LoginThrottled,
+} from "../accounts/authenticator.ts";
+import { isLoopback } from "../accounts/source.ts";
+import type { HostPort } from "../config.ts";
+import type { Incoming, Intake } from "../intake.ts";
+import type { TlsSource } from "../tls/source.ts";
+import { PmnodeSmtpConnection } from "./connection.ts";
+import { ConnectionGate } from "./gate.ts";
+import {
+	checkSender,
+	type PolicyDirectory,
+	recipientAccounts,
+	type SmtpKind,
+} from "./policy.ts";
+import { refusalFor, SmtpRefusal } from "./reply.ts";
+
+export interface SmtpServerOptions {
+	readonly kind: SmtpKind;
+	readonly listen: HostPort;
+	readonly hostname: string;
+	readonly tls: TlsSource;
+	readonly intake: Intake;
+	readonly authenticator: Authenticator;
+	readonly directory: PolicyDirectory;
+	readonly clock: Clock;
+	readonly log: Log;
+	/** AUTH without TLS also from outside loopback. */
+	readonly allowPlaintextAuth: boolean;
+}
+
+export interface SmtpServer {
+	/** Where it listens, with the real port. */
+	address(): HostPort;
+	/** Open connections. */
+	connections(): number;
+	/**
+	 * Takes no more connections, says 421 to those between transactions, lets the others finish for
+	 * `graceMilliseconds`, then cuts them. Mail that was not acknowledged by then is sent again by its sender.
+	 */
+	stop(graceMilliseconds: number): Promise<void>;
+}
+
+/** Starts a listener. Rejects with OperatorFault when the address cannot be had. */
+export async function startSmtpServer(
+	options: SmtpServerOptions,
+): Promise<SmtpServer> {
+	const server = new Listener(options);
+	await server.start();
+	return {
+		address: () => server.address(),
+		connections: () => server.size,
+		stop: (graceMilliseconds) => server.stop(graceMilliseconds),
+	};
+}
+
+/** What a recipient that was accepted stands for; smtp-server keeps our address objects in its envelope. */
+type AcceptedRecipient = SMTPServerAddress & {
+	accounts?: readonly AccountId[];
+};
+type Done = (error?: Error | null) => void;
+
+class Listener extends SMTPServer {
+	readonly #options: SmtpServerOptions;
+	readonly #gate = new ConnectionGate();
+	/** Gives back the place of a connection that has not reached SMTP yet. */
+	readonly #places = new WeakMap<Socket, () => void>();
+	readonly #bySession = new WeakMap<SMTPServerSession, PmnodeSmtpConnection>();
+	readonly #stopWatchingTls: () => void;
+
+	constructor(options: SmtpServerOptions) {
+		super(packageOptions(options));
+		this.#options = options;
+		this.#stopWatchingTls = options.tls.onReload(() =>
+			this.updateSecureContext(options.tls.pem()),
+		);
+		// Of single connections: resets, failed handshakes. The package has closed them already.
+		this.on("error", (error) =>
+			options.log.debug("an SMTP connection failed", { error: error.message }),
+		);
+	}
+
+	get size(): number {
+		return this.#gate.size;
+	}
+
+	start(): Promise<void> {
+		const { host, port } = this.#options.listen;
+		return new Promise((resolve, reject) => {
+			const failed = (error: NodeJS.ErrnoException) =>
+				reject(cannotListen(this.#options, error));
+			this.server.once("error", failed);
+			this.listen(port, host, () => {
+				this.server.off("error", failed);
+				resolve();
+			});
+		});
+	}
+
+	address(): HostPort {
+		const { address, port } = this.server.address() as AddressInfo;
+		return { host: address, port };
+	}
+
+	// ---- connections
+
+	/** Before anything else, also before a TLS handshake: is there a place? */
+	override _acceptSocket(socket: Socket, handshake: boolean) {
+		const leave = this.#gate.enter(socket.remoteAddress ?? "");
+		if (leave === undefined) {
+			socket.on("error", () => socket.destroy());
+			// Nothing can be said before a handshake.
+			if (handshake) socket.destroy();
+			else
+				socket.end(
+					`421 ${this.#options.hostname} too many connections from your address; try again later\r\n`,
+					() => socket.destroy(),
+				);
+			return false;
+		}
+		this.#places.set(socket, leave);
+		socket.once("close", leave);
+		return super._acceptSocket(socket, handshake);
+	}
+
+	override connect(
+		socket: Socket,
+		socketOptions?: SMTPConnectionOptions | null,
+	): void {
+		const { intake, allowPlaintextAuth } = this.#options;
+		const connection = new PmnodeSmtpConnection(this, socket, socketOptions, {
+			mayAuthenticateInClear: (remoteIp) =>
+				allowPlaintextAuth || isLoopback(remoteIp),
+			// STARTTLS takes all listeners off the first socket, so its "close" alone is not enough.
+			closed: () => this.#places.get(socket)?.(),
+			confirm: (transaction) => intake.confirm(transaction),
+		});
+		this.#bySession.set(connection.session, connection);
+		this.connections.add(connection);
+		connection.on("error", (error: Error) => this._onError(error));
+		connection.on("connect", (info) => this._onClientConnect(info));
+		connection.init();
+	}
+
+	async stop(graceMilliseconds: number): Promise<void> {
+		this.#stopWatchingTls();
+		// From now on the package answers each command with 421; the cut is ours, below.
+		this.options.closeTimeout = graceMilliseconds + 60_000;
+		const closed = new Promise<void>((resolve) => this.close(resolve));
+		for (const connection of this.connections)
+			if (connection instanceof PmnodeSmtpConnection && connection.idle)
+				connection.send(421, "4.3.2 shutting down; try again");
+		let cancel: Cancel = () => {};
+		const cut = new Promise<void>((resolve) => {
+			cancel = this.#options.clock.after(graceMilliseconds, () => {
+				// Node dies of a socket that is destroyed under a handshake; this one ends by itself.
+				for (const connection of this.connections)
+					if (!connection._upgrading) connection._socket.destroy();
+				resolve();
+			});
+		});
+		await Promise.race([closed, cut]);
+		cancel();
+	}
+
+	// ---- commands
+
+	override onConnect(_session: SMTPServerSession, done: Done): void {
+		done();
+	}
+
+	override onSecure(
+		_socket: Socket,
+		_session: SMTPServerSession,
+		done: Done,
+	): void {
+		done();
+	}
+
+	override onAuth(
+		auth: SMTPServerAuthentication,
+		session: SMTPServerSession,
+		done: (error?: Error | null, response?: { user: unknown }) => void,
+	): void {
+		login(auth, session, this.#options).then(
+			(user) => done(null, { user }),
+			(error: unknown) => done(loginRefusal(error, this.#options.log)),
+		);
+	}
+
+	override onMailFrom(
+		{ address }: SMTPServerAddress,
+		session: SMTPServerSession,
+		done: Done,
+	): void {
+		const { kind, directory } = this.#options;
+		this.#decide(session, done, () => {
+			if (kind === "mx") return;
+			const user = session.user as Account | undefined;
+			// The package asks for AUTH as well; mail must not hang on one check of its options.
+			if (!user) throw new SmtpRefusal(530, "5.7.0", "authentication required");
+			checkSender(address, user, directory);
+		});
+	}
+
+	override onRcptTo(
+		recipient: AcceptedRecipient,
+		session: SMTPServerSession,
+		done: Done,
+	): void {
+		const { kind, directory } = this.#options;
+		this.#decide(session, done, () => {
+			recipient.accounts = recipientAccounts(
+				recipient.address,
+				kind,
+				directory,
+			);
+		});
+	}
+
+	#decide(session: SMTPServerSession, done: Done, rule: () => void): void {
+		try {
+			rule();
+		} catch (error) {
+			const refusal = refusalFor(error, this.#options.log);
+			// RFC 6531 §3.7.4.2: without SMTPUTF8 a reply has ASCII only, and addresses are quoted in it.
+			if (!session.envelope.smtpUtf8)
+				refusal.message = refusal.message.replace(/[^\x20-\x7e]/g, "?");
+			done(refusal);
+			return;
+		}
+		done();
+	}
+
+	override onData(
+		stream: SMTPServerDataStream,
+		session: SMTPServerSession,
+		done: (error?: Error | null, message?: string) => void,
+	): void {
+		const { intake, log } = this.#options;
+		const connection = this.#bySession.get(session);
+		const id = `${session.id}.${session.transaction}`;
+		const incoming = intake.begin(envelopeOf(session, id));
+		receive(stream, incoming, () =>
+			connection?.send(421, "4.3.4 message far too large"),
+		)
+			.then(() => incoming.finish())
+			.then(
+				(transaction) => {
+					connection?.answering(transaction);
+					done(null, `accepted as ${id}`);
+				},
+				(error: unknown) => done(refusalFor(error, log)),
+			);
+	}
+}
+
+/**
+ * Feeds the content to the intake with its back-pressure. Resolves at the end of DATA, or of the connection: then the
+ * message is aborted, and finish() says so to nobody. What is too big is read on and
+ * thrown away, for the client must be told at the end; at twice the limit it has had its chance.
+ */
+function receive(
+	stream: SMTPServerDataStream,
+	incoming: Incoming,
+	flooded: () => void,
+): Promise<void> {
+	return new Promise((resolve) => {
+		stream.on("data", (chunk: Buffer) => {
+			const wait = incoming.write(chunk);
+			if (incoming.sizeBytes > 2 * MESSAGE_BYTES_MAX) flooded();
+			if (wait === undefined) return;
+			stream.pause();
+			void wait.then(() => stream.resume());
+		});
+		stream.once("end", resolve);
+		stream.once("error", () => incoming.abort());
+		stream.once("close", () => {
+			if (!stream.readableEnded) incoming.abort();
+			resolve();
+		});
+	});
+}
+
+function envelopeOf(session: SMTPServerSession, id: string) {
+	const { mailFrom, rcptTo, smtpUtf8 = false } = session.envelope;
+	return {
+		sender: mailFrom === false ? "" : mailFrom.address,
+		recipients: (rcptTo as AcceptedRecipient[]).map(
+			({ address, accounts = [] }) => ({ address, accounts }),
+		),
+		helo: session.hostNameAppearsAs,
+		remoteIp: session.remoteAddress,
+		// RFC 6531 §4.3: UTF8SMTP takes the place of ESMTP.
+		protocol: smtpUtf8
+			? session.transmissionType.replace(/^ESMTP/, "UTF8SMTP")
+			: session.transmissionType,
+		utf8: smtpUtf8,
+		id,
+	};
+}
+
+async function login(
+	auth: SMTPServerAuthentication,
+	session: SMTPServerSession,
+	{ authenticator }: SmtpServerOptions,
+): Promise<Account> {
+	const { username = "", authzid = "", password } = auth;
+	// RFC 4616 §2: to act for someone else is a right that nobody has here.
+	if (authzid !== "" && authzid.toLowerCase() !== username.toLowerCase())
+		throw new LoginRefused("acting for another user is not possible");
+	return authenticator.login(username, password ?? "", session.remoteAddress);
+}
+
+function loginRefusal(error: unknown, log: Log): SmtpRefusal {
+	if (error instanceof LoginRefused)
+		return new SmtpRefusal(535, "5.7.8", error.message);
+	if (error instanceof LoginThrottled || error instanceof Temporary)
+		return new SmtpRefusal(454, "4.7.0", error.message);
+	log.error("a login could not be checked because of a fault in this program", {
+		error,
+	});
+	return new SmtpRefusal(454, "4.7.0", "local error; try again");
+}
+
+function cannotListen(
+	{ kind, listen }: SmtpServerOptions,
+	error: NodeJS.ErrnoException,
+): OperatorFault {
+	const where = `${listen.host}:${listen.port}`;
+	const option = kind === "mx" ? "--smtp" : `--${kind}`;
+	const why = error.code === "EADDRINUSE" ? "the port is taken" : error.message;
+	return new OperatorFault(
+		`cannot listen on ${where} for SMTP: ${why}; choose another address with ${option}`,
+	);
+}
+
+/** Settings of smtp-server; those not named here have harmless defaults. */
+function packageOptions({ kind, hostname, tls }: SmtpServerOptions) {
+	return {
+		name: hostname,
+		heloResponse: "%s",
+		secure: kind === "submissions",
+		...tls.pem(),
+		minVersion: "TLSv1.2" as const,
+		size: MESSAGE_BYTES_MAX,
+		maxRecipients: RECIPIENTS_MAX,
+		hideENHANCEDSTATUSCODES: false,
+		// Sendmail jokes and proxy commands have no place on the open Internet; other hosts have no passwords.
+		disabledCommands: [
+			...["WIZ", "SHELL", "KILL", "XCLIENT", "XFORWARD"],
+			...(kind === "mx" ? ["AUTH"] : []),
+		],
+		authMethods: ["PLAIN", "LOGIN"],
+		// Whether AUTH may be used without TLS is decided per client, in connection.ts.
+		allowInsecureAuth: true,
+		authRequiredMessage: "5.7.0 authentication required",
+		maxAllowedUnauthenticatedCommands: SMTP_ERRORS_MAX,
+		maxCommandLength: SMTP_LINE_BYTES_MAX,
+		socketTimeout: SMTP_IDLE_MILLISECONDS_MAX,
+		// Real senders have addresses that RFC 5321 does not allow (`a..b@docomo.example`).
+		lenientAddressParsing: true,
+		// A host that is cut off from the world has no DNS.
+		disableReverseLookup: true,
+		logger: false,
+		noDelay: true,
+	};
+}
