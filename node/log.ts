@@ -10,6 +10,7 @@ import {
 } from "pino";
 import type { Clock } from "../sync/ports/clock.ts";
 import type { Log, LogFields, LogLevel } from "../sync/ports/log.ts";
+import { printable } from "./printable.ts";
 
 export interface LogOptions {
 	readonly level: LogLevel;
@@ -94,10 +95,3 @@ const isErrorFields = (
 	value: unknown,
 ): value is { message: string; stack?: string } =>
 	typeof value === "object" && value !== null && "message" in value;
-
-/** Control, format and other invisible characters as `\u{…}`. */
-const printable = (text: string): string =>
-	text.replace(
-		/[\p{C}\u{2028}\u{2029}]/gu,
-		(character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-	);
