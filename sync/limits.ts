@@ -126,6 +126,8 @@ export const SNAPSHOT_EVERY_CHANGES = 500;
 export const MAILBOXES_MAX = 10_000;
 export const MAILBOX_NAME_BYTES_MAX = 1_000;
 export const MAILBOX_DEPTH_MAX = 32;
+/** Messages that one step of STORE or EXPUNGE changes, at some 60 µs each: others wait no longer than that. */
+export const STORE_BATCH_COUNT = 500;
 /** IMAP keywords of one message, and the length of one. */
 export const KEYWORDS_MAX = 64;
 export const KEYWORD_BYTES_MAX = 128;
@@ -182,3 +184,7 @@ export const CONTROL_MESSAGE_BYTES_MAX = 1 * MiB;
 /** Commands of one operator at once; each is a process of its own. */
 export const CONTROL_CONNECTIONS_MAX = 64;
 export const HTTP_CONNECTIONS_MAX = 500;
+/** Browsers send some 2 kB of headers; a stranger may send no more than this. */
+export const HTTP_HEADER_BYTES_MAX = 16 * KiB;
+/** A request is a few lines: whoever takes longer holds a connection for nothing. */
+export const HTTP_REQUEST_MILLISECONDS_MAX = 10_000;

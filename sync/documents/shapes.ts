@@ -5,7 +5,7 @@
  * |-----------------------------|--------------------------|--------------------------------------------------|
  * | `cluster`                   | `m:<node>`               | member: name, addresses, site … (JSON)           |
  * |                             | `r:<node>`               | removed for good                                 |
- * |                             | `o:<origin>`             | incarnation: node, drive (JSON)                  |
+ * |                             | `o:<origin>:<drive>`     | incarnation: its node                            |
  * |                             | `s:<origin>`             | UID slots [lo, hi) and stamp slot (JSON)         |
  * |                             | `d:<domain>`             | mail domain                                      |
  * |                             | `u:<address>`            | account id                                       |
@@ -75,7 +75,7 @@ export function splitKey(
 export const keys = {
 	member: (node: NodeId) => `m:${node}`,
 	removed: (node: NodeId) => `r:${node}`,
-	incarnation: (origin: Origin) => `o:${origin}`,
+	incarnation: (origin: Origin, drive: string) => `o:${origin}:${drive}`,
 	slots: (origin: Origin) => `s:${origin}`,
 	domain: (domain: string) => `d:${domain}`,
 	user: (address: string) => `u:${address}`,

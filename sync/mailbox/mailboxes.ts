@@ -76,6 +76,10 @@ export class Mailboxes implements Fold {
 	readonly #options: MailboxesOptions;
 	readonly stamps: Stamps;
 	readonly #views = new Map<MailboxId, { view: View; users: number }>();
+	/** Mailboxes that somebody looks at, and how many do: what may be shown there is shown at once. */
+	readonly #looks = new Map<MailboxId, number>();
+	/** Who waits for the UID of an entry. */
+	readonly #watchers = new Map<EntryId, (uid: Uid) => void>();
 	/** Touched in this batch, in order of arrival. */
 	readonly #touched = new Map<string, [MailboxId, EntryId]>();
 	readonly #staged = new Map<MailboxId, Staged>();
@@ -109,7 +113,7 @@ export class Mailboxes implements Fold {
 		}
 		const looked = new Set(this.#waiting);
 		for (const [mailbox] of this.#touched.values())
-			if (this.#views.has(mailbox)) looked.add(mailbox);
+			if (this.#looks.has(mailbox)) looked.add(mailbox);
 		for (const mailbox of looked) this.show(tx, mailbox);
 	}
 
@@ -117,6 +121,7 @@ export class Mailboxes implements Fold {
 		this.#touched.clear();
 		const told: View[] = [];
 		for (const [mailbox, { changes, box }] of this.#staged) {
+			this.#answerWatchers(changes);
 			const view = this.#views.get(mailbox)?.view;
 			if (view === undefined) continue;
 			view.apply(changes, box.E + 1, box.H as ModSeq);
@@ -126,6 +131,13 @@ export class Mailboxes implements Fold {
 		for (const view of told) view.tell();
 		if (this.#newWants.length > 0)
 			this.#options.wants(this.#newWants.splice(0));
+	}
+
+	#answerWatchers(changes: readonly ViewChange[]): void {
+		if (this.#watchers.size === 0) return;
+		for (const change of changes)
+			if (change.kind === "appeared")
+				this.#watchers.get(change.message.entry)?.(change.message.uid);
 	}
 
 	rolledBack(): void {
@@ -240,7 +252,7 @@ export class Mailboxes implements Fold {
 		}
 		batch.change(boxKey(mailbox), box);
 		this.#stage(mailbox, box);
-		if (waits && this.#views.has(mailbox)) this.#waiting.add(mailbox);
+		if (waits && this.#looks.has(mailbox)) this.#waiting.add(mailbox);
 		else this.#waiting.delete(mailbox);
 	}
 
@@ -356,7 +368,23 @@ export class Mailboxes implements Fold {
 
 	// ------------------------------------------------------------------ looking
 
-	/** The live view, loaded if nobody looked before. Give it back with release(). The caller then has show() run. */
+	/** Shows at once, from now on, what may be shown in the mailbox. The caller then has show() run once. */
+	look(mailbox: MailboxId): () => void {
+		this.#looks.set(mailbox, (this.#looks.get(mailbox) ?? 0) + 1);
+		let held = true;
+		return () => {
+			if (!held) return;
+			held = false;
+			const left = (this.#looks.get(mailbox) ?? 1) - 1;
+			if (left > 0) this.#looks.set(mailbox, left);
+			else {
+				this.#looks.delete(mailbox);
+				this.#waiting.delete(mailbox);
+			}
+		};
+	}
+
+	/** The live view of a mailbox that is looked at, loaded if nobody had it. Give it back with release(). */
 	acquire(mailbox: MailboxId): View {
 		let held = this.#views.get(mailbox);
 		if (held === undefined) {
@@ -369,9 +397,13 @@ export class Mailboxes implements Fold {
 
 	release(mailbox: MailboxId): void {
 		const held = this.#views.get(mailbox);
-		if (held === undefined || --held.users > 0) return;
-		this.#views.delete(mailbox);
-		this.#waiting.delete(mailbox);
+		if (held !== undefined && --held.users === 0) this.#views.delete(mailbox);
+	}
+
+	/** Runs `told` once the entry is shown here, with its UID. */
+	watch(entry: EntryId, told: (uid: Uid) => void): () => void {
+		this.#watchers.set(entry, told);
+		return () => this.#watchers.delete(entry);
 	}
 
 	/** As committed. */
@@ -380,6 +412,33 @@ export class Mailboxes implements Fold {
 		return text === undefined
 			? newBox()
 			: (JSON.parse(text as string) as BoxRow);
+	}
+
+	/** Whether the mailbox has something that was not shown yet. */
+	hasPending(mailbox: MailboxId): boolean {
+		const prefix = pendingPrefix(mailbox);
+		const [first] = this.#options.store.range(prefix, prefixEnd(prefix), {
+			limit: 1,
+		});
+		return first !== undefined;
+	}
+
+	/** A client selects: shows what may be shown, and gives the mailbox its first stamp. */
+	begin(tx: Transaction, mailbox: MailboxId): void {
+		const box = getBox(tx.batch, mailbox);
+		if (box.H === 0) {
+			this.stamps.give(tx.batch, box);
+			tx.batch.change(boxKey(mailbox), box);
+		}
+		this.show(tx, mailbox);
+	}
+
+	/** Entries that live, shown or not. */
+	entries(mailbox: MailboxId): EntryId[] {
+		const prefix = `ent/${mailbox}/`;
+		return [...this.#options.store.range(prefix, prefixEnd(prefix))]
+			.filter(([, row]) => lives(JSON.parse(row as string) as EntryRow))
+			.map(([key]) => key.slice(prefix.length) as EntryId);
 	}
 
 	row(mailbox: MailboxId, entry: EntryId): EntryRow | undefined {

@@ -9,6 +9,11 @@ export const realClock: Clock = {
 	now: () => Date.now(),
 	monotonic: () => performance.now(),
 	after(delayMilliseconds, run): Cancel {
+		if (delayMilliseconds <= 0) {
+			// Once what has come in from sockets and disks is handled: gathers a batch, and costs no millisecond.
+			const soon = setImmediate(run);
+			return () => clearImmediate(soon);
+		}
 		const timer = setTimeout(
 			run,
 			Math.min(Math.max(0, delayMilliseconds), TIMER_MILLISECONDS_MAX),

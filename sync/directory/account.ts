@@ -1,0 +1,248 @@
+/** One account as a session uses it: the Account of api.ts on mailboxes and documents. */
+import type {
+	Account,
+	MailboxInfo,
+	MailboxStatus,
+	NewMessage,
+	Placed,
+} from "../api.ts";
+import { accountDocument, keys } from "../documents/shapes.ts";
+import { ClientFault } from "../faults.ts";
+import type { AccountId, Address, EntryId, Uid } from "../ids.ts";
+import {
+	KEYWORD_BYTES_MAX,
+	KEYWORDS_MAX,
+	NUMBERED_MILLISECONDS_MAX,
+} from "../limits.ts";
+import { DELIMITER, splitName } from "../mailbox/tree.ts";
+import type { AccountMailbox } from "./accounts.ts";
+import type { Context } from "./context.ts";
+import { addEntry, expunge, moveEntry } from "./edits.ts";
+import { createMailbox, renameMailbox, subscribeEdit } from "./naming.ts";
+import { Selected } from "./selected.ts";
+
+export class AccountSession implements Account {
+	readonly id: AccountId;
+	readonly address: Address;
+	readonly #context: Context;
+
+	constructor(context: Context, id: AccountId, address: Address) {
+		this.#context = context;
+		this.id = id;
+		this.address = address;
+	}
+
+	get #state() {
+		return this.#context.accounts.get(this.id);
+	}
+
+	mailboxes(): readonly MailboxInfo[] {
+		return this.#state.mailboxes();
+	}
+	subscriptions(): readonly string[] {
+		return this.#state.subscriptions();
+	}
+	find(name: string): AccountMailbox | undefined {
+		const wanted = splitName(name).join(DELIMITER);
+		return this.#state.mailboxes().find((mailbox) => mailbox.name === wanted);
+	}
+	#mustFind(name: string): AccountMailbox {
+		const found = this.find(name);
+		if (found === undefined)
+			throw new ClientFault("NONEXISTENT", "there is no such mailbox");
+		return found;
+	}
+
+	// ------------------------------------------------------------------ the tree
+
+	async create(name: string): Promise<void> {
+		const { ledger, second } = this.#context;
+		const trimmed = name.endsWith(DELIMITER) ? name.slice(0, -1) : name;
+		const sequence = await ledger.write((tx) => {
+			if (this.find(trimmed) !== undefined)
+				throw new ClientFault(
+					"ALREADYEXISTS",
+					"there is such a mailbox already",
+				);
+			createMailbox(tx, this.#context, this.id, trimmed);
+		});
+		await second(sequence);
+	}
+
+	/** Expunges what this node has seen of it; what comes from elsewhere meanwhile keeps the mailbox alive. */
+	async remove(name: string): Promise<void> {
+		const { ledger, second } = this.#context;
+		const sequence = await ledger.write((tx) => {
+			const mailbox = this.#mustFind(name);
+			if (mailbox.role !== undefined)
+				throw new ClientFault("CANNOT", `${mailbox.name} cannot be deleted`);
+			if (this.#hasChildren(mailbox.name))
+				throw new ClientFault("CANNOT", "the mailbox has others below it");
+			for (const entry of this.#context.mailboxes.entries(mailbox.id))
+				expunge(tx, mailbox.id, entry);
+			tx.edit(accountDocument(this.id), {
+				key: keys.mailboxDeleted(mailbox.id),
+				set: true,
+			});
+		});
+		await second(sequence);
+	}
+
+	#hasChildren(name: string): boolean {
+		return this.#state
+			.mailboxes()
+			.some((other) => other.name.startsWith(name + DELIMITER));
+	}
+
+	async rename(from: string, to: string): Promise<void> {
+		const { ledger, second, clock } = this.#context;
+		const sequence = await ledger.write((tx) => {
+			const mailbox = this.#mustFind(from);
+			if (this.find(to) !== undefined)
+				throw new ClientFault(
+					"ALREADYEXISTS",
+					"there is such a mailbox already",
+				);
+			if (mailbox.role === "inbox") {
+				// RFC 9051 §6.3.6: the messages move into a new mailbox, INBOX stays and is empty.
+				const target = createMailbox(tx, this.#context, this.id, to);
+				for (const entry of this.#context.mailboxes.entries(mailbox.id))
+					moveEntry(tx, mailbox.id, entry, target, clock.now());
+				return;
+			}
+			if (mailbox.role !== undefined)
+				throw new ClientFault("CANNOT", `${mailbox.name} cannot be renamed`);
+			renameMailbox(
+				tx,
+				this.#context,
+				this.id,
+				mailbox,
+				splitName(to).join(DELIMITER),
+			);
+		});
+		await second(sequence);
+	}
+
+	async subscribe(name: string, on: boolean): Promise<void> {
+		const { ledger, second } = this.#context;
+		const full = splitName(name).join(DELIMITER);
+		if (this.subscriptions().includes(full) === on) return;
+		const sequence = await ledger.write((tx) =>
+			subscribeEdit(tx, this.id, full, on),
+		);
+		await second(sequence);
+	}
+
+	// ------------------------------------------------------------------ contents
+
+	async status(name: string): Promise<MailboxStatus> {
+		const { ledger, mailboxes } = this.#context;
+		const mailbox = this.#mustFind(name);
+		if (mailboxes.hasPending(mailbox.id))
+			await ledger.write((tx) => mailboxes.show(tx, mailbox.id));
+		const box = mailboxes.box(mailbox.id);
+		return {
+			messages: box.shown,
+			unseen: box.unseen,
+			deleted: box.deleted,
+			sizeBytes: box.sizeBytes,
+			uidNext: box.E + 1,
+			uidValidity: mailbox.uidValidity,
+			highestModSeq: Math.max(box.H, 1),
+		};
+	}
+
+	async select(name: string): Promise<Selected> {
+		const { ledger, mailboxes, catchUp } = this.#context;
+		const mailbox = this.#mustFind(name);
+		await catchUp();
+		const unlook = mailboxes.look(mailbox.id);
+		try {
+			await ledger.write((tx) => mailboxes.begin(tx, mailbox.id));
+		} catch (error) {
+			unlook();
+			throw error;
+		}
+		return new Selected(this.#context, this, mailbox, unlook);
+	}
+
+	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {
+		const { ledger, random, clock, copies, mayAccept } = this.#context;
+		const mailbox = this.#mustFind(name);
+		for (const message of messages) checkFlags(message.flags);
+		mayAccept();
+		const now = clock.now();
+		const entries = messages.map(() => randomEntryId(random.bytes(16)));
+		return this.place(mailbox, entries, async () => {
+			const sequence = await ledger.write((tx) => {
+				for (const [i, message] of messages.entries())
+					addEntry(
+						tx,
+						mailbox.id,
+						entries[i] as EntryId,
+						{
+							body: message.body,
+							internalDateMilliseconds: message.internalDateMilliseconds ?? now,
+							savedMilliseconds: now,
+							from: null,
+						},
+						message.flags,
+					);
+			});
+			await copies(sequence);
+		});
+	}
+
+	/** Runs what brings the entries there, and waits until each is shown with its UID, or for a bounded time. */
+	async place(
+		mailbox: AccountMailbox,
+		entries: readonly EntryId[],
+		bring: () => Promise<void>,
+	): Promise<Placed> {
+		const { mailboxes, ledger, clock } = this.#context;
+		const { uidValidity } = mailbox;
+		const uids = new Map<EntryId, Uid>();
+		const unlook = mailboxes.look(mailbox.id);
+		const unwatch: (() => void)[] = [];
+		try {
+			const all = new Promise<void>((resolve) => {
+				for (const entry of entries)
+					unwatch.push(
+						mailboxes.watch(entry, (uid) => {
+							uids.set(entry, uid);
+							if (uids.size === entries.length) resolve();
+						}),
+					);
+			});
+			await bring();
+			if (uids.size < entries.length)
+				await ledger.write((tx) => mailboxes.show(tx, mailbox.id));
+			if (uids.size < entries.length) {
+				const late = new Promise<void>((resolve) => {
+					unwatch.push(clock.after(NUMBERED_MILLISECONDS_MAX, resolve));
+				});
+				await Promise.race([all, late]);
+			}
+		} finally {
+			unlook();
+			for (const stop of unwatch) stop();
+		}
+		const known = entries.map((entry) => uids.get(entry));
+		return {
+			uidValidity,
+			uids: known.every((uid) => uid !== undefined) ? known : undefined,
+		};
+	}
+}
+
+export const randomEntryId = (bytes: Uint8Array): EntryId =>
+	Buffer.from(bytes).toString("base64url") as EntryId;
+
+/** Bounds of RFC 9051 §2.3.2 flags: what a client sets, every node and client carries. */
+export function checkFlags(flags: readonly string[]): void {
+	if (flags.length > KEYWORDS_MAX)
+		throw new ClientFault("LIMIT", `at most ${KEYWORDS_MAX} flags a message`);
+	for (const flag of flags)
+		if (Buffer.byteLength(flag) > KEYWORD_BYTES_MAX)
+			throw new ClientFault("LIMIT", "a keyword is too long");
+}

@@ -1,0 +1,205 @@
+/**
+ * The cluster document, folded in memory: members, incarnations, slots, domains, users and aliases. Small, and read at
+ * every step of SMTP and IMAP, so it is held whole.
+ */
+import type { FlatDocument, Scalar } from "../documents/flat.ts";
+import { CLUSTER, keys, splitKey } from "../documents/shapes.ts";
+import type { AccountId, Address, NodeId, Origin } from "../ids.ts";
+import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
+import type { SlotRange } from "../mailbox/slots.ts";
+
+export interface Member {
+	readonly node: NodeId;
+	readonly name: string;
+	readonly hostname: string;
+	readonly site: string;
+	readonly multiaddrs: readonly string[];
+	readonly publicIps: readonly string[];
+	readonly joinedMilliseconds: number;
+}
+
+export interface Incarnation {
+	readonly origin: Origin;
+	readonly node: NodeId;
+	/** Public key of its drive's blobs core, hex. */
+	readonly drive: string;
+}
+
+/** Of values put at the same time, everywhere the same one: the smallest text. */
+const one = (values: readonly Scalar[]): string | undefined =>
+	values.map(String).sort()[0];
+
+export class ClusterState implements Fold {
+	readonly #members = new Map<NodeId, Member>();
+	readonly #removed = new Set<NodeId>();
+	/** "origin drive" → incarnation; one origin may have had several drives. */
+	readonly #incarnations = new Map<string, Incarnation>();
+	readonly #slots = new Map<Origin, SlotRange>();
+	readonly #domains = new Set<string>();
+	readonly #users = new Map<Address, AccountId>();
+	readonly #addresses = new Map<AccountId, Address>();
+	readonly #aliases = new Map<Address, Set<Address>>();
+	#changedInBatch = false;
+	readonly #reload: () => FlatDocument;
+	readonly #changed: () => void;
+
+	constructor(reload: () => FlatDocument, changed: () => void) {
+		this.#reload = reload;
+		this.#changed = changed;
+	}
+
+	/** Reads the document anew. */
+	load(): void {
+		for (const held of [
+			this.#members,
+			this.#removed,
+			this.#incarnations,
+			this.#slots,
+			this.#domains,
+			this.#users,
+			this.#addresses,
+			this.#aliases,
+		])
+			held.clear();
+		const document = this.#reload();
+		for (const key of document.keys()) this.#set(key, document.values(key));
+	}
+
+	// ------------------------------------------------------------------ Fold
+
+	fold(_tx: Transaction, change: KeyChange): void {
+		if (change.document !== CLUSTER) return;
+		this.#changedInBatch = true;
+		this.#set(change.key, change.values);
+	}
+	finish(): void {}
+	committed(): void {
+		if (!this.#changedInBatch) return;
+		this.#changedInBatch = false;
+		this.#changed();
+	}
+	rolledBack(): void {
+		if (this.#changedInBatch) this.load();
+		this.#changedInBatch = false;
+	}
+
+	#set(key: string, values: readonly Scalar[]): void {
+		const [kind, id, detail] = splitKey(key);
+		const value = one(values);
+		if (kind === "m") this.#setMember(id as NodeId, value);
+		else if (kind === "r") this.#removed.add(id as NodeId);
+		else if (kind === "o" && value !== undefined)
+			this.#incarnations.set(key, {
+				origin: id as Origin,
+				node: value as NodeId,
+				drive: detail,
+			});
+		else if (kind === "s" && value !== undefined)
+			this.#slots.set(id as Origin, JSON.parse(value) as SlotRange);
+		else if (kind === "d") setOrDelete(this.#domains, id, value !== undefined);
+		else if (kind === "u") this.#setUser(id as Address, value);
+		else if (kind === "a")
+			this.#setAlias(id as Address, detail as Address, value !== undefined);
+	}
+
+	#setMember(node: NodeId, value: string | undefined): void {
+		if (value === undefined) this.#members.delete(node);
+		else this.#members.set(node, { ...(JSON.parse(value) as Member), node });
+	}
+
+	#setUser(address: Address, value: string | undefined): void {
+		const before = this.#users.get(address);
+		if (before !== undefined) this.#addresses.delete(before);
+		if (value === undefined) {
+			this.#users.delete(address);
+			return;
+		}
+		this.#users.set(address, value as AccountId);
+		this.#addresses.set(value as AccountId, address);
+	}
+
+	#setAlias(alias: Address, target: Address, on: boolean): void {
+		const targets = this.#aliases.get(alias) ?? new Set();
+		setOrDelete(targets, target, on);
+		if (targets.size > 0) this.#aliases.set(alias, targets);
+		else this.#aliases.delete(alias);
+	}
+
+	// ------------------------------------------------------------------ reading
+
+	/** Members that were not removed, this node included. */
+	members(): Member[] {
+		return [...this.#members.values()].filter(
+			({ node }) => !this.#removed.has(node),
+		);
+	}
+	member(node: NodeId): Member | undefined {
+		return this.#removed.has(node) ? undefined : this.#members.get(node);
+	}
+	wasRemoved(node: NodeId): boolean {
+		return this.#removed.has(node);
+	}
+	incarnations(): Incarnation[] {
+		return [...this.#incarnations.values()];
+	}
+	nodeOf(origin: Origin): NodeId | undefined {
+		for (const incarnation of this.#incarnations.values())
+			if (incarnation.origin === origin) return incarnation.node;
+		return undefined;
+	}
+	slots(origin: Origin): SlotRange | undefined {
+		return this.#slots.get(origin);
+	}
+	domains(): string[] {
+		return [...this.#domains].sort();
+	}
+	isLocalDomain(domain: string): boolean {
+		return this.#domains.has(domain);
+	}
+	users(): { address: Address; account: AccountId }[] {
+		return [...this.#users]
+			.map(([address, account]) => ({ address, account }))
+			.sort((a, b) => (a.address < b.address ? -1 : 1));
+	}
+	get userCount(): number {
+		return this.#users.size;
+	}
+	account(address: Address): AccountId | undefined {
+		return this.#users.get(address);
+	}
+	addressOf(account: AccountId): Address | undefined {
+		return this.#addresses.get(account);
+	}
+	aliases(): { alias: Address; target: Address }[] {
+		return [...this.#aliases]
+			.flatMap(([alias, targets]) =>
+				[...targets].map((target) => ({ alias, target })),
+			)
+			.sort((a, b) => (a.alias + a.target < b.alias + b.target ? -1 : 1));
+	}
+	targets(alias: Address): readonly Address[] {
+		return [...(this.#aliases.get(alias) ?? [])];
+	}
+}
+
+function setOrDelete<T>(set: Set<T>, value: T, on: boolean): void {
+	if (on) set.add(value);
+	else set.delete(value);
+}
+
+/** How members, incarnations and slots are written. */
+export const writeMember = (tx: Transaction, member: Member): void => {
+	const { node, ...rest } = member;
+	tx.edit(CLUSTER, { key: keys.member(node), set: JSON.stringify(rest) });
+};
+export const writeIncarnation = (
+	tx: Transaction,
+	{ origin, node, drive }: Incarnation,
+): void =>
+	tx.edit(CLUSTER, { key: keys.incarnation(origin, drive), set: node });
+export const writeSlots = (
+	tx: Transaction,
+	origin: Origin,
+	range: SlotRange,
+): void =>
+	tx.edit(CLUSTER, { key: keys.slots(origin), set: JSON.stringify(range) });

@@ -1,0 +1,28 @@
+import type { Ledger } from "../log/ledger.ts";
+import type { Mailboxes } from "../mailbox/mailboxes.ts";
+import type { SlotRange } from "../mailbox/slots.ts";
+import type { Bodies } from "../ports/bodies.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { AccountStates } from "./accounts.ts";
+import type { ClusterState } from "./cluster.ts";
+
+/** What the users' side of a replica works with. */
+export interface Context {
+	readonly ledger: Ledger;
+	readonly mailboxes: Mailboxes;
+	readonly cluster: ClusterState;
+	readonly accounts: AccountStates;
+	readonly bodies: Bodies;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly slots: () => SlotRange;
+	/** Resolves when own change `sequence` is on one more member, or none can be reached (rule 7); 0 at once. */
+	readonly second: (sequence: number) => Promise<void>;
+	/** Resolves when it and its bodies are on `--copies` members; rejects with Temporary. */
+	readonly copies: (sequence: number) => Promise<void>;
+	/** Rejects with Temporary where too few members are up and the operator wants mail deferred then. */
+	readonly mayAccept: () => void;
+	/** Catches up with the members that can be reached, for a bounded time (rule 8). */
+	readonly catchUp: () => Promise<void>;
+}

@@ -1,0 +1,156 @@
+/** What commands of users do to the documents. Each function edits within one transaction; they decide nothing about time or copies. */
+import type { FlagChange } from "../api.ts";
+import { keys, segmentDocument } from "../documents/shapes.ts";
+import { deriveId, type EntryId, type MailboxId } from "../ids.ts";
+import { SEGMENT_ENTRIES_MAX } from "../limits.ts";
+import type { Transaction } from "../log/ledger.ts";
+import {
+	decodeFacts,
+	type EntryRow,
+	encodeFacts,
+	type Facts,
+	flagsOf,
+	getBox,
+	getRow,
+	lives,
+} from "../mailbox/rows.ts";
+
+/** Adds an entry with its flags; the caller has seen that the id is new. */
+export function addEntry(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+	facts: Facts,
+	flags: readonly string[],
+): void {
+	const box = getBox(tx.batch, mailbox);
+	const segment =
+		box.segmentEntries >= SEGMENT_ENTRIES_MAX ? box.segment + 1 : box.segment;
+	const document = segmentDocument(mailbox, segment);
+	tx.edit(document, { key: keys.facts(entry), set: encodeFacts(facts) });
+	for (const flag of flags)
+		tx.edit(document, { key: keys.flag(entry, flag), add: flag });
+}
+
+/** Names another body for an entry whose body cannot be had (a retried delivery brought it again). */
+export function replaceFacts(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+	row: EntryRow,
+	facts: Facts,
+): void {
+	tx.edit(segmentDocument(mailbox, row.s), {
+		key: keys.facts(entry),
+		set: encodeFacts(facts),
+	});
+}
+
+export function changeFlags(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+	change: FlagChange,
+): void {
+	const row = getRow(tx.batch, mailbox, entry);
+	if (row === undefined || !lives(row)) return;
+	const named = new Map(change.flags.map((flag) => [flag.toLowerCase(), flag]));
+	const remove =
+		change.mode === "remove"
+			? [...named.keys()]
+			: change.mode === "add"
+				? []
+				: flagsOf(row)
+						.map((flag) => flag.toLowerCase())
+						.filter((flag) => !named.has(flag));
+	for (const flag of remove) removeFlag(tx, mailbox, entry, flag);
+	if (change.mode === "remove") return;
+	for (const flag of named.values())
+		tx.edit(segmentDocument(mailbox, row.s), {
+			key: keys.flag(entry, flag),
+			add: flag,
+		});
+}
+
+/** From the entry and from all it was moved from, whose flags count for it (rule 17). */
+function removeFlag(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+	flag: string,
+): void {
+	let at: readonly [MailboxId, EntryId] | null = [mailbox, entry];
+	while (at !== null) {
+		const row: EntryRow | undefined = getRow(tx.batch, ...at);
+		if (row?.f === undefined) return;
+		if (row.g[flag] !== undefined)
+			tx.edit(segmentDocument(at[0], row.s), {
+				key: keys.flag(at[1], flag),
+				remove: true,
+			});
+		at = decodeFacts(row.f).from;
+	}
+}
+
+export function expunge(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+): void {
+	const row = getRow(tx.batch, mailbox, entry);
+	if (row === undefined || !lives(row)) return;
+	tx.edit(segmentDocument(mailbox, row.s), {
+		key: keys.expunged(entry),
+		set: true,
+	});
+}
+
+/** Rule 17: the new id follows from the old one and the target, so that equal moves on two nodes merge. */
+export const movedId = (entry: EntryId, target: MailboxId): EntryId =>
+	deriveId<EntryId>("move", entry, target);
+
+/** There first, then gone here. Undefined where the entry does not live any more. */
+export function moveEntry(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+	target: MailboxId,
+	savedMilliseconds: number,
+): EntryId | undefined {
+	const row = getRow(tx.batch, mailbox, entry);
+	if (row === undefined || !lives(row)) return undefined;
+	const moved = movedId(entry, target);
+	if (getRow(tx.batch, target, moved) === undefined) {
+		const facts = decodeFacts(row.f as string);
+		addEntry(
+			tx,
+			target,
+			moved,
+			{ ...facts, savedMilliseconds, from: [mailbox, entry] },
+			[],
+		);
+	}
+	expunge(tx, mailbox, entry);
+	return moved;
+}
+
+export function copyEntry(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+	target: MailboxId,
+	copy: EntryId,
+	savedMilliseconds: number,
+): boolean {
+	const row = getRow(tx.batch, mailbox, entry);
+	if (row === undefined || !lives(row)) return false;
+	const facts = decodeFacts(row.f as string);
+	addEntry(
+		tx,
+		target,
+		copy,
+		{ ...facts, savedMilliseconds, from: null },
+		flagsOf(row),
+	);
+	return true;
+}

@@ -1,0 +1,212 @@
+/** A mailbox that a session looks at: the SelectedMailbox of api.ts on a live view. */
+import type { FlagChange, Message, Placed, SelectedMailbox } from "../api.ts";
+import { ClientFault } from "../faults.ts";
+import type { EntryId, MailboxId, ModSeq, Uid } from "../ids.ts";
+import { STORE_BATCH_COUNT } from "../limits.ts";
+import type { View } from "../mailbox/view.ts";
+import type { Cancel } from "../ports/clock.ts";
+import { type AccountSession, checkFlags, randomEntryId } from "./account.ts";
+import type { AccountMailbox } from "./accounts.ts";
+import type { Context } from "./context.ts";
+import {
+	changeFlags,
+	copyEntry,
+	expunge,
+	movedId,
+	moveEntry,
+} from "./edits.ts";
+
+export class Selected implements SelectedMailbox {
+	readonly id: MailboxId;
+	readonly uidValidity: number;
+	readonly #context: Context;
+	readonly #account: AccountSession;
+	readonly #view: View;
+	#release: (() => void) | undefined;
+
+	constructor(
+		context: Context,
+		account: AccountSession,
+		mailbox: AccountMailbox,
+		unlook: () => void,
+	) {
+		this.id = mailbox.id;
+		this.uidValidity = mailbox.uidValidity;
+		this.#context = context;
+		this.#account = account;
+		this.#view = context.mailboxes.acquire(mailbox.id);
+		this.#release = () => {
+			unlook();
+			context.mailboxes.release(mailbox.id);
+		};
+	}
+
+	get uidNext(): number {
+		return this.#view.uidNext;
+	}
+	get highestModSeq(): ModSeq {
+		return this.#view.highestModSeq;
+	}
+	uids(): readonly Uid[] {
+		return this.#view.uids();
+	}
+	get(uid: Uid): Message | undefined {
+		return this.#view.get(uid);
+	}
+	resolve(uid: Uid): Message | undefined {
+		return this.#view.resolve(uid);
+	}
+	get cursor(): number {
+		return this.#view.cursor;
+	}
+	touchedSince(cursor: number): readonly Uid[] | "all" {
+		return this.#view.touchedSince(cursor);
+	}
+
+	onChange(run: () => void): Cancel {
+		const view = this.#view.onChange(run);
+		const account = this.#context.accounts.onChange(this.#account.id, () => {
+			if (this.gone) run();
+		});
+		return () => {
+			view();
+			account();
+		};
+	}
+
+	get gone(): boolean {
+		const { cluster, accounts } = this.#context;
+		if (cluster.addressOf(this.#account.id) === undefined) return true;
+		const now = accounts.get(this.#account.id).mailbox(this.id);
+		return now?.uidValidity !== this.uidValidity;
+	}
+
+	named(uid: number): void {
+		if (uid < this.uidNext) return;
+		const { ledger, mailboxes } = this.#context;
+		// The answer does not depend on it, and a disk that refuses is told to whoever writes something.
+		ledger.write((tx) => mailboxes.named(tx, this.id, uid)).catch(() => {});
+	}
+
+	release(): void {
+		this.#release?.();
+		this.#release = undefined;
+	}
+
+	// ------------------------------------------------------------------ writing
+
+	#entries(uids: readonly Uid[]): { uid: Uid; entry: EntryId }[] {
+		return uids.flatMap((uid) => {
+			const message = this.#view.resolve(uid);
+			return message === undefined ? [] : [{ uid, entry: message.entry }];
+		});
+	}
+
+	async store(uids: readonly Uid[], change: FlagChange): Promise<void> {
+		checkFlags(change.flags);
+		await this.#inBatches(this.#entries(uids), (tx, entry) =>
+			changeFlags(tx, this.id, entry, change),
+		);
+	}
+
+	async expunge(uids: readonly Uid[]): Promise<void> {
+		await this.#inBatches(this.#entries(uids), (tx, entry) =>
+			expunge(tx, this.id, entry),
+		);
+	}
+
+	/** In steps, so that a command on a whole mailbox does not keep all others waiting. */
+	async #inBatches(
+		entries: readonly { entry: EntryId }[],
+		edit: (tx: Parameters<typeof changeFlags>[0], entry: EntryId) => void,
+	): Promise<void> {
+		const { ledger, second } = this.#context;
+		let sequence = 0;
+		for (let i = 0; i < entries.length; i += STORE_BATCH_COUNT) {
+			const some = entries.slice(i, i + STORE_BATCH_COUNT);
+			sequence = Math.max(
+				sequence,
+				await ledger.write((tx) => {
+					for (const { entry } of some) edit(tx, entry);
+				}),
+			);
+		}
+		await second(sequence);
+		await this.#seen();
+	}
+
+	/** What this session did is in its view when the command ends. */
+	async #seen(): Promise<void> {
+		const { ledger, mailboxes } = this.#context;
+		if (mailboxes.hasPending(this.id))
+			await ledger.write((tx) => mailboxes.show(tx, this.id));
+	}
+
+	copy(
+		uids: readonly Uid[],
+		target: string,
+	): Promise<Placed & { readonly from: readonly Uid[] }> {
+		const { ledger, second, random, clock } = this.#context;
+		const box = this.#target(target);
+		const now = clock.now();
+		const pairs = this.#entries(uids).map(({ uid, entry }) => ({
+			uid,
+			entry,
+			to: randomEntryId(random.bytes(16)),
+		}));
+		return this.#place(box, pairs, async () => {
+			const sequence = await ledger.write((tx) => {
+				for (const { entry, to } of pairs)
+					copyEntry(tx, this.id, entry, box.id, to, now);
+			});
+			await second(sequence);
+		});
+	}
+
+	move(
+		uids: readonly Uid[],
+		target: string,
+	): Promise<Placed & { readonly from: readonly Uid[] }> {
+		const { ledger, second, clock } = this.#context;
+		const box = this.#target(target);
+		if (box.id === this.id)
+			throw new ClientFault(
+				"CANNOT",
+				"the messages are in this mailbox already",
+			);
+		const now = clock.now();
+		const pairs = this.#entries(uids).map(({ uid, entry }) => ({
+			uid,
+			entry,
+			to: movedId(entry, box.id),
+		}));
+		return this.#place(box, pairs, async () => {
+			const sequence = await ledger.write((tx) => {
+				for (const { entry } of pairs)
+					moveEntry(tx, this.id, entry, box.id, now);
+			});
+			await second(sequence);
+			await this.#seen();
+		});
+	}
+
+	#target(name: string): AccountMailbox {
+		const found = this.#account.find(name);
+		if (found === undefined)
+			throw new ClientFault("NONEXISTENT", "there is no such mailbox");
+		return found;
+	}
+
+	async #place(
+		target: AccountMailbox,
+		pairs: readonly { uid: Uid; to: EntryId }[],
+		bring: () => Promise<void>,
+	): Promise<Placed & { readonly from: readonly Uid[] }> {
+		const placed = await this.#account.place(
+			target,
+			pairs.map(({ to }) => to),
+			bring,
+		);
+		return { ...placed, from: pairs.map(({ uid }) => uid) };
+	}
+}
