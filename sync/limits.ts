@@ -78,6 +78,8 @@ export const BODY_COPY_MILLISECONDS_MAX = 10_000;
 export const BODIES_KNOWN_MAX = 50_000;
 /** Drives that a body names and no member is known to have (yet); the least recently opened is closed beyond it. */
 export const BODY_DRIVES_UNLISTED_MAX = 64;
+/** Background fetches handed to the body store at once: it needs many to fetch in long runs. */
+export const BODY_FETCHES_WAITING_MAX = 512;
 /** A client's command does not wait longer for a body that is not here. */
 export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
 
@@ -157,6 +159,23 @@ export const IMAP_OUTPUT_BYTES_MAX = 1 * MiB;
 /** RFC 9051 §5.4: at least 30 minutes. */
 export const IMAP_IDLE_MILLISECONDS_MAX = 31 * 60_000;
 export const IMAP_LOGIN_MILLISECONDS_MAX = 60_000;
+/** A client that takes nothing of what waits for it this long is cut: more than any network hiccup. */
+export const IMAP_STALL_MILLISECONDS_MAX = 5 * 60_000;
+/** Pipelined commands that wait for the one that runs; more stays in the kernel's buffers. Holds the longest line. */
+export const IMAP_INPUT_BYTES_MAX = 128 * KiB;
+/** A refused literal that the client sends all the same (RFC 7888 §4) is read and dropped up to here, then it is BYE. */
+export const IMAP_LITERAL_SKIP_BYTES_MAX = 256 * MiB;
+/** Commands in a row that were no IMAP: a broken client, or another protocol. */
+export const IMAP_ERRORS_MAX = 50;
+/** Wrong passwords of one connection; the limit per source is LOGIN_FAILURES_PER_MINUTE_MAX. */
+export const IMAP_LOGIN_FAILURES_MAX = 5;
+/** Messages of one APPEND (RFC 3502): their references wait in memory for the end of the command. */
+export const IMAP_APPEND_MESSAGES_MAX = 10_000;
+/** Messages that one FETCH reads ahead: hides the latency of the store, and is below what may wait for the client. */
+export const IMAP_READ_AHEAD_COUNT = 16;
+export const IMAP_READ_AHEAD_BYTES = 1 * MiB;
+/** Patterns of one LIST (RFC 5258), each matched with every mailbox. */
+export const IMAP_PATTERNS_MAX = 100;
 export const SEARCH_DEPTH_MAX = 64;
 export const SEARCH_KEYS_MAX = 1_000;
 /** Wrong passwords from one address (or /64) a minute; then it waits, others do not. */
