@@ -1,0 +1,174 @@
+/**
+ * The fast way for hints: gossipsub on one topic, among members only. Gossip follows the links: a peer takes part from
+ * the moment its link is agreed, on the link's connection, until the link closes. So a stranger has no part in it, and
+ * a connection that was replaced leaves no dead stream behind (gossipsub itself would keep it).
+ */
+import type { GossipSub, GossipSubComponents } from "@libp2p/gossipsub";
+import { TopicValidatorResult } from "@libp2p/gossipsub";
+import type {
+	Connection,
+	Stream,
+	StreamHandler,
+	Topology,
+} from "@libp2p/interface";
+import {
+	GOSSIP_BURST_MAX,
+	GOSSIP_BYTES_MAX,
+	GOSSIP_PER_SECOND_MAX,
+} from "../limits.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+
+export const GOSSIP_TOPIC = "pmnode";
+const GOSSIP_PROTOCOLS = /^\/meshsub\//;
+
+interface Waiting {
+	readonly stream: Stream;
+	readonly handler: StreamHandler;
+}
+
+/** Stands between libp2p and gossipsub and decides which connections gossipsub gets to see. */
+export class GossipGate {
+	readonly #topologies: Topology[] = [];
+	/** Connection that carries the link, by peer. */
+	readonly #linked = new Map<string, Connection>();
+	/** Streams that came before the link on their connection was agreed; at most a few per connection. */
+	readonly #waiting = new WeakMap<Connection, Waiting[]>();
+
+	/** What gossipsub is given instead of libp2p's own registrar. */
+	narrow(components: GossipSubComponents): GossipSubComponents {
+		const { connectionManager, logger, peerId, peerStore, privateKey } =
+			components;
+		const { registrar } = components;
+		const narrowed = {
+			handle: (
+				protocol: string,
+				handler: StreamHandler,
+				options?: Parameters<typeof registrar.handle>[2],
+			) =>
+				registrar.handle(
+					protocol,
+					(stream, connection) => this.#inbound(handler, stream, connection),
+					options,
+				),
+			unhandle: (protocol: string) => registrar.unhandle(protocol),
+			register: async (_protocol: string, topology: Topology) => {
+				if (this.#topologies.length === 0) this.#topologies.push(topology);
+				return "link";
+			},
+			unregister: () => {
+				this.#topologies.length = 0;
+			},
+		};
+		return {
+			connectionManager,
+			logger,
+			peerId,
+			peerStore,
+			privateKey,
+			registrar: narrowed as unknown as typeof registrar,
+		};
+	}
+
+	linked(connection: Connection): void {
+		const peer = connection.remotePeer.toString();
+		this.#linked.set(peer, connection);
+		for (const topology of this.#topologies)
+			topology.onConnect?.(connection.remotePeer, connection);
+		const waiting = this.#waiting.get(connection) ?? [];
+		this.#waiting.delete(connection);
+		for (const { handler, stream } of waiting)
+			if (stream.status === "open") void handler(stream, connection);
+	}
+
+	unlinked(connection: Connection): void {
+		const peer = connection.remotePeer.toString();
+		if (this.#linked.get(peer) !== connection) return;
+		this.#linked.delete(peer);
+		for (const topology of this.#topologies)
+			topology.onDisconnect?.(connection.remotePeer);
+	}
+
+	/** gossipsub does not reopen a stream of its own that broke: begin anew with that peer. */
+	repair(connection: Connection): void {
+		const peer = connection.remotePeer.toString();
+		if (this.#linked.get(peer) !== connection) return;
+		const alive = connection.streams.some(
+			({ direction, protocol }) =>
+				direction === "outbound" &&
+				(protocol === "" || GOSSIP_PROTOCOLS.test(protocol)),
+		);
+		if (alive) return;
+		for (const topology of this.#topologies)
+			topology.onConnect?.(connection.remotePeer, connection);
+	}
+
+	#inbound(
+		handler: StreamHandler,
+		stream: Stream,
+		connection: Connection,
+	): void | Promise<void> {
+		if (this.#linked.get(connection.remotePeer.toString()) === connection)
+			return handler(stream, connection);
+		const waiting = this.#waiting.get(connection) ?? [];
+		waiting.push({ stream, handler });
+		this.#waiting.set(connection, waiting);
+	}
+}
+
+/** Publishing, bounded in rate, and what comes from others. */
+export class Gossip {
+	readonly #service: GossipSub;
+	readonly #clock: Clock;
+	readonly #log: Log;
+	#allowance = GOSSIP_BURST_MAX;
+	#allowanceAt: number;
+
+	/** `received` gets each message once, and never our own; `isMember` says who may be its author. */
+	constructor(
+		service: GossipSub,
+		clock: Clock,
+		log: Log,
+		isMember: (peer: string) => boolean,
+		received: (from: string, message: Uint8Array) => void,
+	) {
+		this.#service = service;
+		this.#clock = clock;
+		this.#log = log;
+		this.#allowanceAt = clock.monotonic();
+		service.topicValidators.set(GOSSIP_TOPIC, (_relay, message) =>
+			message.type === "signed" &&
+			message.data.byteLength <= GOSSIP_BYTES_MAX &&
+			isMember(message.from.toString())
+				? TopicValidatorResult.Accept
+				: TopicValidatorResult.Ignore,
+		);
+		service.addEventListener("message", ({ detail }) => {
+			if (detail.type === "signed" && detail.topic === GOSSIP_TOPIC)
+				received(detail.from.toString(), detail.data);
+		});
+		service.subscribe(GOSSIP_TOPIC);
+	}
+
+	/** Throws RangeError for a message that is too large. Beyond the rate it is dropped: it is a hint. */
+	publish(message: Uint8Array): void {
+		if (message.byteLength > GOSSIP_BYTES_MAX)
+			throw new RangeError(
+				`a gossip message of ${message.byteLength} bytes, at most ${GOSSIP_BYTES_MAX} are allowed`,
+			);
+		if (!this.#allowed()) return;
+		this.#service.publish(GOSSIP_TOPIC, message).catch((error: Error) => {
+			this.#log.debug("gossip was not sent", { error: error.message });
+		});
+	}
+
+	#allowed(): boolean {
+		const now = this.#clock.monotonic();
+		const earned = ((now - this.#allowanceAt) / 1000) * GOSSIP_PER_SECOND_MAX;
+		this.#allowanceAt = now;
+		this.#allowance = Math.min(GOSSIP_BURST_MAX, this.#allowance + earned);
+		if (this.#allowance < 1) return false;
+		this.#allowance--;
+		return true;
+	}
+}

@@ -1,0 +1,311 @@
+/**
+ * One member as this node sees it: dialled until there is a link, and again when the link is silent. Of each pair the
+ * node with the lower id is the leader: it alone opens link streams, on whichever connection got through, so that both
+ * ends agree on one. The other one dials as well, in case only it can reach the leader, and knocks.
+ */
+import { randomBytes } from "node:crypto";
+import type { Duplex } from "node:stream";
+import type { Connection, Stream } from "@libp2p/interface";
+import type { NodeId } from "../ids.ts";
+import {
+	LINK_MESSAGE_BYTES_MAX,
+	LINK_OPEN_MILLISECONDS_MAX,
+	LINK_SHORT_LIVED_MILLISECONDS,
+	LINK_SILENT_MILLISECONDS_MAX,
+} from "../limits.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type {
+	Link,
+	PeerAddress,
+	PeerState,
+	PeerStatus,
+} from "../ports/network.ts";
+import type { DialOne } from "./dial.ts";
+import { FramedStream } from "./framed.ts";
+import { BadFrame } from "./frames.ts";
+import type { GossipGate } from "./gossip.ts";
+import { KIND } from "./link.ts";
+import { Liveness } from "./liveness.ts";
+import { openStream, PROTOCOL, within } from "./protocols.ts";
+import { Redial } from "./redial.ts";
+import { Session } from "./session.ts";
+
+const LINK_ID_BYTES = 12;
+
+/** What a peer needs of the network, and tells it. */
+export interface PeerContext {
+	readonly self: NodeId;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly dialOne: DialOne;
+	readonly gossipGate: GossipGate;
+	onLink(link: Link): void;
+	onBody(peer: NodeId, stream: Duplex, initiator: boolean): void;
+	/** The state may have changed. */
+	changed(): void;
+}
+
+export class Peer {
+	readonly node: NodeId;
+	/** Whether this node opens the pair's link streams. */
+	readonly leads: boolean;
+	readonly #context: PeerContext;
+	readonly #liveness = new Liveness();
+	readonly #redial: Redial;
+	#session: Session | undefined;
+	#linkStream: FramedStream | undefined;
+	/** A session that lost its connection and whose link still hands over what had come. */
+	#previous: Session | undefined;
+	/** The leader's attempt that is under way, and a connection that was knocked on meanwhile. */
+	#opening: Connection | undefined;
+	#knocked: Connection | undefined;
+	#stopped = false;
+
+	constructor(address: PeerAddress, context: PeerContext) {
+		this.node = address.node;
+		this.leads = context.self < address.node;
+		this.#context = context;
+		this.#redial = new Redial(context.clock, context.dialOne, address, {
+			connected: (connection) => this.#connected(connection),
+			refused: () => {
+				this.#liveness.refused();
+				this.#evaluate();
+			},
+		});
+		this.#redial.start();
+	}
+
+	set address(address: PeerAddress) {
+		const before = this.#redial.address.multiaddrs.join();
+		this.#redial.address = address;
+		if (before !== address.multiaddrs.join()) this.#redial.reset();
+	}
+
+	get state(): PeerState {
+		return this.#liveness.state;
+	}
+
+	get status(): PeerStatus {
+		return {
+			node: this.node,
+			state: this.state,
+			rttMilliseconds: this.#session?.rttMilliseconds,
+		};
+	}
+
+	/** The present link's session, if any. */
+	get session(): Session | undefined {
+		return this.#session;
+	}
+
+	/** Whether the connection carries the link, or is about to. */
+	uses(connection: Connection): boolean {
+		return (
+			connection === this.#session?.connection || connection === this.#opening
+		);
+	}
+
+	tick(elapsedMilliseconds: number): void {
+		this.#liveness.tick(elapsedMilliseconds);
+		if (this.#liveness.silentMilliseconds > LINK_SILENT_MILLISECONDS_MAX)
+			this.#session?.link.abort("silent for too long");
+		this.#evaluate();
+	}
+
+	beat(): void {
+		this.#session?.beat();
+		if (this.#session !== undefined)
+			this.#context.gossipGate.repair(this.#session.connection);
+	}
+
+	stop(reason: string): void {
+		this.#stopped = true;
+		this.#redial.stop();
+		this.#session?.link.close(reason);
+	}
+
+	/** Follower: the leader opens a link on this connection. */
+	async acceptLink(stream: Stream, connection: Connection): Promise<void> {
+		const framed = this.#framed(stream);
+		try {
+			if (this.leads) throw new BadFrame("the other node of this pair leads");
+			const hello = await this.#inTime(framed.next());
+			if (hello.kind !== KIND.hello) throw new BadFrame("no hello");
+			framed.send(KIND.ack, hello.payload);
+			this.#install(linkId(hello.payload), connection, framed);
+		} catch (error) {
+			framed.abort(error as Error);
+		}
+	}
+
+	/** Leader: the follower has reached us and lacks a link, or has one (which it names) that is silent. */
+	async acceptKnock(stream: Stream, connection: Connection): Promise<void> {
+		const framed = new FramedStream(stream, LINK_ID_BYTES);
+		try {
+			const { payload } = await this.#inTime(framed.next());
+			await framed.end();
+			const known = linkId(payload);
+			// A knock that crossed with a newer link is settled already.
+			if (known !== "" && this.#session !== undefined)
+				if (known !== this.#session.id) return;
+			if (this.leads) await this.#open(connection);
+		} catch (error) {
+			framed.abort(error as Error);
+		}
+	}
+
+	attachHeartbeat(stream: Stream, connection: Connection): void {
+		if (this.#session?.connection === connection)
+			this.#session.attachHeartbeat(stream);
+		else stream.abort(new Error("no link on this connection"));
+	}
+
+	attachBody(stream: Stream, connection: Connection): void {
+		if (this.#session?.connection === connection)
+			this.#session.attachBody(stream);
+		else stream.abort(new Error("no link on this connection"));
+	}
+
+	/** A dial of ours got through. */
+	#connected(connection: Connection): void {
+		if (this.#stopped || this.#liveness.fresh)
+			connection.abort(new Error("not needed any more"));
+		else if (this.leads) void this.#open(connection);
+		else void this.#knock(connection);
+	}
+
+	async #knock(connection: Connection): Promise<void> {
+		try {
+			const stream = await openStream(
+				connection,
+				PROTOCOL.knock,
+				this.#context.clock,
+				LINK_OPEN_MILLISECONDS_MAX,
+			);
+			if (this.#liveness.fresh) throw new Error("not needed any more");
+			const framed = new FramedStream(stream, 0);
+			framed.send(KIND.hello, Buffer.from(this.#session?.id ?? "", "hex"));
+			await framed.end();
+		} catch (error) {
+			connection.abort(error as Error);
+		}
+	}
+
+	async #open(connection: Connection): Promise<void> {
+		if (this.#opening !== undefined) {
+			this.#knocked = connection;
+			return;
+		}
+		this.#opening = connection;
+		try {
+			await this.#handshake(connection);
+		} catch (error) {
+			this.#context.log.debug("no link", {
+				peer: this.node,
+				error: (error as Error).message,
+			});
+			connection.abort(error as Error);
+		}
+		this.#opening = undefined;
+		const knocked = this.#knocked;
+		this.#knocked = undefined;
+		if (knocked !== undefined && !this.#liveness.fresh && !this.#stopped)
+			void this.#open(knocked);
+	}
+
+	async #handshake(connection: Connection): Promise<void> {
+		const framed = this.#framed(
+			await openStream(
+				connection,
+				PROTOCOL.link,
+				this.#context.clock,
+				LINK_OPEN_MILLISECONDS_MAX,
+			),
+		);
+		try {
+			const id = randomBytes(LINK_ID_BYTES);
+			framed.send(KIND.hello, id);
+			const ack = await this.#inTime(framed.next());
+			if (ack.kind !== KIND.ack || !id.equals(ack.payload))
+				throw new BadFrame("no acknowledgement");
+			this.#install(linkId(id), connection, framed);
+		} catch (error) {
+			framed.abort(error as Error);
+			throw error;
+		}
+	}
+
+	/** The link is agreed; the one before, if any, closes first. */
+	#install(id: string, connection: Connection, framed: FramedStream): void {
+		if (this.#stopped) throw new Error("not a member any more");
+		this.#session?.link.abort("replaced by a newer connection");
+		this.#previous?.link.abort("replaced by a newer connection");
+		const session = new Session(this.node, id, connection, framed, {
+			clock: this.#context.clock,
+			log: this.#context.log,
+			owner: {
+				heard: () => {
+					if (session === this.#session) this.#heard();
+				},
+				body: (_session, stream) =>
+					this.#context.onBody(this.node, stream, this.leads),
+				ended: (_session, reason) => this.#ended(session, reason),
+			},
+		});
+		this.#session = session;
+		this.#linkStream = framed;
+		this.#liveness.linked();
+		this.#redial.stop();
+		this.#context.gossipGate.linked(connection);
+		this.#context.log.debug("link", { peer: this.node, id });
+		this.#context.onLink(session.link);
+		this.#evaluate();
+		if (this.leads) void session.open();
+	}
+
+	#ended(session: Session, reason: string): void {
+		this.#context.gossipGate.unlinked(session.connection);
+		this.#context.log.debug("link closed", { peer: this.node, reason });
+		if (this.#session !== session) return;
+		this.#session = undefined;
+		this.#linkStream = undefined;
+		this.#previous = session;
+		this.#liveness.unlinked();
+		const lived = this.#context.clock.monotonic() - session.openedMilliseconds;
+		if (lived >= LINK_SHORT_LIVED_MILLISECONDS) this.#redial.reset();
+		this.#evaluate();
+	}
+
+	#heard(): void {
+		const stale = !this.#liveness.fresh;
+		this.#liveness.heard();
+		if (stale) this.#evaluate();
+	}
+
+	/** Events only note; this looks at the whole and acts. */
+	#evaluate(): void {
+		if (this.#stopped || this.#liveness.fresh) this.#redial.stop();
+		else this.#redial.start();
+		this.#context.changed();
+	}
+
+	#framed(stream: Stream): FramedStream {
+		const framed = new FramedStream(stream, LINK_MESSAGE_BYTES_MAX, () => {
+			if (framed === this.#linkStream) this.#heard();
+		});
+		return framed;
+	}
+
+	#inTime<T>(promise: Promise<T>): Promise<T> {
+		return within(
+			this.#context.clock,
+			LINK_OPEN_MILLISECONDS_MAX,
+			"no answer in time",
+			promise,
+		);
+	}
+}
+
+const linkId = (payload: Uint8Array): string =>
+	Buffer.from(payload).toString("hex");

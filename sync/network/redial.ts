@@ -1,0 +1,81 @@
+/** Dialling one peer over and over while it is wanted, with bounded back-off. */
+import { randomInt } from "node:crypto";
+import type { Connection } from "@libp2p/interface";
+import {
+	DIAL_ROUNDS_MAX,
+	REDIAL_MILLISECONDS_MAX,
+	REDIAL_MILLISECONDS_MIN,
+} from "../limits.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { PeerAddress } from "../ports/network.ts";
+import { DialFailed, type DialOne, DialRound } from "./dial.ts";
+
+export interface RedialEvents {
+	connected(connection: Connection): void;
+	/** Nobody listens at any address: the process is gone. */
+	refused(): void;
+}
+
+export class Redial {
+	readonly #clock: Clock;
+	readonly #dialOne: DialOne;
+	readonly #events: RedialEvents;
+	readonly #rounds = new Set<DialRound>();
+	address: PeerAddress;
+	#delayMilliseconds = 0;
+	#cancelTimer: Cancel | undefined;
+
+	constructor(
+		clock: Clock,
+		dialOne: DialOne,
+		address: PeerAddress,
+		events: RedialEvents,
+	) {
+		this.#clock = clock;
+		this.#dialOne = dialOne;
+		this.address = address;
+		this.#events = events;
+	}
+
+	/** Dials from now on. Rounds overlap: after a silent cut a new attempt gets through long before an old one does. */
+	start(): void {
+		if (this.#cancelTimer === undefined) this.#schedule();
+	}
+
+	stop(): void {
+		this.#cancelTimer?.();
+		this.#cancelTimer = undefined;
+		for (const round of this.#rounds) round.cancel();
+	}
+
+	/** The next attempt comes at once. Called after success that lasted, and when the address changed. */
+	reset(): void {
+		this.#delayMilliseconds = 0;
+	}
+
+	#schedule(): void {
+		const delay = this.#delayMilliseconds;
+		this.#delayMilliseconds = Math.min(
+			REDIAL_MILLISECONDS_MAX,
+			Math.max(REDIAL_MILLISECONDS_MIN, 2 * delay),
+		);
+		const jittered = (delay * randomInt(75, 126)) / 100;
+		this.#cancelTimer = this.#clock.after(jittered, () => {
+			this.#schedule();
+			if (this.#rounds.size < DIAL_ROUNDS_MAX) void this.#round();
+		});
+	}
+
+	async #round(): Promise<void> {
+		const round = new DialRound(this.#clock, this.#dialOne, this.address);
+		this.#rounds.add(round);
+		try {
+			this.#events.connected(await round.connection);
+		} catch (error) {
+			if (!(error instanceof DialFailed)) throw error;
+			if (error.refused) this.#events.refused();
+		} finally {
+			this.#rounds.delete(round);
+		}
+	}
+}
