@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ImapClient } from "../harness/imap-client.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import type { Endpoint } from "../harness/node.ts";
+import { SmtpSender } from "../harness/smtp-sender.ts";
 import { until } from "../harness/until.ts";
-import { SmtpSender } from "./smtp-sender.ts";
 import { cpuSeconds } from "./statistics.ts";
 import { login, type MailHost, userAddress, userCount } from "./system.ts";
 

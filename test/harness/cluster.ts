@@ -1,6 +1,11 @@
 /** Several real nodes on this machine, joined to one cluster. */
 import type { ImapClient } from "./imap-client.ts";
-import { type NodeOptions, startNode, type TestNode } from "./node.ts";
+import {
+	type NodeOptions,
+	type StartNode,
+	startNode,
+	type TestNode,
+} from "./node.ts";
 import { until } from "./until.ts";
 
 export interface StartCluster {
@@ -8,7 +13,8 @@ export interface StartCluster {
 	readonly options?: NodeOptions;
 	/** Options of one node, over `options`. */
 	readonly optionsOf?: (name: string) => NodeOptions;
-	readonly prefixOf?: (name: string) => readonly string[];
+	/** How one node is run and reached, e.g. on a host of hosts.ts. */
+	readonly placeOf?: (name: string) => Pick<StartNode, "prefix" | "forward">;
 	/** Addresses to create, all with `password`. */
 	readonly users?: readonly string[];
 }
@@ -30,13 +36,12 @@ export class TestCluster {
 
 	/** Starts one more node, which joins through `through` (default: the first). */
 	async add(name: string, through = this.nodes[0]): Promise<TestNode> {
-		const { options, optionsOf, prefixOf } = this.#settings;
-		const prefix = prefixOf?.(name);
+		const { options, optionsOf, placeOf } = this.#settings;
 		const node = await startNode({
 			name,
 			options: { ...options, ...optionsOf?.(name) },
 			...(through ? { join: await through.invite() } : {}),
-			...(prefix ? { prefix } : {}),
+			...placeOf?.(name),
 		});
 		this.nodes.push(node);
 		return node;

@@ -77,6 +77,8 @@ export interface StartNode {
 	readonly join?: string;
 	/** Runs the node inside something, e.g. `["ip", "netns", "exec", "h1"]`. */
 	readonly prefix?: readonly string[];
+	/** Where a listener of the node is reached from here, when that is not where it listens (hosts.ts). */
+	readonly forward?: (listener: Endpoint) => Promise<Endpoint>;
 	readonly timeoutMilliseconds?: number;
 	/** The command line to start, default this checkout's. */
 	readonly program?: readonly string[];
@@ -119,6 +121,7 @@ export class TestNode {
 	#ended: Promise<void> = Promise.resolve();
 	#exit: { code: number | null; signal: string | null } | undefined;
 	#diary = "";
+	readonly #forwarded = new Map<number, Promise<Endpoint>>();
 	#ready: Status | undefined;
 
 	constructor(settings: StartNode) {
@@ -155,6 +158,16 @@ export class TestNode {
 		const text = this.ready.listeners[name];
 		if (!text) throw new Error(`node ${this.name} has no listener ${name}`);
 		return endpoint(text);
+	}
+
+	/** As listener(), but as it is reached from this process. */
+	reach(name: ListenerName): Promise<Endpoint> {
+		const at = this.listener(name);
+		const { forward } = this.#settings;
+		if (!forward) return Promise.resolve(at);
+		const known = this.#forwarded.get(at.port) ?? forward(at);
+		this.#forwarded.set(at.port, known);
+		return known;
 	}
 
 	/** Starts the process and waits for its ready line. On failure the error carries what the node said. */
@@ -283,7 +296,7 @@ export class TestNode {
 
 	/** A logged-in IMAP connection in the clear. */
 	async imap(user: string, password: string): Promise<ImapClient> {
-		const client = await ImapClient.connect(this.listener("imap"));
+		const client = await ImapClient.connect(await this.reach("imap"));
 		await client.login(user, password);
 		return client;
 	}

@@ -1,6 +1,8 @@
 /** Waiting on facts instead of on time. */
 import { setTimeout as sleep } from "node:timers/promises";
 
+type Falsy = false | null | undefined | 0 | "";
+
 export interface UntilOptions {
 	readonly timeoutMilliseconds?: number;
 	readonly everyMilliseconds?: number;
@@ -18,7 +20,7 @@ export async function until<T>(
 	what: string,
 	probe: () => Promise<T> | T,
 	options: UntilOptions = {},
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, Falsy>> {
 	const { timeoutMilliseconds = 15_000, everyMilliseconds = 25 } = options;
 	const deadline = performance.now() + timeoutMilliseconds;
 	let last = "nothing yet";
@@ -27,7 +29,7 @@ export async function until<T>(
 		if (aborted) throw aborted;
 		try {
 			const value = await probe();
-			if (value) return value as NonNullable<T>;
+			if (value) return value as Exclude<T, Falsy>;
 			last = String(value);
 		} catch (error) {
 			last = error instanceof Error ? error.message : String(error);

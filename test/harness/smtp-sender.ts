@@ -1,9 +1,9 @@
 /**
- * SMTP for the load driver: MAIL, RCPT and DATA in one write (RFC 2920), the message and its end in the next, replies
- * counted rather than parsed. It shares the cores with what it measures, so it does as little as it can.
+ * SMTP for load and for tests that need mail in: MAIL, RCPT and DATA in one write (RFC 2920), the message and its end in the next, replies
+ * counted rather than parsed. The load driver shares the cores with what it measures, so this does as little as it can.
  */
 import { connect, type Socket } from "node:net";
-import type { Endpoint } from "../harness/node.ts";
+import type { Endpoint } from "./node.ts";
 
 export class SmtpSender {
 	readonly #socket: Socket;

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+/** Real processes, real clients: needs root, Debian packages and minutes; run by .ci/run. One file at a time, as each starts several nodes. */
+export default defineConfig({
+	test: {
+		root: new URL("..", import.meta.url).pathname,
+		include: ["test/{cluster,clients}/**/*.test.ts"],
+		testTimeout: 180_000,
+		hookTimeout: 180_000,
+		pool: "forks",
+		fileParallelism: false,
+	},
+});
