@@ -66,6 +66,10 @@ export const INBOUND_PENDING_MILLISECONDS_MAX = 5_000;
 export const MEMBERS_MAX = 64;
 export const INVITES_MAX = 100;
 export const INVITE_TTL_MILLISECONDS_MAX = 30 * 24 * 3600 * 1000;
+/** New bodies are refused below it: RocksDB, once it has met a full disk, needs 16 MiB (its write buffer) to recover. */
+export const DISK_FREE_BYTES_MIN = 32 * MiB;
+/** What RocksDB holds in memory and its log before it moves it into tables. */
+export const BODY_WRITE_BUFFER_BYTES = 16 * MiB;
 /** Bodies of one drive asked for at once: fills a line of 150 ms with small mail, and stays cheap for the replicator. */
 export const BODY_FETCHES_MAX = 256;
 /** And their bytes; a body larger than BODY_MEMORY_BYTES_MAX counts as that, as it passes through in pieces. */
@@ -79,7 +83,7 @@ export const BODIES_KNOWN_MAX = 50_000;
 /** Drives that a body names and no member is known to have (yet); the least recently opened is closed beyond it. */
 export const BODY_DRIVES_UNLISTED_MAX = 64;
 /** Background fetches handed to the body store at once: it needs many to fetch in long runs. */
-export const BODY_FETCHES_WAITING_MAX = 512;
+export const BODY_FETCHES_ASKED_MAX = 512;
 /** A client's command does not wait longer for a body that is not here. */
 export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
 
@@ -192,7 +196,15 @@ export const LOGIN_SOURCES_MAX = 10_000;
 /** MIME nesting; deeper parts are one opaque part. */
 export const MIME_DEPTH_MAX = 100;
 export const MIME_PARTS_MAX = 10_000;
+/** What is interpreted of one header, and of all headers of a message; the rest is only passed over. */
 export const MIME_HEADER_BYTES_MAX = 1 * MiB;
+export const MIME_HEADERS_BYTES_MAX = 8 * MiB;
+/** Two bytes of header can be one address, a hundred times as large in memory: bounded over the whole message. */
+export const MIME_ADDRESSES_MAX = 20_000;
+/** Parameters of one Content-Type or Content-Disposition. */
+export const MIME_PARAMETERS_MAX = 1_000;
+/** Decoded text of one message that SEARCH looks through: more than anyone writes, less than hurts. */
+export const MIME_TEXT_CHARACTERS_MAX = 8 * MiB;
 
 // ---- certificate
 /** How soon a new certificate in the operator's files is noticed. */

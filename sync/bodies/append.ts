@@ -10,9 +10,9 @@ import { BODY_APPEND_BYTES_MAX } from "../limits.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import { StoreFailed } from "../ports/store.ts";
 import type { GroupSync } from "./durable.ts";
-import { storeFault } from "./faults.ts";
 import type { Gate } from "./gate.ts";
 import { BLOCK_BYTES } from "./reference.ts";
+import type { DiskRoom } from "./room.ts";
 import type { WholeBody } from "./writer.ts";
 
 /** Bytes copied from spool to drive in one append. A whole number of blocks, as only the last block of a body is short. */
@@ -30,7 +30,7 @@ interface Appended {
 }
 
 export interface AppenderOptions {
-	readonly directory: string;
+	readonly room: DiskRoom;
 	readonly blobs: Hyperblobs;
 	readonly gate: Gate;
 	readonly sync: GroupSync;
@@ -114,7 +114,7 @@ export class Appender {
 		try {
 			await this.#appendAll(group, appended);
 		} catch (error) {
-			failure = storeFault(error, this.#options.directory);
+			failure = await this.#options.room.fault(error);
 		}
 		try {
 			// Also after a failure: a part may have been appended, and will be seen.
@@ -122,7 +122,7 @@ export class Appender {
 			gate.release();
 		} catch (error) {
 			// The gate stays shut: what is in memory may not be on the disk.
-			this.#break(storeFault(error, this.#options.directory), group);
+			this.#break(await this.#options.room.fault(error), group);
 			return;
 		}
 		this.#settle(group, appended, failure);
@@ -158,17 +158,24 @@ export class Appender {
 		group: readonly Waiting[],
 		appended: Appended[],
 	): Promise<void> {
-		const batch = this.#options.blobs.batch();
+		const { blobs, room } = this.#options;
+		const batch = blobs.batch();
 		const small: Appended[] = [];
+		let bytes = 0;
 		for (const waiting of group) {
 			if (!(waiting.body.content instanceof Uint8Array)) continue;
 			small.push({ waiting, id: await batch.put(waiting.body.content) });
+			bytes += waiting.body.sizeBytes;
 		}
-		await batch.flush();
-		appended.push(...small);
+		if (small.length > 0) {
+			await room.check(bytes);
+			await batch.flush();
+			appended.push(...small);
+		}
 		for (const waiting of group) {
 			const { content, sizeBytes } = waiting.body;
 			if (content instanceof Uint8Array) continue;
+			await room.check(sizeBytes);
 			appended.push({ waiting, id: await this.#copy(content, sizeBytes) });
 		}
 	}

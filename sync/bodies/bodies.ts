@@ -8,6 +8,7 @@ import { join } from "node:path";
 import Corestore from "corestore";
 import type Hyperblobs from "hyperblobs";
 import type { ActiveRequests, Hypercore } from "hypercore";
+import CorestoreStorage from "hypercore-storage";
 import Hyperdrive from "hyperdrive";
 import type { NodeId } from "../ids.ts";
 import {
@@ -15,6 +16,7 @@ import {
 	BODIES_MEMORY_BYTES_MAX,
 	BODY_COPY_MILLISECONDS_MAX,
 	BODY_FETCH_MILLISECONDS_MAX,
+	BODY_WRITE_BUFFER_BYTES,
 } from "../limits.ts";
 import type { StreamSource } from "../network/streams.ts";
 import {
@@ -35,6 +37,7 @@ import { FetchQueue } from "./fetch.ts";
 import { Gate } from "./gate.ts";
 import { KnownBodies } from "./known.ts";
 import { checkReference, clampRange } from "./reference.ts";
+import { DiskRoom } from "./room.ts";
 import { Replication } from "./streams.ts";
 import { DriveWriter, MemoryBudget, type WriterHost } from "./writer.ts";
 
@@ -72,7 +75,13 @@ export async function openBodies(
 		await rm(spool, { recursive: true, force: true });
 		await mkdir(spool, { recursive: true, mode: 0o700 });
 		await mkdir(drives, { recursive: true, mode: 0o700 });
-		store = new Corestore(drives, { allowBackup: true });
+		store = new Corestore(
+			new CorestoreStorage(drives, {
+				// Else a folder that was copied here would not open.
+				allowBackup: true,
+				writeBufferSize: BODY_WRITE_BUFFER_BYTES,
+			}),
+		);
 		await store.ready();
 		const own = new Hyperdrive(store.namespace(drive.name));
 		await own.ready();
@@ -103,6 +112,7 @@ export class DriveBodies implements Bodies {
 	readonly #parts: Parts;
 	readonly #sync: GroupSync;
 	readonly #gate = new Gate();
+	readonly #room: DiskRoom;
 	readonly #drives: Drives;
 	readonly #appender: Appender;
 	readonly #fetches: FetchQueue;
@@ -119,9 +129,14 @@ export class DriveBodies implements Bodies {
 		this.drive = blobs.core.key.toString("hex");
 		const sync: SyncToDisk = () => logs.sync();
 		this.#sync = new GroupSync(options.wrapSync?.(sync) ?? sync);
-		this.#drives = new Drives(store, blobs.core, options.log);
+		this.#drives = new Drives(store, blobs.core, options.log, (error) =>
+			this.#refused(error),
+		);
+		this.#room = new DiskRoom(options.directory, options.clock, () =>
+			this.#resume(),
+		);
 		this.#appender = new Appender({
-			directory: options.directory,
+			room: this.#room,
 			blobs,
 			gate: this.#gate,
 			sync: this.#sync,
@@ -266,7 +281,7 @@ export class DriveBodies implements Bodies {
 			if (signal.aborted) throw new BodyUnavailable("nobody waits");
 			await this.#bring(core, reference, requests);
 		} catch (error) {
-			throw this.#fetchFault(error);
+			throw await this.#fetchFault(error);
 		} finally {
 			signal.removeEventListener("abort", cancel);
 		}
@@ -281,6 +296,7 @@ export class DriveBodies implements Bodies {
 	): Promise<void> {
 		// What lay here before may be another body's, and the reference be wrong: only what this fetch brought is removed.
 		const missing = await missingBlocks(core, reference);
+		if (missing.length > 0) await this.#room.checkSome();
 		for (let tries = missing.length > 0 ? 2 : 1; tries > 0; tries--) {
 			if (await isRight(core, reference, requests)) return;
 			this.#options.log.error("a body is not what its hash says", {
@@ -295,12 +311,22 @@ export class DriveBodies implements Bodies {
 		);
 	}
 
-	#fetchFault(error: unknown): Error {
+	async #fetchFault(error: unknown): Promise<Error> {
 		if (error instanceof BodyUnavailable) return error;
-		const fault = storeFault(error, this.#options.directory);
+		const fault = await this.#room.fault(error);
 		if (fault instanceof StoreFull) return fault;
 		return new BodyUnavailable(`the body cannot be fetched: ${fault.message}`, {
 			cause: error,
 		});
+	}
+
+	#refused(error: unknown): void {
+		// Remembers a full disk, so that it is noticed when there is room again.
+		void this.#room.fault(error);
+	}
+
+	#resume(): void {
+		this.#options.log.info("there is room on the disk again");
+		void this.#drives.resume();
 	}
 }

@@ -13,12 +13,20 @@ export class Drives {
 	readonly #store: Corestore;
 	readonly #own: Hypercore;
 	readonly #log: Log;
+	readonly #onRefused: (error: unknown) => void;
 	/** By key in hex, in the order in which they were opened. */
 	readonly #open = new Map<string, Promise<Hypercore>>();
 	#listed: ReadonlySet<string> = new Set();
 	#closed = false;
 
-	constructor(store: Corestore, own: Hypercore, log: Log) {
+	/** `onRefused` is told when what a member sent could not be taken. */
+	constructor(
+		store: Corestore,
+		own: Hypercore,
+		log: Log,
+		onRefused: (error: unknown) => void,
+	) {
+		this.#onRefused = onRefused;
 		this.#store = store;
 		this.#own = own;
 		this.#log = log;
@@ -57,6 +65,17 @@ export class Drives {
 				this.#close(drive, core);
 	}
 
+	/** Goes on after writes failed: hypercore asks nothing more of a peer whose data it could not take. */
+	async resume(): Promise<void> {
+		const open = await Promise.allSettled([
+			this.#own.ready().then(() => this.#own),
+			...this.#open.values(),
+		]);
+		for (const core of open)
+			if (core.status === "fulfilled")
+				for (const peer of core.value.peers) peer.paused = false;
+	}
+
 	async close(): Promise<void> {
 		this.#closed = true;
 		const open = [...this.#open.values()];
@@ -81,6 +100,10 @@ export class Drives {
 				{ drive },
 			),
 		);
+		core.on("verification-error", (error: unknown) => {
+			this.#log.warn("what a member sent could not be taken", { drive, error });
+			this.#onRefused(error);
+		});
 	}
 
 	#forget(drive: string, opening: Promise<Hypercore> | undefined): void {

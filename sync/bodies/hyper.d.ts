@@ -2,16 +2,11 @@
 
 declare module "corestore" {
 	import type { Hypercore } from "hypercore";
+	import type CorestoreStorage from "hypercore-storage";
 
-	/** One RocksDB folder with many cores. One process owns it. */
+	/** Many cores in one storage. */
 	export default class Corestore {
-		constructor(
-			directory: string,
-			options?: {
-				/** Opens a folder that was copied from elsewhere. */
-				allowBackup?: boolean;
-			},
-		);
+		constructor(storage: CorestoreStorage);
 		ready(): Promise<void>;
 		close(): Promise<void>;
 		namespace(name: string): Corestore;
@@ -26,6 +21,21 @@ declare module "corestore" {
 	}
 }
 
+declare module "hypercore-storage" {
+	/** One RocksDB, in the folder `db` of the directory. One process owns it. */
+	export default class CorestoreStorage {
+		constructor(
+			directory: string,
+			options?: {
+				/** Opens a folder that was copied from elsewhere. */
+				allowBackup?: boolean;
+				/** Bytes written before they are moved from the log into tables, 64 MiB by default. */
+				writeBufferSize?: number;
+			},
+		);
+	}
+}
+
 declare module "hypercore" {
 	import type { EventEmitter } from "node:events";
 
@@ -36,7 +46,8 @@ declare module "hypercore" {
 		readonly key: Buffer;
 		readonly length: number;
 		readonly byteLength: number;
-		readonly peers: readonly unknown[];
+		/** `paused`: nothing is asked of the peer any more, as what it gave could not be taken. */
+		readonly peers: readonly { paused: boolean }[];
 		readonly closed: boolean;
 		ready(): Promise<void>;
 		close(): Promise<void>;
