@@ -87,6 +87,13 @@ export const BODY_FETCHES_ASKED_MAX = 512;
 /** A client's command does not wait longer for a body that is not here. */
 export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
 
+/** Changes beyond the watermark that one message tells of; the rest follows when the watermark moves. */
+export const HOLDS_EXTRA_MAX = 2_000;
+/** Transactions whose 250 was seen; a retry that comes after so many others is taken for a new message. */
+export const CONFIRMED_MAX = 100_000;
+/** Gossip of own news while some member is not linked directly: the sure way is another member's link. */
+export const GOSSIP_NEWS_MILLISECONDS = 50;
+
 // ---- liveness
 export const HEARTBEAT_MILLISECONDS = 500;
 /** Two missed heartbeats and some jitter. */
