@@ -87,7 +87,6 @@ class DirectoryAuthenticator implements Authenticator {
 
 		const right = await this.#check(source, password, stored ?? this.#nobody);
 		if (!right || user === undefined || stored === undefined) {
-			this.#failures.add(source);
 			log.info("login refused", { user: userName.slice(0, 320), remoteIp });
 			throw new LoginRefused("user name or password is wrong");
 		}
@@ -102,11 +101,15 @@ class DirectoryAuthenticator implements Authenticator {
 		stored: string,
 	): Promise<boolean> {
 		this.#failures.check(source);
-		if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return false;
+		const guess =
+			Buffer.byteLength(password) > PASSWORD_BYTES_MAX ? "" : password;
 		try {
-			return await this.#hashing.run(source, () => {
+			return await this.#hashing.run(source, async () => {
 				this.#failures.check(source);
-				return this.#verify(password, stored);
+				const right = await this.#verify(guess, stored);
+				// Before the next one starts, so that guesses at the same time are counted too.
+				if (!right) this.#failures.add(source);
+				return right;
 			});
 		} catch (error) {
 			if (error instanceof QueueFull)

@@ -170,6 +170,15 @@ class Listener extends SMTPServer {
 		connection.init();
 	}
 
+	/** A TLS socket made on top of one that is destroyed already brings Node down (SIGSEGV); stop() can get there. */
+	override _upgrade(
+		socket: Socket,
+		callback: Parameters<SMTPServer["_upgrade"]>[1],
+	): void {
+		if (socket.destroyed) callback(new Error("closed before the handshake"));
+		else super._upgrade(socket, callback);
+	}
+
 	async stop(graceMilliseconds: number): Promise<void> {
 		this.#stopWatchingTls();
 		// From now on the package answers each command with 421; the cut is ours, below.

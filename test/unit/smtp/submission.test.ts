@@ -198,5 +198,5 @@ test("stop ends connections also under TLS and in the middle of a handshake", as
 	await expect.poll(() => world.server.connections()).toBe(2);
 	await world.server.stop(0);
 	await Promise.all([inTls.closed, silent.closed]);
-	expect(world.server.connections()).toBe(0);
+	await expect.poll(() => world.server.connections()).toBe(0);
 });
