@@ -1,6 +1,4 @@
 /** Reaching one peer at one of its addresses: the first connection wins, the other attempts are called off. */
-import type { Connection } from "@libp2p/interface";
-import { multiaddr } from "@multiformats/multiaddr";
 import {
 	DIAL_MILLISECONDS_MAX,
 	DIAL_STAGGER_MILLISECONDS,
@@ -8,12 +6,7 @@ import {
 } from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { PeerAddress } from "../ports/network.ts";
-
-/** Opens one connection to one address; `signal` calls it off. The address names the peer that must answer. */
-export type DialOne = (
-	address: string,
-	signal: AbortSignal,
-) => Promise<Connection>;
+import type { DialOne, WireConnection } from "./transport.ts";
 
 /** No address answered. `refused`: at each of them nobody listens, so the process is gone. */
 export class DialFailed extends Error {
@@ -42,10 +35,10 @@ export class DialRound {
 	readonly #errors: unknown[] = [];
 	#cancelNext: Cancel = () => {};
 	#over = false;
-	#resolve: (connection: Connection) => void = () => {};
+	#resolve: (connection: WireConnection) => void = () => {};
 	#reject: (error: DialFailed) => void = () => {};
 	/** Rejects with DialFailed. */
-	readonly connection: Promise<Connection>;
+	readonly connection: Promise<WireConnection>;
 
 	constructor(clock: Clock, dialOne: DialOne, peer: PeerAddress) {
 		this.#clock = clock;
@@ -90,7 +83,6 @@ export class DialRound {
 		};
 		this.#attempts.add(attempt);
 		try {
-			multiaddr(address);
 			const connection = await this.#dialOne(address, controller.signal);
 			this.#settle(attempt);
 			if (this.#over) connection.abort(new Error("another attempt won"));

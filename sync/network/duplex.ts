@@ -1,17 +1,17 @@
 /** A libp2p stream as a Node Duplex, for the body store's replication. Back-pressure holds both ways. */
 import { Duplex } from "node:stream";
-import type { Stream } from "@libp2p/interface";
 import { LINK_READ_BUFFER_BYTES } from "../limits.ts";
+import type { WireStream } from "./transport.ts";
 
 const noError = (error: unknown): Error =>
 	error instanceof Error ? error : new Error(String(error));
 
 class StreamDuplex extends Duplex {
-	readonly #stream: Stream;
+	readonly #stream: WireStream;
 	readonly #heard: () => void;
 	#ended = false;
 
-	constructor(stream: Stream, heard: () => void) {
+	constructor(stream: WireStream, heard: () => void) {
 		super({
 			readableHighWaterMark: LINK_READ_BUFFER_BYTES,
 			writableHighWaterMark: LINK_READ_BUFFER_BYTES,
@@ -105,6 +105,6 @@ class StreamDuplex extends Duplex {
 
 /** `heard` runs for everything that arrives. */
 export const toDuplex = (
-	stream: Stream,
+	stream: WireStream,
 	heard: () => void = () => {},
 ): Duplex => new StreamDuplex(stream, heard);

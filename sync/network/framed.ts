@@ -3,13 +3,14 @@
  * has no bound of its own, small writes are slow, `pause()` within a `message` event is undone, `end` never comes
  * while paused.
  */
-import type { Stream, StreamMessageEvent } from "@libp2p/interface";
+import type { StreamMessageEvent } from "@libp2p/interface";
 import {
 	LINK_HIGH_WATER_BYTES,
 	LINK_READ_BUFFER_BYTES,
 	LINK_WRITE_BYTES,
 } from "../limits.ts";
 import { type Frame, FrameReader, frameHeader } from "./frames.ts";
+import type { WireStream } from "./transport.ts";
 
 export interface FrameConsumer {
 	/** One at a time; the next waits while the promise is pending. A rejection closes the stream with its error. */
@@ -21,7 +22,7 @@ export interface FrameConsumer {
 }
 
 export class FramedStream {
-	readonly #stream: Stream;
+	readonly #stream: WireStream;
 	readonly #reader: FrameReader;
 	readonly #heard: () => void;
 	#inbox: Frame[] = [];
@@ -39,7 +40,7 @@ export class FramedStream {
 
 	/** `heard` runs for everything that arrives, before it is looked at. */
 	constructor(
-		stream: Stream,
+		stream: WireStream,
 		payloadBytesMax: number,
 		heard: () => void = () => {},
 	) {

@@ -11,13 +11,10 @@ import type {
 	StreamHandler,
 	Topology,
 } from "@libp2p/interface";
-import {
-	GOSSIP_BURST_MAX,
-	GOSSIP_BYTES_MAX,
-	GOSSIP_PER_SECOND_MAX,
-} from "../limits.ts";
-import type { Clock } from "../ports/clock.ts";
+import { nodeId } from "../ids.ts";
+import { GOSSIP_BYTES_MAX } from "../limits.ts";
 import type { Log } from "../ports/log.ts";
+import type { TransportOwner } from "./transport.ts";
 
 export const GOSSIP_TOPIC = "pmnode";
 const GOSSIP_PROTOCOLS = /^\/meshsub\//;
@@ -116,59 +113,30 @@ export class GossipGate {
 	}
 }
 
-/** Publishing, bounded in rate, and what comes from others. */
-export class Gossip {
-	readonly #service: GossipSub;
-	readonly #clock: Clock;
-	readonly #log: Log;
-	#allowance = GOSSIP_BURST_MAX;
-	#allowanceAt: number;
-
-	/** `received` gets each message once, and never our own; `isMember` says who may be its author. */
-	constructor(
-		service: GossipSub,
-		clock: Clock,
-		log: Log,
-		isMember: (peer: string) => boolean,
-		received: (from: string, message: Uint8Array) => void,
-	) {
-		this.#service = service;
-		this.#clock = clock;
-		this.#log = log;
-		this.#allowanceAt = clock.monotonic();
-		service.topicValidators.set(GOSSIP_TOPIC, (_relay, message) =>
-			message.type === "signed" &&
-			message.data.byteLength <= GOSSIP_BYTES_MAX &&
-			isMember(message.from.toString())
-				? TopicValidatorResult.Accept
-				: TopicValidatorResult.Ignore,
-		);
-		service.addEventListener("message", ({ detail }) => {
-			if (detail.type === "signed" && detail.topic === GOSSIP_TOPIC)
-				received(detail.from.toString(), detail.data);
+/**
+ * Subscribes, and returns the way to publish. The owner gets each message once, and never our own; a message whose
+ * author is no member is neither taken nor passed on.
+ */
+export function joinGossip(
+	service: GossipSub,
+	log: Log,
+	owner: TransportOwner,
+): (message: Uint8Array) => void {
+	service.topicValidators.set(GOSSIP_TOPIC, (_relay, message) =>
+		message.type === "signed" &&
+		message.data.byteLength <= GOSSIP_BYTES_MAX &&
+		owner.isMember(message.from.toString())
+			? TopicValidatorResult.Accept
+			: TopicValidatorResult.Ignore,
+	);
+	service.addEventListener("message", ({ detail }) => {
+		if (detail.type === "signed" && detail.topic === GOSSIP_TOPIC)
+			owner.published(nodeId(detail.from.toString()), detail.data);
+	});
+	service.subscribe(GOSSIP_TOPIC);
+	return (message) => {
+		service.publish(GOSSIP_TOPIC, message).catch((error: Error) => {
+			log.debug("gossip was not sent", { error: error.message });
 		});
-		service.subscribe(GOSSIP_TOPIC);
-	}
-
-	/** Throws RangeError for a message that is too large. Beyond the rate it is dropped: it is a hint. */
-	publish(message: Uint8Array): void {
-		if (message.byteLength > GOSSIP_BYTES_MAX)
-			throw new RangeError(
-				`a gossip message of ${message.byteLength} bytes, at most ${GOSSIP_BYTES_MAX} are allowed`,
-			);
-		if (!this.#allowed()) return;
-		this.#service.publish(GOSSIP_TOPIC, message).catch((error: Error) => {
-			this.#log.debug("gossip was not sent", { error: error.message });
-		});
-	}
-
-	#allowed(): boolean {
-		const now = this.#clock.monotonic();
-		const earned = ((now - this.#allowanceAt) / 1000) * GOSSIP_PER_SECOND_MAX;
-		this.#allowanceAt = now;
-		this.#allowance = Math.min(GOSSIP_BURST_MAX, this.#allowance + earned);
-		if (this.#allowance < 1) return false;
-		this.#allowance--;
-		return true;
-	}
+	};
 }

@@ -3,9 +3,7 @@
  * node with the lower id is the leader: it alone opens link streams, on whichever connection got through, so that both
  * ends agree on one. The other one dials as well, in case only it can reach the leader, and knocks.
  */
-import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import type { Connection, Stream } from "@libp2p/interface";
 import type { NodeId } from "../ids.ts";
 import {
 	LINK_MESSAGE_BYTES_MAX,
@@ -21,15 +19,15 @@ import type {
 	PeerState,
 	PeerStatus,
 } from "../ports/network.ts";
-import type { DialOne } from "./dial.ts";
+import type { Random } from "../ports/random.ts";
 import { FramedStream } from "./framed.ts";
 import { BadFrame } from "./frames.ts";
-import type { GossipGate } from "./gossip.ts";
 import { KIND } from "./link.ts";
 import { Liveness } from "./liveness.ts";
 import { openStream, PROTOCOL, within } from "./protocols.ts";
 import { Redial } from "./redial.ts";
 import { Session } from "./session.ts";
+import type { Transport, WireConnection, WireStream } from "./transport.ts";
 
 const LINK_ID_BYTES = 12;
 
@@ -38,8 +36,8 @@ export interface PeerContext {
 	readonly self: NodeId;
 	readonly clock: Clock;
 	readonly log: Log;
-	readonly dialOne: DialOne;
-	readonly gossipGate: GossipGate;
+	readonly random: Random;
+	readonly transport: Transport;
 	onLink(link: Link): void;
 	onBody(peer: NodeId, stream: Duplex, initiator: boolean): void;
 	/** The state may have changed. */
@@ -58,21 +56,25 @@ export class Peer {
 	/** A session that lost its connection and whose link still hands over what had come. */
 	#previous: Session | undefined;
 	/** The leader's attempt that is under way, and a connection that was knocked on meanwhile. */
-	#opening: Connection | undefined;
-	#knocked: Connection | undefined;
+	#opening: WireConnection | undefined;
+	#knocked: WireConnection | undefined;
 	#stopped = false;
 
 	constructor(address: PeerAddress, context: PeerContext) {
 		this.node = address.node;
 		this.leads = context.self < address.node;
 		this.#context = context;
-		this.#redial = new Redial(context.clock, context.dialOne, address, {
-			connected: (connection) => this.#connected(connection),
-			refused: () => {
-				this.#liveness.refused();
-				this.#evaluate();
+		this.#redial = new Redial(
+			{ ...context, dialOne: context.transport.dialOne },
+			address,
+			{
+				connected: (connection) => this.#connected(connection),
+				refused: () => {
+					this.#liveness.refused();
+					this.#evaluate();
+				},
 			},
-		});
+		);
 		this.#redial.start();
 	}
 
@@ -100,7 +102,7 @@ export class Peer {
 	}
 
 	/** Whether the connection carries the link, or is about to. */
-	uses(connection: Connection): boolean {
+	uses(connection: WireConnection): boolean {
 		return (
 			connection === this.#session?.connection || connection === this.#opening
 		);
@@ -116,7 +118,7 @@ export class Peer {
 	beat(): void {
 		this.#session?.beat();
 		if (this.#session !== undefined)
-			this.#context.gossipGate.repair(this.#session.connection);
+			this.#context.transport.repair(this.#session.connection);
 	}
 
 	stop(reason: string): void {
@@ -126,7 +128,10 @@ export class Peer {
 	}
 
 	/** Follower: the leader opens a link on this connection. */
-	async acceptLink(stream: Stream, connection: Connection): Promise<void> {
+	async acceptLink(
+		stream: WireStream,
+		connection: WireConnection,
+	): Promise<void> {
 		const framed = this.#framed(stream);
 		try {
 			if (this.leads) throw new BadFrame("the other node of this pair leads");
@@ -140,7 +145,10 @@ export class Peer {
 	}
 
 	/** Leader: the follower has reached us and lacks a link, or has one (which it names) that is silent. */
-	async acceptKnock(stream: Stream, connection: Connection): Promise<void> {
+	async acceptKnock(
+		stream: WireStream,
+		connection: WireConnection,
+	): Promise<void> {
 		const framed = new FramedStream(stream, LINK_ID_BYTES);
 		try {
 			const { payload } = await this.#inTime(framed.next());
@@ -155,27 +163,27 @@ export class Peer {
 		}
 	}
 
-	attachHeartbeat(stream: Stream, connection: Connection): void {
+	attachHeartbeat(stream: WireStream, connection: WireConnection): void {
 		if (this.#session?.connection === connection)
 			this.#session.attachHeartbeat(stream);
 		else stream.abort(new Error("no link on this connection"));
 	}
 
-	attachBody(stream: Stream, connection: Connection): void {
+	attachBody(stream: WireStream, connection: WireConnection): void {
 		if (this.#session?.connection === connection)
 			this.#session.attachBody(stream);
 		else stream.abort(new Error("no link on this connection"));
 	}
 
 	/** A dial of ours got through. */
-	#connected(connection: Connection): void {
+	#connected(connection: WireConnection): void {
 		if (this.#stopped || this.#liveness.fresh)
 			connection.abort(new Error("not needed any more"));
 		else if (this.leads) void this.#open(connection);
 		else void this.#knock(connection);
 	}
 
-	async #knock(connection: Connection): Promise<void> {
+	async #knock(connection: WireConnection): Promise<void> {
 		try {
 			const stream = await openStream(
 				connection,
@@ -192,7 +200,7 @@ export class Peer {
 		}
 	}
 
-	async #open(connection: Connection): Promise<void> {
+	async #open(connection: WireConnection): Promise<void> {
 		if (this.#opening !== undefined) {
 			this.#knocked = connection;
 			return;
@@ -214,7 +222,7 @@ export class Peer {
 			void this.#open(knocked);
 	}
 
-	async #handshake(connection: Connection): Promise<void> {
+	async #handshake(connection: WireConnection): Promise<void> {
 		const framed = this.#framed(
 			await openStream(
 				connection,
@@ -224,10 +232,10 @@ export class Peer {
 			),
 		);
 		try {
-			const id = randomBytes(LINK_ID_BYTES);
+			const id = this.#context.random.bytes(LINK_ID_BYTES);
 			framed.send(KIND.hello, id);
 			const ack = await this.#inTime(framed.next());
-			if (ack.kind !== KIND.ack || !id.equals(ack.payload))
+			if (ack.kind !== KIND.ack || linkId(ack.payload) !== linkId(id))
 				throw new BadFrame("no acknowledgement");
 			this.#install(linkId(id), connection, framed);
 		} catch (error) {
@@ -237,7 +245,7 @@ export class Peer {
 	}
 
 	/** The link is agreed; the one before, if any, closes first. */
-	#install(id: string, connection: Connection, framed: FramedStream): void {
+	#install(id: string, connection: WireConnection, framed: FramedStream): void {
 		if (this.#stopped) throw new Error("not a member any more");
 		this.#session?.link.abort("replaced by a newer connection");
 		this.#previous?.link.abort("replaced by a newer connection");
@@ -257,7 +265,7 @@ export class Peer {
 		this.#linkStream = framed;
 		this.#liveness.linked();
 		this.#redial.stop();
-		this.#context.gossipGate.linked(connection);
+		this.#context.transport.linked(connection);
 		this.#context.log.debug("link", { peer: this.node, id });
 		this.#context.onLink(session.link);
 		this.#evaluate();
@@ -265,7 +273,7 @@ export class Peer {
 	}
 
 	#ended(session: Session, reason: string): void {
-		this.#context.gossipGate.unlinked(session.connection);
+		this.#context.transport.unlinked(session.connection);
 		this.#context.log.debug("link closed", { peer: this.node, reason });
 		if (this.#session !== session) return;
 		this.#session = undefined;
@@ -290,7 +298,7 @@ export class Peer {
 		this.#context.changed();
 	}
 
-	#framed(stream: Stream): FramedStream {
+	#framed(stream: WireStream): FramedStream {
 		const framed = new FramedStream(stream, LINK_MESSAGE_BYTES_MAX, () => {
 			if (framed === this.#linkStream) this.#heard();
 		});

@@ -1,7 +1,7 @@
 /** Names of our protocols, and how a stream of one is opened in time. */
-import type { Connection, Stream } from "@libp2p/interface";
 import type { Milliseconds } from "../ids.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { WireConnection, WireStream } from "./transport.ts";
 
 export const PROTOCOL = {
 	/** Opened by the pair's leader: hello, acknowledgement, then the link's messages. */
@@ -23,11 +23,11 @@ export function requestProtocol(name: string): string {
 
 /** Opens a stream; rejects when the other end does not agree to the protocol in time. */
 export async function openStream(
-	connection: Connection,
+	connection: WireConnection,
 	protocol: string,
 	clock: Clock,
 	timeoutMilliseconds: Milliseconds,
-): Promise<Stream> {
+): Promise<WireStream> {
 	const controller = new AbortController();
 	const cancel = clock.after(timeoutMilliseconds, () =>
 		controller.abort(new Error(`${protocol}: no answer in time`)),

@@ -1,6 +1,4 @@
 /** Dialling one peer over and over while it is wanted, with bounded back-off. */
-import { randomInt } from "node:crypto";
-import type { Connection } from "@libp2p/interface";
 import {
 	DIAL_ROUNDS_MAX,
 	REDIAL_MILLISECONDS_MAX,
@@ -8,16 +6,19 @@ import {
 } from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { PeerAddress } from "../ports/network.ts";
-import { DialFailed, type DialOne, DialRound } from "./dial.ts";
+import type { Random } from "../ports/random.ts";
+import { DialFailed, DialRound } from "./dial.ts";
+import type { DialOne, WireConnection } from "./transport.ts";
 
 export interface RedialEvents {
-	connected(connection: Connection): void;
+	connected(connection: WireConnection): void;
 	/** Nobody listens at any address: the process is gone. */
 	refused(): void;
 }
 
 export class Redial {
 	readonly #clock: Clock;
+	readonly #random: Random;
 	readonly #dialOne: DialOne;
 	readonly #events: RedialEvents;
 	readonly #rounds = new Set<DialRound>();
@@ -26,13 +27,13 @@ export class Redial {
 	#cancelTimer: Cancel | undefined;
 
 	constructor(
-		clock: Clock,
-		dialOne: DialOne,
+		parts: { clock: Clock; random: Random; dialOne: DialOne },
 		address: PeerAddress,
 		events: RedialEvents,
 	) {
-		this.#clock = clock;
-		this.#dialOne = dialOne;
+		this.#clock = parts.clock;
+		this.#random = parts.random;
+		this.#dialOne = parts.dialOne;
 		this.address = address;
 		this.#events = events;
 	}
@@ -59,8 +60,9 @@ export class Redial {
 			REDIAL_MILLISECONDS_MAX,
 			Math.max(REDIAL_MILLISECONDS_MIN, 2 * delay),
 		);
-		const jittered = (delay * randomInt(75, 126)) / 100;
-		this.#cancelTimer = this.#clock.after(jittered, () => {
+		const [draw = 0] = this.#random.bytes(1);
+		const jitter = 0.75 + draw / 512;
+		this.#cancelTimer = this.#clock.after(delay * jitter, () => {
 			this.#schedule();
 			if (this.#rounds.size < DIAL_ROUNDS_MAX) void this.#round();
 		});

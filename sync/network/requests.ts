@@ -2,7 +2,6 @@
  * One question and one answer on a stream of their own. Members may always ask, strangers while they are admitted; who
  * asks how much and how long is bounded here, what the question means is its handler's matter.
  */
-import type { Connection, Stream } from "@libp2p/interface";
 import {
 	ClientFault,
 	type FaultCode,
@@ -23,6 +22,7 @@ import { FramedStream } from "./framed.ts";
 import type { Frame } from "./frames.ts";
 import { oneLine } from "./link.ts";
 import { openStream, within } from "./protocols.ts";
+import type { WireConnection, WireStream } from "./transport.ts";
 
 const ASK = { question: 1, answer: 2, refused: 3, temporary: 4 } as const;
 
@@ -39,8 +39,8 @@ export class Answers {
 
 	/** Reads the question, runs the handler, sends its answer or its fault, and closes the stream. */
 	async answer(
-		stream: Stream,
-		connection: Connection,
+		stream: WireStream,
+		connection: WireConnection,
 		handler: RequestHandler,
 	): Promise<void> {
 		const framed = new FramedStream(stream, REQUEST_BYTES_MAX);
@@ -112,7 +112,7 @@ export class Answers {
  * time, connection lost, protocol unknown there.
  */
 export async function ask(
-	connection: Connection,
+	connection: WireConnection,
 	protocol: string,
 	question: Uint8Array,
 	clock: Clock,

@@ -3,7 +3,6 @@
  * together, and the connection with it.
  */
 import type { Duplex } from "node:stream";
-import type { Connection, Stream } from "@libp2p/interface";
 import type { NodeId } from "../ids.ts";
 import { LINK_OPEN_MILLISECONDS_MAX } from "../limits.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -12,6 +11,7 @@ import { toDuplex } from "./duplex.ts";
 import { FramedStream } from "./framed.ts";
 import { StreamLink } from "./link.ts";
 import { openStream, PROTOCOL, within } from "./protocols.ts";
+import type { WireConnection, WireStream } from "./transport.ts";
 
 const HEARTBEAT = { ping: 1, pong: 2 } as const;
 const HEARTBEAT_BYTES = 8;
@@ -31,7 +31,7 @@ export interface SessionOwner {
 export class Session {
 	/** Agreed name of the link, hex. */
 	readonly id: string;
-	readonly connection: Connection;
+	readonly connection: WireConnection;
 	readonly link: StreamLink;
 	readonly openedMilliseconds: number;
 	rttMilliseconds: number | undefined;
@@ -46,7 +46,7 @@ export class Session {
 	constructor(
 		peer: NodeId,
 		id: string,
-		connection: Connection,
+		connection: WireConnection,
 		stream: FramedStream,
 		parts: { clock: Clock; log: Log; owner: SessionOwner },
 	) {
@@ -77,7 +77,7 @@ export class Session {
 		}
 	}
 
-	attachHeartbeat(stream: Stream): void {
+	attachHeartbeat(stream: WireStream): void {
 		if (this.#heartbeat !== undefined || this.#ended) {
 			stream.abort(new Error("one heartbeat stream a link"));
 			return;
@@ -97,7 +97,7 @@ export class Session {
 		this.beat();
 	}
 
-	attachBody(stream: Stream): void {
+	attachBody(stream: WireStream): void {
 		if (this.#body !== undefined || this.#ended) {
 			stream.abort(new Error("one body stream a link"));
 			return;
@@ -168,7 +168,7 @@ export class Session {
 		}
 	}
 
-	#openStream(protocol: string): Promise<Stream> {
+	#openStream(protocol: string): Promise<WireStream> {
 		return openStream(
 			this.connection,
 			protocol,

@@ -24,6 +24,7 @@ import { yamux } from "@libp2p/yamux";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { OperatorFault } from "../faults.ts";
+import { nodeId } from "../ids.ts";
 import {
 	INBOUND_PENDING_MAX,
 	INBOUND_PENDING_MILLISECONDS_MAX,
@@ -31,24 +32,21 @@ import {
 	LINK_MESSAGE_BYTES_MAX,
 	STREAM_WINDOW_BYTES_MAX,
 } from "../limits.ts";
-import { type HostPort, sourceOf, toListenMultiaddr } from "./addresses.ts";
-import type { DialOne } from "./dial.ts";
-import { GOSSIP_TOPIC, type GossipGate } from "./gossip.ts";
+import type { Log } from "../ports/log.ts";
+import {
+	type HostPort,
+	sourceOf,
+	toListenMultiaddr,
+	withoutPeer,
+} from "./addresses.ts";
+import { GOSSIP_TOPIC, GossipGate, joinGossip } from "./gossip.ts";
+import type { Transport, TransportOwner } from "./transport.ts";
 
-export interface HostOptions {
+export interface Libp2pOptions {
 	readonly privateKey: PrivateKey;
 	readonly listen: HostPort;
-	/** Whether a peer, known by its key, may have a connection that it opened. */
-	readonly admit: (peer: string) => boolean;
-	readonly gossipGate: GossipGate;
-}
-
-export interface Host {
-	readonly libp2p: Libp2p;
-	readonly gossip: GossipSub;
-	readonly dialOne: DialOne;
-	/** Closes everything at once; no timer or socket is left. */
-	stop(): Promise<void>;
+	readonly log: Log;
+	readonly owner: TransportOwner;
 }
 
 /** Services of libp2p that are no services, but what its own parts are handed: the way to dial without its queue. */
@@ -62,9 +60,10 @@ interface Parts {
 }
 
 /** Starts listening. Throws OperatorFault when the port is taken or cannot be listened on. */
-export async function startHost(options: HostOptions): Promise<Host> {
+export async function startLibp2p(options: Libp2pOptions): Promise<Transport> {
 	const listen = await toListenMultiaddr(options.listen);
-	const libp2p = await createHost(options, listen);
+	const gate = new GossipGate();
+	const libp2p = await createHost(options, listen, gate);
 	try {
 		await libp2p.start();
 	} catch (error) {
@@ -72,15 +71,26 @@ export async function startHost(options: HostOptions): Promise<Host> {
 		throw await explainListen(options.listen, error as Error);
 	}
 	const { gossip, transports } = libp2p.services;
+	const publish = joinGossip(gossip, options.log, options.owner);
 	return {
-		libp2p,
-		gossip,
-		dialOne: (address, signal) => transports.dial(multiaddr(address), signal),
+		self: nodeId(libp2p.peerId.toString()),
+		listening: () =>
+			libp2p.getMultiaddrs().map((address) => withoutPeer(address.toString())),
+		dialOne: async (address, signal) =>
+			transports.dial(multiaddr(address), signal),
+		connections: () => libp2p.getConnections(),
+		handle: (protocol, handler, maxInboundStreams) => {
+			void libp2p.handle(protocol, handler, { maxInboundStreams, force: true });
+		},
+		linked: (connection) => gate.linked(connection as Connection),
+		unlinked: (connection) => gate.unlinked(connection as Connection),
+		repair: (connection) => gate.repair(connection as Connection),
+		publish,
 		stop: () => stopHost(libp2p),
 	};
 }
 
-function createHost(options: HostOptions, listen: string) {
+function createHost(options: Libp2pOptions, listen: string, gate: GossipGate) {
 	return createLibp2p({
 		start: false,
 		privateKey: options.privateKey,
@@ -92,7 +102,7 @@ function createHost(options: HostOptions, listen: string) {
 				streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX },
 			}),
 		],
-		connectionGater: gater(options.admit),
+		connectionGater: gater(options.owner),
 		connectionManager: {
 			inboundConnectionThreshold: 100,
 			maxIncomingPendingConnections: INBOUND_PENDING_MAX,
@@ -107,7 +117,7 @@ function createHost(options: HostOptions, listen: string) {
 			identify: identify(),
 			ping: ping({ maxInboundStreams: 32, maxOutboundStreams: 32 }),
 			gossip: (components: GossipSubComponents): GossipSub =>
-				gossipsub(gossipSettings)(options.gossipGate.narrow(components)),
+				gossipsub(gossipSettings)(gate.narrow(components)),
 			transports: ({ transportManager }: Parts) => ({
 				dial: (address: Multiaddr, signal: AbortSignal) =>
 					transportManager.dial(address, { signal }),
@@ -134,7 +144,7 @@ const gossipSettings = {
  * Outbound connections are our own wish. An inbound one is refused when its peer is not admitted, and before that when
  * its source has too many that have not said yet who they are.
  */
-function gater(admit: (peer: string) => boolean): ConnectionGater {
+function gater(owner: TransportOwner): ConnectionGater {
 	const pending = new Map<string, number>();
 	const waiting = new WeakMap<MultiaddrConnection, () => void>();
 	return {
@@ -155,7 +165,7 @@ function gater(admit: (peer: string) => boolean): ConnectionGater {
 		},
 		denyInboundEncryptedConnection: (peer, connection) => {
 			waiting.get(connection)?.();
-			return !admit(peer.toString());
+			return !owner.admits(peer.toString());
 		},
 	};
 }
