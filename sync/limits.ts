@@ -65,6 +65,8 @@ export const INBOUND_PENDING_MILLISECONDS_MAX = 5_000;
 /** Slots are 1024 and each node needs at least one; well above any cluster this design is for. */
 export const MEMBERS_MAX = 64;
 export const INVITES_MAX = 100;
+/** OPERATOR.md promises an answer within 40 s. */
+export const JOIN_MILLISECONDS_MAX = 20_000;
 export const INVITE_TTL_MILLISECONDS_MAX = 30 * 24 * 3600 * 1000;
 /** New bodies are refused below it: RocksDB, once it has met a full disk, needs 16 MiB (its write buffer) to recover. */
 export const DISK_FREE_BYTES_MIN = 32 * MiB;
@@ -212,6 +214,19 @@ export const MIME_ADDRESSES_MAX = 20_000;
 export const MIME_PARAMETERS_MAX = 1_000;
 /** Decoded text of one message that SEARCH looks through: more than anyone writes, less than hurts. */
 export const MIME_TEXT_CHARACTERS_MAX = 8 * MiB;
+/** Parsed messages kept in memory: some 20,000, what a few clients look at. */
+export const STRUCTURES_MEMORY_BYTES_MAX = 32 * MiB;
+/** Parsed messages kept on disk, about 4 kB each; the oldest go and are parsed again when asked for. */
+export const STRUCTURES_FILE_ROWS_MAX = 500_000;
+/** A header up to this is kept beside the structure; a larger one is read from the body. */
+export const STRUCTURE_HEADER_BYTES_MAX = 16 * KiB;
+/** A structure larger than this (thousands of parts) is not kept: rare, and it would push out many others. */
+export const STRUCTURE_BYTES_MAX = 256 * KiB;
+/** What waits for the next transaction of the structure cache: a few milliseconds of writing. */
+export const STRUCTURES_PENDING_MAX = 128;
+export const STRUCTURES_PENDING_MILLISECONDS = 100;
+/** Bodies read at once to be parsed: small ones whole, large ones as a stream. */
+export const STRUCTURE_PARSES_MAX = 8;
 
 // ---- certificate
 /** How soon a new certificate in the operator's files is noticed. */

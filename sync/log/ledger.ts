@@ -94,6 +94,7 @@ export class Ledger {
 	#snapshots: StoreWrite[] = [];
 	#hadAtLastRecord: Map<Origin, Sequence>;
 	#idle: (() => void)[] = [];
+	#afterBatch: (() => void)[] = [];
 
 	constructor(options: {
 		origin: Origin;
@@ -152,6 +153,13 @@ export class Ledger {
 		if (this.#inboundCount > 0) this.#schedule();
 	}
 
+	/** Resolves after the next batch where much waits to be applied: the sender is held back meanwhile. */
+	taken(): Promise<void> | undefined {
+		if (this.#inboundCount < RECORD_BATCH_COUNT || !this.#scheduled)
+			return undefined;
+		return new Promise((resolve) => this.#afterBatch.push(resolve));
+	}
+
 	/** How many records of `origin` are here or on their way into the log, without a gap: no need to ask for them. */
 	expected(origin: Origin): number {
 		let sequence: number = this.log.vector.get(origin) ?? 0;
@@ -177,15 +185,12 @@ export class Ledger {
 		return new Promise((resolve) => this.#idle.push(resolve));
 	}
 
-	/** Commits what a peer sent as a whole (see replication/snapshot.ts) together with what `work` does. */
+	/** Commits, together with what `work` does, that all changes up to these heads are held (replication/snapshot.ts). */
 	adopt(heads: ReadonlyMap<Origin, Head>, work: Work): Promise<number> {
 		return this.write((tx) => {
 			this.log.adoptHeads(tx.batch, heads);
+			for (const origin of heads.keys()) (tx as Flush).origins.add(origin);
 			work(tx);
-			(tx as Flush).origins = new Set([
-				...(tx as Flush).origins,
-				...heads.keys(),
-			]);
 		});
 	}
 
@@ -197,6 +202,14 @@ export class Ledger {
 
 	#run(): void {
 		this.#scheduled = false;
+		try {
+			this.#runBatch();
+		} finally {
+			for (const resolve of this.#afterBatch.splice(0)) resolve();
+		}
+	}
+
+	#runBatch(): void {
 		const works = this.#works;
 		this.#works = [];
 		const flush = new Flush(this, this.#folds, this.#store, this.#snapshots);
@@ -376,7 +389,7 @@ function readHad(store: Store): Map<Origin, Sequence> {
 class Flush implements Transaction {
 	readonly batch: Batch;
 	readonly groups: Group[] = [];
-	origins = new Set<Origin>();
+	readonly origins = new Set<Origin>();
 	taken: readonly Inbound[] = [];
 	poisoned: unknown;
 	readonly #ledger: Ledger;

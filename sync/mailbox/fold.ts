@@ -21,6 +21,8 @@ export interface Folded {
 	readonly row: EntryRow;
 	/** Set when facts came (or came again): each names a body that this node should hold. */
 	readonly facts: readonly Facts[];
+	/** 1 when the entry began to live with this change, -1 when it ended. */
+	readonly livesMore: number;
 }
 
 /** Undefined for changes that are none of a mailbox's. */
@@ -49,14 +51,15 @@ export function foldSegment(
 	else if (isFlag) foldFlag(row, detail, change);
 	row.o[change.origin] = Math.max(row.o[change.origin] ?? 0, change.sequence);
 	row.n++;
-	if (lived !== lives(row)) {
-		getBox(batch, mailbox).live += lived ? -1 : 1;
+	const livesMore = Number(lives(row)) - Number(lived);
+	if (livesMore !== 0) {
+		getBox(batch, mailbox).live += livesMore;
 		batch.change(boxKey(mailbox), getBox(batch, mailbox));
 	}
 	batch.change(rowKey(mailbox, entry), row);
 	batch.put(pendingKey(mailbox, entry), "");
 	if (isFlag) passOn(batch, row);
-	return { mailbox, entry, row, facts };
+	return { mailbox, entry, row, facts, livesMore };
 }
 
 function foldFacts(

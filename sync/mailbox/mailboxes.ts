@@ -86,12 +86,28 @@ export class Mailboxes implements Fold {
 	#newWants: Want[] = [];
 	/** Claims that some node finds too low, until a higher one comes (rule 6). */
 	readonly #wanted = new Map<string, Want>();
+	/** Entries that live, over all mailboxes: as committed, and what this batch adds. */
+	#live = 0;
+	#liveInBatch = 0;
 	/** Looked-at mailboxes with entries that could not be shown yet. */
 	readonly #waiting = new Set<MailboxId>();
 
 	constructor(options: MailboxesOptions) {
 		this.#options = options;
 		this.stamps = new Stamps(options.clock, options.slots);
+		this.recount();
+	}
+
+	/** Messages in all mailboxes. */
+	get live(): number {
+		return this.#live;
+	}
+
+	/** Counts anew from the store (at the start, and when all documents came at once). */
+	recount(): void {
+		this.#live = 0;
+		for (const [, box] of this.#options.store.range("box/", prefixEnd("box/")))
+			this.#live += (JSON.parse(box as string) as BoxRow).live;
 	}
 
 	// ------------------------------------------------------------------ Fold
@@ -100,6 +116,7 @@ export class Mailboxes implements Fold {
 		const folded = foldSegment(tx.batch, change);
 		if (folded === undefined) return;
 		const { mailbox, entry } = folded;
+		this.#liveInBatch += folded.livesMore;
 		this.#touched.set(`${mailbox}/${entry}`, [mailbox, entry]);
 		for (const facts of folded.facts)
 			this.#options.bodyNamed(tx.batch, facts, { mailbox, entry }, change);
@@ -119,6 +136,8 @@ export class Mailboxes implements Fold {
 
 	committed(): void {
 		this.#touched.clear();
+		this.#live += this.#liveInBatch;
+		this.#liveInBatch = 0;
 		const told: View[] = [];
 		for (const [mailbox, { changes, box }] of this.#staged) {
 			this.#answerWatchers(changes);
@@ -142,6 +161,7 @@ export class Mailboxes implements Fold {
 
 	rolledBack(): void {
 		this.#touched.clear();
+		this.#liveInBatch = 0;
 		this.#staged.clear();
 		this.#newWants = [];
 	}

@@ -16,40 +16,39 @@ const KEY = "meta/stamps";
 export class Stamps {
 	readonly #clock: Clock;
 	readonly #slots: () => SlotRange;
+	/** Heard since the start and not in the store yet; goes there with the next stamp. */
+	readonly #heard: Counter = { c: 0, lead: 0 };
+	#highest = 0;
 
 	constructor(clock: Clock, slots: () => SlotRange) {
 		this.#clock = clock;
 		this.#slots = slots;
 	}
 
-	#counter(batch: Batch): Counter {
-		return batch.object<Counter>(KEY) ?? { c: 0, lead: 0 };
-	}
-
 	/** A new stamp, above all given and heard; becomes the mailbox's HIGHESTMODSEQ. */
 	give(batch: Batch, box: BoxRow): ModSeq {
-		const counter = this.#counter(batch);
+		const counter = batch.object<Counter>(KEY) ?? { c: 0, lead: 0 };
+		counter.lead = Math.max(counter.lead, this.#heard.lead);
 		counter.c = Math.max(
 			counter.c + 1,
+			this.#heard.c + 1,
 			clockCounter(this.#clock.now()) + counter.lead,
 		);
 		batch.change(KEY, counter);
+		this.#highest = counter.c;
 		box.H = stampOf(counter.c, this.#slots());
 		return box.H as ModSeq;
 	}
 
 	/** Another node, or a client on its behalf, named a stamp with this counter. */
-	heard(batch: Batch, c: number): void {
-		const counter = this.#counter(batch);
+	heard(c: number): void {
 		const lead = c - clockCounter(this.#clock.now());
-		if (c <= counter.c && lead <= counter.lead) return;
-		counter.c = Math.max(counter.c, c);
-		counter.lead = Math.max(counter.lead, lead);
-		batch.change(KEY, counter);
+		this.#heard.c = Math.max(this.#heard.c, c);
+		this.#heard.lead = Math.max(this.#heard.lead, lead);
 	}
 
-	/** The highest counter given or heard, for telling others. */
-	highest(batch: Batch): number {
-		return this.#counter(batch).c;
+	/** The highest counter given or heard since the start, for telling others. */
+	get highest(): number {
+		return Math.max(this.#highest, this.#heard.c);
 	}
 }

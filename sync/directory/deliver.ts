@@ -1,0 +1,79 @@
+/** Mail from outside into the INBOXes of its recipients; retried deliveries become one message. */
+import type { Delivery } from "../api.ts";
+import {
+	type AccountId,
+	deriveId,
+	type EntryId,
+	type MailboxId,
+} from "../ids.ts";
+import { decodeFacts, getRow, lives } from "../mailbox/rows.ts";
+import { roleMailbox } from "./accounts.ts";
+import type { Context } from "./context.ts";
+import { addEntry, replaceFacts } from "./edits.ts";
+
+/** How often the same mail can be sent, confirmed and sent again before it is taken for a retry after all. */
+const LIVES_MAX = 1_000;
+
+export async function deliver(
+	context: Context,
+	delivery: Delivery,
+	wasConfirmed: (transaction: string) => boolean,
+): Promise<void> {
+	context.mayAccept();
+	const places = delivery.recipients.map((account) =>
+		place(context, account, delivery.transaction, wasConfirmed),
+	);
+	const kept = await Promise.all(places.map((at) => holdsBody(context, at)));
+	const sequence = await context.ledger.write((tx) => {
+		const now = context.clock.now();
+		const facts = {
+			body: delivery.body,
+			internalDateMilliseconds: delivery.internalDateMilliseconds ?? now,
+			savedMilliseconds: now,
+			from: null,
+		};
+		for (const [i, { mailbox, entry }] of places.entries()) {
+			const row = getRow(tx.batch, mailbox, entry);
+			if (row === undefined) addEntry(tx, mailbox, entry, facts, []);
+			else if (lives(row) && !kept[i])
+				replaceFacts(tx, mailbox, entry, row, facts);
+		}
+	});
+	await context.copies(sequence);
+}
+
+interface Place {
+	readonly mailbox: MailboxId;
+	readonly entry: EntryId;
+}
+
+/** The id follows from the transaction, so that the same on another node is the same entry. */
+function place(
+	context: Context,
+	account: AccountId,
+	transaction: string,
+	wasConfirmed: (transaction: string) => boolean,
+): Place {
+	const mailbox = roleMailbox(account, "inbox");
+	for (let life = 0; ; life++) {
+		const entry = deriveId<EntryId>(
+			"delivery",
+			transaction,
+			mailbox,
+			String(life),
+		);
+		const row = context.mailboxes.row(mailbox, entry);
+		// Seen by its sender and sent again: another message, as its sender must mean it.
+		const again = row !== undefined && wasConfirmed(transaction);
+		if (!again || life >= LIVES_MAX) return { mailbox, entry };
+	}
+}
+
+/** Whether the body of an entry that is there already can be relied on; else the retry's body takes its place. */
+async function holdsBody(
+	{ mailboxes, bodies }: Context,
+	{ mailbox, entry }: Place,
+): Promise<boolean> {
+	const facts = mailboxes.row(mailbox, entry)?.f;
+	return facts !== undefined && bodies.has(decodeFacts(facts).body);
+}

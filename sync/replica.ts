@@ -1,0 +1,548 @@
+/**
+ * The one thing that node/ holds of sync/: a node's replica of the cluster, put together from its parts and given its
+ * clock, randomness, store, network and bodies. Nothing here decides how mail looks, nor opens a file or socket.
+ */
+import type { Account, PeerReport, Replica, ReplicaReport } from "./api.ts";
+import { AccountSession } from "./directory/account.ts";
+import { AccountStates } from "./directory/accounts.ts";
+import {
+	ClusterState,
+	type Member,
+	writeIncarnation,
+	writeMember,
+	writeSlots,
+} from "./directory/cluster.ts";
+import type { Context } from "./directory/context.ts";
+import { deliver } from "./directory/deliver.ts";
+import { createDirectory } from "./directory/directory.ts";
+import { accountDocument, CLUSTER, keys } from "./documents/shapes.ts";
+import { OperatorFault, Temporary } from "./faults.ts";
+import type { AccountId, NodeId, Origin } from "./ids.ts";
+import { Ledger, type Transaction } from "./log/ledger.ts";
+import type { Head } from "./log/log.ts";
+import { missing } from "./log/record.ts";
+import { Mailboxes } from "./mailbox/mailboxes.ts";
+import { lives } from "./mailbox/rows.ts";
+import { ALL_SLOTS, type SlotRange } from "./mailbox/slots.ts";
+import { Admission } from "./membership/admission.ts";
+import { type Identity, saveIdentity } from "./membership/identity.ts";
+import { numbererOf } from "./membership/numberer.ts";
+import type { Bodies } from "./ports/bodies.ts";
+import type { Cancel, Clock } from "./ports/clock.ts";
+import type { Log } from "./ports/log.ts";
+import type { Network } from "./ports/network.ts";
+import type { Random } from "./ports/random.ts";
+import type { Store } from "./ports/store.ts";
+import { Copies } from "./replication/copies.ts";
+import type { Frame } from "./replication/frames.ts";
+import { BodyNeeds } from "./replication/needs.ts";
+import { Replication } from "./replication/replication.ts";
+import { adoptDocument } from "./replication/snapshot.ts";
+
+export interface ReplicaOptions {
+	readonly identity: Identity;
+	/** How this node describes itself to the others. */
+	readonly self: Omit<Member, "joinedMilliseconds" | "node">;
+	readonly copies: number;
+	readonly whenAlone: "accept" | "defer";
+	readonly store: Store;
+	readonly network: Network;
+	readonly bodies: Bodies;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly diary: Log;
+}
+
+/** Opens the replica. It serves at once where it founded the cluster or has joined; else wait for joined(). */
+export function openReplica(options: ReplicaOptions): ClusterReplica {
+	const replica = new ClusterReplica(options);
+	replica.start();
+	return replica;
+}
+
+export class ClusterReplica implements Replica {
+	readonly directory: Replica["directory"];
+	readonly bodies: Bodies;
+	readonly #options: ReplicaOptions;
+	#identity: Identity;
+	readonly #cluster: ClusterState;
+	readonly #accounts: AccountStates;
+	readonly #mailboxes: Mailboxes;
+	readonly #ledger: Ledger;
+	readonly #needs: BodyNeeds;
+	readonly #copies: Copies;
+	readonly #replication: Replication;
+	readonly #admission: Admission;
+	readonly #context: Context;
+	readonly #listeners = new Set<() => void>();
+	readonly #joinedListeners = new Set<() => void>();
+	#snapshotHeads: ReadonlyMap<Origin, Head> | undefined;
+	#arrivedKeys: string[] = [];
+	#numberers = "";
+	#reportScheduled = false;
+	#stopped = false;
+
+	constructor(options: ReplicaOptions) {
+		this.#options = options;
+		this.#identity = options.identity;
+		this.bodies = options.bodies;
+		const { store, clock, diary, network, bodies, random } = options;
+		const { origin, cluster } = options.identity;
+		this.#cluster = new ClusterState(
+			() => this.#ledger.documents.get(CLUSTER),
+			() => this.#clusterChanged(),
+		);
+		this.#accounts = new AccountStates(
+			(account) => this.#ledger.documents.get(accountDocument(account)),
+			(mailbox) => this.#mailboxes.box(mailbox).live > 0,
+		);
+		this.#needs = new BodyNeeds({
+			store,
+			clock,
+			diary,
+			bodies,
+			lives: (mailbox, entry) => {
+				const row = this.#mailboxes.row(mailbox, entry);
+				return row !== undefined && lives(row);
+			},
+			done: (arrived) => this.#bodiesArrived(arrived),
+		});
+		this.#mailboxes = new Mailboxes({
+			origin,
+			store,
+			clock,
+			diary,
+			slots: () => this.#slots(),
+			numbers: (account) => this.#numbers(account),
+			secondCopy: (sequence) => this.#hasSecondCopy(sequence),
+			bodyNamed: (batch, facts, at, change) => {
+				if (facts.body.drive === bodies.drive)
+					batch.put("meta/driveBlocks", String(bodies.lengthBlocks()));
+				this.#needs.named(
+					batch,
+					facts,
+					[at.mailbox, at.entry],
+					change.origin,
+					change.sequence,
+				);
+			},
+			wants: (wants) => this.#replication.sendWants(wants),
+		});
+		this.#ledger = new Ledger({
+			origin,
+			store,
+			clock,
+			diary,
+			folds: [
+				this.#cluster,
+				this.#accounts,
+				this.#mailboxes,
+				needsFold(this.#needs),
+			],
+			events: { committed: (own) => this.#replication.committed(own) },
+		});
+		this.#copies = new Copies(origin, clock, () => this.#readyPeers());
+		this.#replication = new Replication({
+			self: network.self,
+			cluster,
+			store,
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			network,
+			needs: this.#needs,
+			copies: this.#copies,
+			clock,
+			diary,
+			joining: () => this.#identity.joining !== undefined,
+			snapshotFrame: (frame) => this.#takeSnapshot(frame),
+			changed: () => this.#evaluate(),
+		});
+		this.#context = this.#makeContext();
+		this.directory = createDirectory(this.#context);
+		this.#admission = new Admission({
+			cluster,
+			state: this.#cluster,
+			ledger: this.#ledger,
+			store,
+			network,
+			clock,
+			random,
+			diary,
+			second: this.#context.second,
+		});
+	}
+
+	#makeContext(): Context {
+		const { bodies, clock, random, whenAlone, copies } = this.#options;
+		return {
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			cluster: this.#cluster,
+			accounts: this.#accounts,
+			bodies,
+			clock,
+			random,
+			slots: () => this.#slots(),
+			second: (sequence) => this.#copies.wait(sequence, 2, false),
+			copies: (sequence) => this.#waitForCopies(sequence),
+			mayAccept: () => {
+				if (whenAlone === "defer" && 1 + this.#readyPeers().length < copies)
+					throw tooFewMembers();
+			},
+			catchUp: async () => {
+				await this.#replication.catchUp();
+			},
+		};
+	}
+
+	async #waitForCopies(sequence: number): Promise<void> {
+		const { copies, whenAlone } = this.#options;
+		await this.#copies.wait(sequence, copies, true);
+		if (
+			whenAlone === "defer" &&
+			sequence > 0 &&
+			this.#copies.count(sequence, true) < copies
+		)
+			throw tooFewMembers();
+	}
+
+	// ------------------------------------------------------------------ starting and joining
+
+	start(): void {
+		const { network, clock } = this.#options;
+		this.#cluster.load();
+		network.onPeers(() => this.#evaluate());
+		this.#connect();
+		if (this.#identity.founding) void this.#found();
+		else if (this.#identity.joining === undefined) void this.#describe();
+		clock.after(0, () => this.#needs.retry());
+	}
+
+	get isJoining(): boolean {
+		return this.#identity.joining !== undefined;
+	}
+
+	/** Resolves when this node has all documents of the cluster and serves. */
+	joined(): Promise<void> {
+		if (!this.isJoining && this.#cluster.slots(this.#ledger.origin))
+			return Promise.resolve();
+		return new Promise((resolve) => this.#joinedListeners.add(resolve));
+	}
+
+	async #found(): Promise<void> {
+		const { store, clock } = this.#options;
+		await this.#ledger.write((tx) => {
+			writeMember(tx, this.#self(clock.now()));
+			this.#writeOwn(tx);
+			writeSlots(tx, this.#ledger.origin, ALL_SLOTS);
+		});
+		this.#identity = saveIdentity(store, {
+			...this.#identity,
+			founding: false,
+		});
+		this.#becameMember();
+	}
+
+	/** Tells the others where this node is now, if that changed since it last ran. */
+	async #describe(): Promise<void> {
+		const known = this.#cluster.member(this.node);
+		const self = this.#self(known?.joinedMilliseconds ?? 0);
+		await this.#ledger.write((tx) => {
+			if (known !== undefined && !sameMember(known, self))
+				writeMember(tx, self);
+			this.#writeOwn(tx);
+		});
+		this.#becameMember();
+	}
+
+	#writeOwn(tx: Transaction): void {
+		const { origin } = this.#ledger;
+		const { drive } = this.bodies;
+		const there = this.#cluster
+			.incarnations()
+			.some((one) => one.origin === origin && one.drive === drive);
+		if (!there) writeIncarnation(tx, { origin, node: this.node, drive });
+	}
+
+	#becameMember(): void {
+		for (const run of this.#joinedListeners) run();
+		this.#joinedListeners.clear();
+		this.#evaluate();
+	}
+
+	#self(joinedMilliseconds: number): Member {
+		return { ...this.#options.self, node: this.node, joinedMilliseconds };
+	}
+
+	async #takeSnapshot(frame: Frame): Promise<void> {
+		if (!this.isJoining) return;
+		if (frame.type === "snapshot") this.#snapshotHeads = frame.heads;
+		else if (frame.type === "document")
+			await this.#ledger.write((tx) => this.#takeDocument(tx, frame));
+		else if (frame.type === "snapshotEnd" && this.#snapshotHeads)
+			await this.#endSnapshot(this.#snapshotHeads);
+	}
+
+	#takeDocument(
+		tx: Transaction,
+		frame: Extract<Frame, { type: "document" }>,
+	): void {
+		for (const named of adoptDocument(this.#ledger, tx, frame))
+			for (const [origin, sequence] of Object.entries(named.row.o))
+				this.#needs.named(
+					tx.batch,
+					named.facts,
+					[named.mailbox, named.entry],
+					origin as Origin,
+					sequence,
+				);
+	}
+
+	async #endSnapshot(heads: ReadonlyMap<Origin, Head>): Promise<void> {
+		const { store, diary } = this.#options;
+		await this.#ledger.adopt(heads, () => {});
+		this.#identity = saveIdentity(store, {
+			...this.#identity,
+			joining: undefined,
+		});
+		this.#cluster.load();
+		this.#mailboxes.recount();
+		this.#snapshotHeads = undefined;
+		diary.info("has all documents of the cluster", {
+			members: this.#cluster.members().length,
+		});
+		this.#clusterChanged();
+		this.#replication.tellHolds();
+		await this.#describe();
+	}
+
+	// ------------------------------------------------------------------ members
+
+	/** Members and drives may have changed. */
+	#clusterChanged(): void {
+		this.#connect();
+		this.#evaluate();
+	}
+
+	#connect(): void {
+		const { network } = this.#options;
+		const { joining } = this.#identity;
+		const others = this.#cluster
+			.members()
+			.filter(({ node }) => node !== this.node);
+		network.setPeers(joining ? [joining] : others);
+		this.bodies.setDrives(this.#cluster.incarnations());
+	}
+
+	/** Members, without this one, that are up (or silent for a moment) and have caught up. */
+	#readyPeers(): NodeId[] {
+		return this.#options.network
+			.peers()
+			.filter(({ state }) => state !== "down")
+			.map(({ node }) => node)
+			.filter((node) => this.#replication.facts(node).ready);
+	}
+
+	/** Rule 2: one of the members that are up numbers. */
+	#numbers(account: AccountId): boolean {
+		const others = this.#readyPeers();
+		const ready = this.#replication.ready || others.length === 0;
+		const candidates = ready ? [this.node, ...others] : others;
+		return numbererOf(account, candidates) === this.node;
+	}
+
+	#hasSecondCopy(sequence: number): boolean {
+		return (
+			this.#copies.count(sequence, false) >= 2 ||
+			this.#readyPeers().length === 0
+		);
+	}
+
+	#slots(): SlotRange {
+		const range = this.#cluster.slots(this.#ledger.origin);
+		if (range === undefined)
+			throw new Temporary("this node has no UID slots yet; it is joining");
+		return range;
+	}
+
+	/** Looks at the whole and acts: who numbers, who waits for copies, what may be shown now. */
+	#evaluate(): void {
+		if (this.#stopped) return;
+		this.#copies.evaluate();
+		const numberers = [
+			this.#replication.ready ? this.node : "",
+			...this.#readyPeers(),
+		].join();
+		const changed = numberers !== this.#numberers;
+		this.#numberers = numberers;
+		if (!this.isJoining && this.#cluster.slots(this.#ledger.origin) && changed)
+			this.#write((tx) => this.#mailboxes.numberAll(tx));
+		this.#showWaiting();
+		this.#scheduleReport();
+	}
+
+	/** What waited for a second copy is shown when the next batch is made; an empty one will do. */
+	#showWaiting(): void {
+		if (this.#mailboxes.hasWaiting) this.#write(() => {});
+	}
+
+	/** A write that nobody waits for; a full disk is reported by the ledger, and it is tried again with the next. */
+	#write(work: (tx: Transaction) => void): void {
+		this.#ledger.write(work).catch((error) => {
+			if (!(error instanceof Temporary)) throw error;
+		});
+	}
+
+	#bodiesArrived(arrived: readonly string[]): void {
+		if (this.#arrivedKeys.length === 0)
+			this.#write((tx) => {
+				for (const key of this.#arrivedKeys.splice(0))
+					tx.batch.put(key, undefined);
+			});
+		this.#arrivedKeys.push(...arrived);
+		this.#replication.tellHolds();
+		this.#scheduleReport();
+	}
+
+	// ------------------------------------------------------------------ Replica
+
+	get node(): NodeId {
+		return this.#options.network.self;
+	}
+
+	account(id: AccountId): Account | undefined {
+		const address = this.#cluster.addressOf(id);
+		return address && new AccountSession(this.#context, id, address);
+	}
+
+	deliver(delivery: Parameters<Replica["deliver"]>[0]): Promise<void> {
+		return deliver(this.#context, delivery, (transaction) =>
+			this.#replication.wasConfirmed(transaction),
+		);
+	}
+
+	confirm(transaction: string): void {
+		this.#replication.confirm(transaction);
+	}
+
+	invite(ttlMilliseconds: number): Promise<string> {
+		return this.#admission.invite(ttlMilliseconds);
+	}
+
+	async remove(named: string): Promise<void> {
+		const member = this.#cluster
+			.members()
+			.find(({ node, name }) => node === named || name === named);
+		if (member === undefined)
+			throw new OperatorFault(
+				`there is no member ${named}; "pmnode status" shows all`,
+			);
+		if (member.node === this.node)
+			throw new OperatorFault(
+				"a node cannot remove itself; run this on another member",
+			);
+		const sequence = await this.#ledger.write((tx) =>
+			tx.edit(CLUSTER, { key: keys.removed(member.node), set: true }),
+		);
+		this.#copies.forget(member.node);
+		await this.#context.second(sequence);
+	}
+
+	report(): ReplicaReport {
+		const { network, copies } = this.#options;
+		const members = this.#cluster.members();
+		const peers = network.peers().map((peer) => this.#peerReport(peer));
+		const target = Math.min(copies, members.length);
+		const head = this.#ledger.log.vector.get(this.#ledger.origin) ?? 0;
+		const first = this.#copies.firstWithTooFew(target, head);
+		const up = peers.filter(({ state }) => state === "up");
+		return {
+			cluster: this.#identity.cluster,
+			node: this.node,
+			origin: this.#ledger.origin,
+			members: members.length,
+			up: 1 + up.length,
+			converged: this.#isConverged(up),
+			peers,
+			accounts: this.#cluster.userCount,
+			messages: this.#mailboxes.live,
+			bodiesWithTooFewCopies: first > head ? 0 : head - first + 1,
+			missingBodies: this.#needs.count,
+		};
+	}
+
+	#peerReport({
+		node,
+		state,
+		rttMilliseconds,
+	}: ReturnType<Network["peers"]>[number]): PeerReport {
+		const { holds } = this.#replication.facts(node);
+		const { vector } = this.#ledger.log;
+		return {
+			id: node,
+			name: this.#cluster.member(node)?.name ?? "",
+			state,
+			rttMilliseconds,
+			missingChanges: missing(holds?.vector ?? new Map(), vector),
+			missingBodies: holds?.missingBodies ?? 0,
+		};
+	}
+
+	#isConverged(up: readonly PeerReport[]): boolean {
+		return (
+			!this.isJoining &&
+			this.#needs.count === 0 &&
+			this.#replication.behind() === 0 &&
+			up.every(
+				({ id, missingChanges, missingBodies }) =>
+					this.#replication.isLinked(id) &&
+					missingChanges === 0 &&
+					missingBodies === 0,
+			)
+		);
+	}
+
+	onReport(run: () => void): Cancel {
+		this.#listeners.add(run);
+		return () => this.#listeners.delete(run);
+	}
+
+	#scheduleReport(): void {
+		if (this.#reportScheduled || this.#listeners.size === 0) return;
+		this.#reportScheduled = true;
+		this.#options.clock.after(REPORT_MILLISECONDS, () => {
+			this.#reportScheduled = false;
+			for (const run of [...this.#listeners]) run();
+		});
+	}
+
+	async stop(): Promise<void> {
+		if (this.#stopped) return;
+		await this.#ledger.settled();
+		this.#stopped = true;
+		this.#copies.stop();
+		this.#needs.stop();
+		this.#replication.stop();
+		await this.#options.network.stop();
+		await this.#options.bodies.close();
+		await this.#ledger.settled();
+		this.#options.store.close();
+	}
+}
+
+const REPORT_MILLISECONDS = 50;
+
+const tooFewMembers = (): Temporary =>
+	new Temporary("too few members are up to keep the wanted copies; try later");
+
+const sameMember = (a: Member, b: Member): boolean =>
+	JSON.stringify(Object.entries(a).sort()) ===
+	JSON.stringify(Object.entries(b).sort());
+
+/** The needs follow the batches like a fold, though mailboxes tell them what is named. */
+const needsFold = (needs: BodyNeeds) => ({
+	fold: () => {},
+	finish: () => {},
+	committed: () => needs.committed(),
+	rolledBack: () => needs.rolledBack(),
+});

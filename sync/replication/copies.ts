@@ -1,0 +1,138 @@
+/**
+ * How many members hold own changes and the bodies they name, durably; and who waits for that. Decides on facts that
+ * peers told about themselves after their own sync, never on what was sent.
+ */
+import { Temporary } from "../faults.ts";
+import type { NodeId, Origin, Sequence } from "../ids.ts";
+import { COPIES_MILLISECONDS_MAX } from "../limits.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Holds } from "./frames.ts";
+
+interface Held {
+	changes: number;
+	bodies: number;
+	/** Changes beyond `bodies` whose bodies are held. */
+	readonly extra: Set<Sequence>;
+}
+
+interface Waiter {
+	readonly sequence: number;
+	/** Wanted number of members, this one included; and whether bodies count. */
+	readonly members: number;
+	readonly withBodies: boolean;
+	readonly resolve: () => void;
+	readonly reject: (error: Error) => void;
+	readonly cancel: Cancel;
+}
+
+export class Copies {
+	readonly #origin: Origin;
+	readonly #clock: Clock;
+	/** Members that are up (or merely silent for a moment), without this one. */
+	readonly #up: () => readonly NodeId[];
+	readonly #held = new Map<NodeId, Held>();
+	#waiters: Waiter[] = [];
+
+	constructor(origin: Origin, clock: Clock, up: () => readonly NodeId[]) {
+		this.#origin = origin;
+		this.#clock = clock;
+		this.#up = up;
+	}
+
+	/** A member told what it holds. */
+	heard(node: NodeId, holds: Holds): void {
+		const held = this.#held.get(node) ?? {
+			changes: 0,
+			bodies: 0,
+			extra: new Set(),
+		};
+		this.#held.set(node, held);
+		held.changes = Math.max(held.changes, holds.vector.get(this.#origin) ?? 0);
+		held.bodies = Math.max(held.bodies, holds.bodies.get(this.#origin) ?? 0);
+		for (const sequence of holds.extra) held.extra.add(sequence);
+		for (const sequence of held.extra)
+			if (sequence <= held.bodies) held.extra.delete(sequence);
+		this.evaluate();
+	}
+
+	/** The member is gone for good. */
+	forget(node: NodeId): void {
+		this.#held.delete(node);
+		this.evaluate();
+	}
+
+	/** Members that hold own change `sequence`, this one included. */
+	count(sequence: number, withBodies: boolean): number {
+		let members = 1;
+		for (const held of this.#held.values())
+			if (
+				held.changes >= sequence &&
+				(!withBodies ||
+					held.bodies >= sequence ||
+					held.extra.has(sequence as Sequence))
+			)
+				members++;
+		return members;
+	}
+
+	/** Resolves when `members` hold it, or as many as are up; rejects with Temporary after a bound. */
+	wait(sequence: number, members: number, withBodies: boolean): Promise<void> {
+		if (sequence === 0 || this.#enough(sequence, members, withBodies))
+			return Promise.resolve();
+		return new Promise((resolve, reject) => {
+			const waiter: Waiter = {
+				sequence,
+				members,
+				withBodies,
+				resolve,
+				reject,
+				cancel: this.#clock.after(COPIES_MILLISECONDS_MAX, () => {
+					this.#waiters = this.#waiters.filter((one) => one !== waiter);
+					reject(
+						new Temporary(
+							"other members did not confirm their copy in time; try again",
+						),
+					);
+				}),
+			};
+			this.#waiters.push(waiter);
+		});
+	}
+
+	#enough(sequence: number, members: number, withBodies: boolean): boolean {
+		const have = this.count(sequence, withBodies);
+		return have >= members || have >= 1 + this.#up().length;
+	}
+
+	/** What is held, or who is up, has changed. */
+	evaluate(): void {
+		const left: Waiter[] = [];
+		const done: Waiter[] = [];
+		for (const waiter of this.#waiters)
+			(this.#enough(waiter.sequence, waiter.members, waiter.withBodies)
+				? done
+				: left
+			).push(waiter);
+		this.#waiters = left;
+		for (const waiter of done) {
+			waiter.cancel();
+			waiter.resolve();
+		}
+	}
+
+	/** The lowest own change that fewer than `members` hold with its bodies, below or at `head`; head + 1 if none. */
+	firstWithTooFew(members: number, head: number): number {
+		const marks = [...this.#held.values()]
+			.map(({ changes, bodies }) => Math.min(changes, bodies))
+			.sort((a, b) => b - a);
+		if (members <= 1) return head + 1;
+		return Math.min(marks[members - 2] ?? 0, head) + 1;
+	}
+
+	stop(): void {
+		for (const waiter of this.#waiters.splice(0)) {
+			waiter.cancel();
+			waiter.reject(new Temporary("the node is stopping; try again"));
+		}
+	}
+}

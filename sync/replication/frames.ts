@@ -1,0 +1,232 @@
+/** What two members say to each other on a link: CBOR arrays, checked when they come in. Types and codec only. */
+import { decode, encode } from "cborg";
+import {
+	type DocumentId,
+	documentId,
+	type EntryId,
+	entryId,
+	mailboxId,
+	type NodeId,
+	nodeId,
+	type Origin,
+	type Sequence,
+	origin as toOrigin,
+	sequence as toSequence,
+} from "../ids.ts";
+import type { Head } from "../log/log.ts";
+import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
+import type { Want } from "../mailbox/mailboxes.ts";
+
+/** Raised when nodes of different versions could misunderstand each other. */
+export const PROTOCOL_VERSION = 1;
+
+/** Everything of what the sender holds that others act on. */
+export interface Holds {
+	/** Changes it holds durably. */
+	readonly vector: Vector;
+	/** Per origin: all bodies that its changes up to there name are held durably. */
+	readonly bodies: Vector;
+	/** Changes of the receiver beyond that whose bodies are held durably too; told once. */
+	readonly extra: readonly Sequence[];
+	readonly missingBodies: number;
+	/** Highest stamp counter given or heard (rule 10). */
+	readonly counter: number;
+}
+
+export type Frame =
+	| {
+			readonly type: "hello";
+			readonly version: number;
+			readonly cluster: string;
+			readonly node: NodeId;
+			readonly origin: Origin;
+			readonly holds: Holds;
+			/** It has nothing yet and wants all documents. */
+			readonly joining: boolean;
+			readonly heads: ReadonlyMap<Origin, Head>;
+	  }
+	| { readonly type: "records"; readonly framed: readonly Uint8Array[] }
+	| { readonly type: "holds"; readonly holds: Holds; readonly ready: boolean }
+	| {
+			readonly type: "pull";
+			readonly from: readonly (readonly [Origin, Sequence])[];
+	  }
+	| { readonly type: "snapshot"; readonly heads: ReadonlyMap<Origin, Head> }
+	| {
+			readonly type: "document";
+			readonly id: DocumentId;
+			readonly saved: Uint8Array;
+			/** Entry → row (rows.ts) without what is local to the sender; for segments. */
+			readonly rows: readonly (readonly [EntryId, string])[];
+	  }
+	| { readonly type: "snapshotEnd" }
+	| { readonly type: "sync"; readonly nonce: number; readonly vector: Vector }
+	| { readonly type: "synced"; readonly nonce: number; readonly vector: Vector }
+	| { readonly type: "wants"; readonly wants: readonly Want[] }
+	| { readonly type: "confirm"; readonly transactions: readonly string[] };
+
+export class BadFrame extends Error {
+	override name = "BadFrame";
+}
+
+const encodeHeads = (heads: ReadonlyMap<Origin, Head>): unknown =>
+	[...heads].map(([origin, { sequence, hash }]) => [origin, sequence, hash]);
+const encodeHolds = (holds: Holds): unknown => [
+	encodeVector(holds.vector),
+	encodeVector(holds.bodies),
+	holds.extra,
+	holds.missingBodies,
+	holds.counter,
+];
+
+export function encodeFrame(frame: Frame): Uint8Array {
+	switch (frame.type) {
+		case "hello":
+			return encode([
+				"hello",
+				frame.version,
+				frame.cluster,
+				frame.node,
+				frame.origin,
+				encodeHolds(frame.holds),
+				frame.joining,
+				encodeHeads(frame.heads),
+			]);
+		case "records":
+			return encode(["records", frame.framed]);
+		case "holds":
+			return encode(["holds", encodeHolds(frame.holds), frame.ready]);
+		case "pull":
+			return encode(["pull", frame.from]);
+		case "snapshot":
+			return encode(["snapshot", encodeHeads(frame.heads)]);
+		case "document":
+			return encode(["document", frame.id, frame.saved, frame.rows]);
+		case "snapshotEnd":
+			return encode(["snapshotEnd"]);
+		case "sync":
+		case "synced":
+			return encode([frame.type, frame.nonce, encodeVector(frame.vector)]);
+		case "wants":
+			return encode([
+				"wants",
+				frame.wants.map(({ mailbox, entry, claim }) => [mailbox, entry, claim]),
+			]);
+		case "confirm":
+			return encode(["confirm", frame.transactions]);
+	}
+}
+
+/** Throws BadFrame for anything that encodeFrame could not have made. */
+export function decodeFrame(message: Uint8Array): Frame {
+	try {
+		const fields: unknown = decode(message);
+		const [type, ...rest] = list(fields);
+		const parse = parsers[type as Frame["type"]];
+		if (typeof type !== "string" || parse === undefined)
+			throw new BadFrame(`unknown frame ${String(type).slice(0, 20)}`);
+		return parse(rest);
+	} catch (error) {
+		throw new BadFrame(`cannot read a frame: ${String(error)}`);
+	}
+}
+
+const list = (value: unknown): unknown[] => {
+	if (!Array.isArray(value)) throw new BadFrame("not a list");
+	return value;
+};
+const text = (value: unknown): string => {
+	if (typeof value !== "string") throw new BadFrame("not text");
+	return value;
+};
+const number = (value: unknown): number => {
+	if (typeof value !== "number" || !Number.isSafeInteger(value))
+		throw new BadFrame("not a number");
+	return value;
+};
+const bytes = (value: unknown): Uint8Array => {
+	if (!(value instanceof Uint8Array)) throw new BadFrame("not bytes");
+	return value;
+};
+const decodeHeads = (value: unknown): Map<Origin, Head> =>
+	new Map(
+		list(value).map((head) => {
+			const [origin, sequence, hash] = list(head);
+			return [
+				toOrigin(text(origin)),
+				{ sequence: toSequence(number(sequence)), hash: text(hash) },
+			];
+		}),
+	);
+const decodeHolds = (value: unknown): Holds => {
+	const [vector, bodies, extra, missingBodies, counter] = list(value);
+	return {
+		vector: decodeVector(vector),
+		bodies: decodeVector(bodies),
+		extra: list(extra).map((one) => toSequence(number(one))),
+		missingBodies: number(missingBodies),
+		counter: number(counter),
+	};
+};
+
+const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
+	hello: ([version, cluster, node, origin, holds, joining, heads]) => ({
+		type: "hello",
+		version: number(version),
+		cluster: text(cluster),
+		node: nodeId(text(node)),
+		origin: toOrigin(text(origin)),
+		holds: decodeHolds(holds),
+		joining: joining === true,
+		heads: decodeHeads(heads),
+	}),
+	records: ([framed]) => ({ type: "records", framed: list(framed).map(bytes) }),
+	holds: ([holds, ready]) => ({
+		type: "holds",
+		holds: decodeHolds(holds),
+		ready: ready === true,
+	}),
+	pull: ([from]) => ({
+		type: "pull",
+		from: list(from).map((one) => {
+			const [origin, sequence] = list(one);
+			return [toOrigin(text(origin)), toSequence(number(sequence))];
+		}),
+	}),
+	snapshot: ([heads]) => ({ type: "snapshot", heads: decodeHeads(heads) }),
+	document: ([id, saved, rows]) => ({
+		type: "document",
+		id: documentId(text(id)),
+		saved: bytes(saved),
+		rows: list(rows).map((row) => {
+			const [entry, json] = list(row);
+			return [entryId(text(entry)), text(json)];
+		}),
+	}),
+	snapshotEnd: () => ({ type: "snapshotEnd" }),
+	sync: ([nonce, vector]) => ({
+		type: "sync",
+		nonce: number(nonce),
+		vector: decodeVector(vector),
+	}),
+	synced: ([nonce, vector]) => ({
+		type: "synced",
+		nonce: number(nonce),
+		vector: decodeVector(vector),
+	}),
+	wants: ([wants]) => ({
+		type: "wants",
+		wants: list(wants).map((want) => {
+			const [mailbox, entry, claim] = list(want);
+			return {
+				mailbox: mailboxId(text(mailbox)),
+				entry: entryId(text(entry)),
+				claim: number(claim),
+			};
+		}),
+	}),
+	confirm: ([transactions]) => ({
+		type: "confirm",
+		transactions: list(transactions).map(text),
+	}),
+};

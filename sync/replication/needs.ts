@@ -1,0 +1,211 @@
+/**
+ * Bodies that entries name and that are not here yet: fetched in the background until they are, or nothing names them any
+ * more. Also answers, per origin, up to which change all bodies are here: what peers are told.
+ */
+import type { BodyHash, EntryId, MailboxId, Origin, Sequence } from "../ids.ts";
+import { BODY_FETCHES_ASKED_MAX, HOLDS_EXTRA_MAX } from "../limits.ts";
+import type { Batch } from "../log/batch.ts";
+import type { Vector } from "../log/record.ts";
+import type { Facts } from "../mailbox/rows.ts";
+import type { Bodies, BodyRef } from "../ports/bodies.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
+
+/** As it lies in the store. */
+interface NeedRow {
+	readonly ref: BodyRef;
+	readonly waits: [Origin, number][];
+	readonly entries: [MailboxId, EntryId][];
+}
+
+interface Wait {
+	readonly sequence: number;
+	left: number;
+}
+
+const RETRY_MILLISECONDS = 1_000;
+const needKey = (hash: BodyHash): string => `need/${hash}`;
+
+export class BodyNeeds {
+	readonly #store: Store;
+	readonly #clock: Clock;
+	readonly #diary: Log;
+	readonly #bodies: Bodies;
+	readonly #lives: (mailbox: MailboxId, entry: EntryId) => boolean;
+	readonly #done: (needs: readonly string[]) => void;
+	readonly #needs = new Map<BodyHash, NeedRow>();
+	readonly #queue = new Set<BodyHash>();
+	#running = 0;
+	readonly #waits = new Map<Origin, Wait[]>();
+	#staged: [BodyHash, NeedRow, Origin, number][] = [];
+	#stopped = false;
+
+	constructor(options: {
+		store: Store;
+		clock: Clock;
+		diary: Log;
+		bodies: Bodies;
+		lives: (mailbox: MailboxId, entry: EntryId) => boolean;
+		/** Bodies arrived: these keys of the store may go, and peers want to know. */
+		done: (keys: readonly string[]) => void;
+	}) {
+		this.#store = options.store;
+		this.#clock = options.clock;
+		this.#diary = options.diary;
+		this.#bodies = options.bodies;
+		this.#lives = options.lives;
+		this.#done = options.done;
+		const rows: [BodyHash, NeedRow][] = [];
+		for (const [key, value] of this.#store.range("need/", prefixEnd("need/")))
+			rows.push([
+				key.slice("need/".length) as BodyHash,
+				JSON.parse(value as string) as NeedRow,
+			]);
+		const waits = rows.flatMap(([hash, row]) =>
+			row.waits.map(([origin, sequence]) => ({ hash, row, origin, sequence })),
+		);
+		waits.sort((a, b) => a.sequence - b.sequence);
+		for (const { hash, row, origin, sequence } of waits)
+			this.#add(hash, row, origin, sequence);
+	}
+
+	/** How many bodies are missing. */
+	get count(): number {
+		return this.#needs.size;
+	}
+
+	/** Within a batch: an entry names this body. */
+	named(
+		batch: Batch,
+		facts: Facts,
+		entry: readonly [MailboxId, EntryId],
+		origin: Origin,
+		sequence: number,
+	): void {
+		const { body } = facts;
+		if (body.drive === this.#bodies.drive) return;
+		const key = needKey(body.hash);
+		const row = batch.object<NeedRow>(key) ?? {
+			ref: body,
+			waits: [],
+			entries: [],
+		};
+		row.waits.push([origin, sequence]);
+		row.entries.push([...entry]);
+		batch.change(key, row);
+		this.#staged.push([body.hash, row, origin, sequence]);
+	}
+
+	committed(): void {
+		for (const [hash, row, origin, sequence] of this.#staged.splice(0))
+			this.#add(hash, row, origin, sequence);
+		this.#pump();
+	}
+
+	rolledBack(): void {
+		this.#staged = [];
+	}
+
+	#add(hash: BodyHash, row: NeedRow, origin: Origin, sequence: number): void {
+		this.#needs.set(hash, row);
+		this.#queue.add(hash);
+		const waits = this.#waits.get(origin) ?? [];
+		this.#waits.set(origin, waits);
+		const last = waits.at(-1);
+		if (last?.sequence === sequence) last.left++;
+		else waits.push({ sequence, left: 1 });
+	}
+
+	/** Peers came or went, or the store was opened: tries what could not be had. */
+	retry(): void {
+		for (const hash of this.#needs.keys()) this.#queue.add(hash);
+		this.#pump();
+	}
+
+	#pump(): void {
+		for (const hash of this.#queue) {
+			if (this.#running >= BODY_FETCHES_ASKED_MAX || this.#stopped) return;
+			this.#queue.delete(hash);
+			const row = this.#needs.get(hash);
+			if (row === undefined) continue;
+			this.#running++;
+			this.#fetch(hash, row).finally(() => {
+				this.#running--;
+				this.#pump();
+			});
+		}
+	}
+
+	async #fetch(hash: BodyHash, row: NeedRow): Promise<void> {
+		try {
+			await this.#bodies.fetch(row.ref);
+			this.#arrived(hash);
+		} catch (error) {
+			if (this.#stopped) return;
+			if (!row.entries.some((entry) => this.#lives(...entry))) {
+				this.#arrived(hash);
+				return;
+			}
+			this.#diary.debug("a body is not to be had yet", {
+				hash,
+				error: String(error),
+			});
+			this.#clock.after(RETRY_MILLISECONDS, () => {
+				if (!this.#needs.has(hash)) return;
+				this.#queue.add(hash);
+				this.#pump();
+			});
+		}
+	}
+
+	#arrived(hash: BodyHash): void {
+		const row = this.#needs.get(hash);
+		if (row === undefined) return;
+		this.#needs.delete(hash);
+		for (const [origin, sequence] of row.waits)
+			this.#arrivedFor(origin, sequence);
+		this.#done([needKey(hash)]);
+	}
+
+	#arrivedFor(origin: Origin, sequence: number): void {
+		const waits = this.#waits.get(origin) ?? [];
+		const wait = waits.find((one) => one.sequence === sequence);
+		if (wait !== undefined) wait.left--;
+		let finished = 0;
+		while (waits[finished]?.left === 0) finished++;
+		if (finished > 0) waits.splice(0, finished);
+	}
+
+	/** Per origin, up to which change all bodies are here. */
+	watermarks(vector: Vector): Map<Origin, Sequence> {
+		const marks = new Map<Origin, Sequence>();
+		for (const [origin, sequence] of vector) {
+			const first = this.#waits.get(origin)?.[0];
+			const mark = first === undefined ? sequence : first.sequence - 1;
+			if (mark > 0) marks.set(origin, mark as Sequence);
+		}
+		return marks;
+	}
+
+	/** Changes of `origin` beyond its watermark whose bodies are all here. */
+	beyond(origin: Origin, upTo: number): Sequence[] {
+		const waits = this.#waits.get(origin);
+		if (waits === undefined || waits.length === 0) return [];
+		const missing = new Set(
+			waits.filter(({ left }) => left > 0).map(({ sequence }) => sequence),
+		);
+		const found: Sequence[] = [];
+		for (
+			let sequence = (waits[0] as Wait).sequence;
+			sequence <= upTo && found.length < HOLDS_EXTRA_MAX;
+			sequence++
+		)
+			if (!missing.has(sequence)) found.push(sequence as Sequence);
+		return found;
+	}
+
+	stop(): void {
+		this.#stopped = true;
+	}
+}

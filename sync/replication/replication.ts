@@ -1,0 +1,507 @@
+/**
+ * Keeps the members alike: own changes are pushed on each link as they are committed, what is missing of other origins is
+ * pulled from whoever has it (so A reaches C through B), what is held durably is told, and gossip carries news to members
+ * that are not linked directly. Events only note; evaluate() decides.
+ */
+import type { NodeId, Origin, Sequence } from "../ids.ts";
+import { CATCH_UP_MILLISECONDS_MAX, CONFIRMED_MAX } from "../limits.ts";
+import type { Ledger } from "../log/ledger.ts";
+import { BadRecord, covers, missing, type Vector } from "../log/record.ts";
+import type { Mailboxes, Want } from "../mailbox/mailboxes.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Link, Network } from "../ports/network.ts";
+import type { Store } from "../ports/store.ts";
+import type { Copies } from "./copies.ts";
+import {
+	BadFrame,
+	decodeFrame,
+	type Frame,
+	type Holds,
+	PROTOCOL_VERSION,
+} from "./frames.ts";
+import { Gossip } from "./gossip.ts";
+import type { BodyNeeds } from "./needs.ts";
+import { Session } from "./session.ts";
+import { snapshotFrames } from "./snapshot.ts";
+
+/** What is known of a member; outlives its links. */
+export interface PeerFacts {
+	holds: Holds | undefined;
+	/** It has caught up and takes part in numbering. */
+	ready: boolean;
+}
+
+export interface ReplicationOptions {
+	readonly self: NodeId;
+	readonly cluster: string;
+	readonly store: Store;
+	readonly ledger: Ledger;
+	readonly mailboxes: Mailboxes;
+	readonly network: Network;
+	readonly needs: BodyNeeds;
+	readonly copies: Copies;
+	readonly clock: Clock;
+	readonly diary: Log;
+	/** True while this node has no documents yet. */
+	readonly joining: () => boolean;
+	/** Frames of a snapshot, for a node that joins. */
+	readonly snapshotFrame: (frame: Frame) => Promise<void> | undefined;
+	/** Who is linked, ready or up has changed, or what peers hold. */
+	readonly changed: () => void;
+}
+
+/** A node that lacks more than this of a peer is catching up, and leaves numbering to others meanwhile. */
+const BEHIND_CHANGES = 50;
+/** A linked origin pushes its own changes; others are asked only if that takes longer. */
+const PULL_GRACE_MILLISECONDS = 300;
+const PULL_AGAIN_MILLISECONDS = 3_000;
+const HOLDS_AGAIN_MILLISECONDS = 1_000;
+
+export class Replication {
+	readonly #options: ReplicationOptions;
+	readonly #sessions = new Map<NodeId, Session>();
+	readonly #facts = new Map<NodeId, PeerFacts>();
+	readonly #gossip: Gossip;
+	/** Own readiness to number: false while far behind a peer. */
+	#ready = true;
+	#holdsScheduled = false;
+	#pullScheduled = false;
+	/** Origin → whom it was pulled from, up to where, until when that is waited for. */
+	readonly #pulls = new Map<
+		Origin,
+		{ peer: NodeId; upTo: number; until: number }
+	>();
+	/** When it was first seen that an origin is ahead here. */
+	readonly #behindSince = new Map<Origin, number>();
+	/** Transactions whose 250 was seen by the client, here or on a peer; the oldest are forgotten. */
+	readonly #confirmed = new Set<string>();
+	#confirmations: string[] = [];
+	readonly #arrivals = new Set<() => void>();
+	#stopped = false;
+
+	constructor(options: ReplicationOptions) {
+		this.#options = options;
+		this.#gossip = new Gossip(options, () => this.#sessions.keys());
+		options.network.onLink((link) => this.#open(link));
+		this.#tellAgain();
+	}
+
+	// ------------------------------------------------------------------ facts
+
+	facts(node: NodeId): PeerFacts {
+		let facts = this.#facts.get(node);
+		if (facts === undefined) {
+			facts = { holds: undefined, ready: false };
+			this.#facts.set(node, facts);
+		}
+		return facts;
+	}
+	get ready(): boolean {
+		return this.#ready && !this.#options.joining();
+	}
+	isLinked(node: NodeId): boolean {
+		return this.#sessions.get(node)?.vector !== undefined;
+	}
+	/** Changes that linked members hold and this node does not. */
+	behind(): number {
+		const { vector } = this.#options.ledger.log;
+		let most = 0;
+		for (const session of this.#sessions.values())
+			if (session.vector !== undefined)
+				most = Math.max(most, missing(vector, session.vector));
+		return most;
+	}
+
+	// ------------------------------------------------------------------ events of this node
+
+	/** The vector moved. */
+	committed(own: boolean): void {
+		const { ledger } = this.#options;
+		for (const session of this.#sessions.values()) session.pump();
+		if (own) this.#gossip.news();
+		this.tellHolds();
+		this.#becomeReady();
+		for (const arrived of [...this.#arrivals]) arrived();
+		if (ledger.hasGaps || this.behind() > 0) this.#schedulePull(0);
+	}
+
+	/** Tells all members what is held, once for all that happens in this turn. */
+	tellHolds(): void {
+		if (this.#holdsScheduled) return;
+		this.#holdsScheduled = true;
+		this.#options.clock.after(0, () => {
+			this.#holdsScheduled = false;
+			for (const session of this.#sessions.values())
+				if (session.vector !== undefined) this.#sendHolds(session);
+			this.#sendConfirmations();
+		});
+	}
+
+	sendWants(wants: readonly Want[]): void {
+		for (const session of this.#sessions.values())
+			session.send({ type: "wants", wants });
+	}
+
+	confirm(transaction: string): void {
+		this.#noteConfirmed(transaction);
+		this.#confirmations.push(transaction);
+		this.tellHolds();
+	}
+	wasConfirmed(transaction: string): boolean {
+		return this.#confirmed.has(transaction);
+	}
+	#noteConfirmed(transaction: string): void {
+		this.#confirmed.add(transaction);
+		for (const oldest of this.#confirmed) {
+			if (this.#confirmed.size <= CONFIRMED_MAX) break;
+			this.#confirmed.delete(oldest);
+		}
+	}
+	#sendConfirmations(): void {
+		const transactions = this.#confirmations.splice(0);
+		if (transactions.length === 0) return;
+		for (const session of this.#sessions.values())
+			session.send({ type: "confirm", transactions });
+	}
+
+	/**
+	 * Rule 8: has all that the linked members have now, and they have all that is here; or the time is over.
+	 * Resolves to whether every member was reached.
+	 */
+	async catchUp(): Promise<boolean> {
+		const { ledger, clock } = this.#options;
+		const sessions = [...this.#sessions.values()].filter(
+			({ vector, joining }) => vector !== undefined && !joining,
+		);
+		if (sessions.length === 0) return false;
+		let over = false;
+		const limit = new Promise<void>((resolve) => {
+			clock.after(CATCH_UP_MILLISECONDS_MAX, () => {
+				over = true;
+				resolve();
+			});
+		});
+		const each = sessions.map(
+			(session) =>
+				new Promise<void>((resolve) => {
+					session.sync(ledger.log.vector, (theirs) => {
+						if (theirs === undefined) resolve();
+						else this.#until(theirs, () => over, resolve);
+					});
+				}),
+		);
+		await Promise.race([Promise.all(each), limit]);
+		return !over;
+	}
+
+	/** Runs `done` once what is in `vector` is here, unless given up before. */
+	#until(vector: Vector, givenUp: () => boolean, done: () => void): void {
+		const check = (): void => {
+			if (!givenUp() && !covers(this.#options.ledger.log.vector, vector))
+				return;
+			this.#arrivals.delete(check);
+			done();
+		};
+		this.#arrivals.add(check);
+		check();
+	}
+
+	// ------------------------------------------------------------------ links
+
+	#open(link: Link): void {
+		const { ledger } = this.#options;
+		const session = new Session(link, ledger.log, ledger.origin);
+		this.#sessions.get(link.peer)?.close();
+		this.#sessions.set(link.peer, session);
+		link.handlers = {
+			message: (message) => this.#take(session, message),
+			drain: () => session.drained(),
+			closed: (reason) => this.#close(session, reason),
+		};
+		const heads = new Map(
+			[...ledger.log.vector.keys()].map((origin) => [
+				origin,
+				ledger.log.head(origin) as NonNullable<
+					ReturnType<typeof ledger.log.head>
+				>,
+			]),
+		);
+		session.send({
+			type: "hello",
+			version: PROTOCOL_VERSION,
+			cluster: this.#options.cluster,
+			node: this.#options.self,
+			origin: ledger.origin,
+			holds: this.#holds(session),
+			joining: this.#options.joining(),
+			heads,
+		});
+	}
+
+	#close(session: Session, reason: string): void {
+		session.close();
+		if (this.#sessions.get(session.peer) === session)
+			this.#sessions.delete(session.peer);
+		for (const [origin, { peer }] of this.#pulls)
+			if (peer === session.peer) this.#pulls.delete(origin);
+		this.#options.diary.debug("link closed", { peer: session.peer, reason });
+		if (this.#stopped) return;
+		this.#becomeReady();
+		this.#schedulePull(0);
+		this.#options.changed();
+	}
+
+	async #take(session: Session, message: Uint8Array): Promise<void> {
+		if (session.closed) return;
+		try {
+			await this.#handle(session, decodeFrame(message));
+		} catch (error) {
+			const known = error instanceof BadFrame || error instanceof BadRecord;
+			this.#options.diary.error("refused what a member sent", {
+				peer: session.peer,
+				error: known ? error.message : String((error as Error).stack),
+			});
+			session.link.close(`bad message: ${(error as Error).message}`);
+		}
+	}
+
+	#handle(session: Session, frame: Frame): Promise<void> | undefined {
+		if (frame.type === "hello") {
+			this.#hello(session, frame);
+			return undefined;
+		}
+		if (session.vector === undefined) throw new BadFrame("no hello first");
+		const { ledger, mailboxes } = this.#options;
+		switch (frame.type) {
+			case "records":
+				if (this.#options.joining()) return undefined;
+				ledger.accept(frame.framed);
+				return ledger.taken();
+			case "snapshot":
+			case "document":
+			case "snapshotEnd":
+				return this.#options.snapshotFrame(frame);
+			case "holds":
+				this.#heardHolds(session, frame.holds, frame.ready);
+				break;
+			case "pull":
+				this.#answerPull(session, frame.from);
+				break;
+			case "sync":
+				this.#answerSync(session, frame.nonce, frame.vector);
+				break;
+			case "synced":
+				session.synced(frame.nonce, frame.vector);
+				break;
+			case "wants":
+				ledger
+					.write((tx) => mailboxes.takeWants(tx, frame.wants))
+					.catch((error) => this.#options.diary.warn(String(error)));
+				break;
+			case "confirm":
+				for (const one of frame.transactions) this.#noteConfirmed(one);
+		}
+		return undefined;
+	}
+
+	#hello(session: Session, frame: Extract<Frame, { type: "hello" }>): void {
+		const { cluster, ledger, store, mailboxes } = this.#options;
+		if (frame.version !== PROTOCOL_VERSION)
+			throw new BadFrame(
+				`it speaks version ${frame.version}, this node ${PROTOCOL_VERSION}; run the same release on both`,
+			);
+		if (frame.cluster !== cluster || frame.node !== session.peer)
+			throw new BadFrame("it belongs to another cluster");
+		for (const [origin, theirs] of frame.heads) {
+			const mine = ledger.log.head(origin);
+			if (mine?.sequence === theirs.sequence && mine.hash !== theirs.hash)
+				throw new BadFrame(
+					`${origin} has two histories: a node was cloned or restored from an old copy`,
+				);
+		}
+		session.vector = frame.holds.vector;
+		session.joining = frame.joining;
+		this.#origins.set(session.peer, frame.origin);
+		const lacks = missing(frame.holds.vector, ledger.log.vector);
+		this.#heardHolds(
+			session,
+			frame.holds,
+			!frame.joining && lacks <= BEHIND_CHANGES,
+		);
+		if (frame.joining) session.sendSnapshot(snapshotFrames(ledger, store));
+		else session.startAt(frame.holds.vector.get(ledger.origin) ?? 0);
+		if (this.behind() > BEHIND_CHANGES) this.#ready = false;
+		const wants = mailboxes.wanted();
+		if (wants.length > 0) session.send({ type: "wants", wants });
+		this.#options.needs.retry();
+		this.#schedulePull(0);
+		this.#options.changed();
+	}
+
+	// ------------------------------------------------------------------ holding
+
+	#holds(session: Session): Holds {
+		const { ledger, needs, mailboxes } = this.#options;
+		const { vector } = ledger.log;
+		const bodies = needs.watermarks(vector);
+		const theirs = this.#originOf(session.peer);
+		const extra =
+			theirs === undefined ? [] : needs.beyond(theirs, vector.get(theirs) ?? 0);
+		return {
+			vector,
+			bodies,
+			extra,
+			missingBodies: needs.count,
+			counter: mailboxes.stamps.highest,
+		};
+	}
+
+	/** The origin that a peer writes under now: the one it said hello with. */
+	readonly #origins = new Map<NodeId, Origin>();
+	#originOf(node: NodeId): Origin | undefined {
+		return this.#origins.get(node);
+	}
+
+	#sendHolds(session: Session): void {
+		session.send({
+			type: "holds",
+			holds: this.#holds(session),
+			ready: this.ready,
+		});
+	}
+
+	#heardHolds(session: Session, holds: Holds, ready: boolean): void {
+		const { copies, ledger, mailboxes } = this.#options;
+		session.vector = holds.vector;
+		if (session.joining && ready) {
+			session.joining = false;
+			session.startAt(holds.vector.get(ledger.origin) ?? 0);
+		}
+		const facts = this.facts(session.peer);
+		const was = facts.ready;
+		facts.holds = holds;
+		facts.ready = ready;
+		copies.heard(session.peer, holds);
+		mailboxes.stamps.heard(holds.counter);
+		if (was !== ready) this.#options.changed();
+		if (missing(ledger.log.vector, holds.vector) > 0) this.#schedulePull(0);
+	}
+
+	/** Whatever was missed is made good: tells what is held, and looks for what is missing, once a second. */
+	#tellAgain(): void {
+		this.#options.clock.after(HOLDS_AGAIN_MILLISECONDS, () => {
+			if (this.#stopped) return;
+			this.tellHolds();
+			this.#schedulePull(0);
+			this.#tellAgain();
+		});
+	}
+
+	#becomeReady(): void {
+		if (this.#ready || this.behind() > BEHIND_CHANGES / 5) return;
+		this.#ready = true;
+		this.tellHolds();
+		this.#options.changed();
+	}
+
+	// ------------------------------------------------------------------ pulling
+
+	#schedulePull(afterMilliseconds: number): void {
+		if (this.#pullScheduled || this.#stopped) return;
+		this.#pullScheduled = true;
+		this.#options.clock.after(afterMilliseconds, () => {
+			this.#pullScheduled = false;
+			this.#pull();
+		});
+	}
+
+	/** Asks for what is missing: each origin of one peer at a time, its own node first. */
+	#pull(): void {
+		if (this.#options.joining() || this.#stopped) return;
+		const { ledger, clock } = this.#options;
+		const now = clock.monotonic();
+		const asks = new Map<Session, [Origin, Sequence][]>();
+		let again = false;
+		for (const [origin, best] of this.#ahead()) {
+			const expected = ledger.expected(origin);
+			const asked = this.#pulls.get(origin);
+			if (best.sequence <= expected) {
+				this.#behindSince.delete(origin);
+				this.#pulls.delete(origin);
+				continue;
+			}
+			again = true;
+			if (asked !== undefined && now < asked.until && expected < asked.upTo)
+				continue;
+			if (!this.#mayPull(origin, now)) continue;
+			this.#pulls.set(origin, {
+				peer: best.session.peer,
+				upTo: best.sequence,
+				until: now + PULL_AGAIN_MILLISECONDS,
+			});
+			const list = asks.get(best.session) ?? [];
+			asks.set(best.session, list);
+			list.push([origin, (expected + 1) as Sequence]);
+		}
+		for (const [session, from] of asks) session.send({ type: "pull", from });
+		if (again) this.#schedulePull(PULL_GRACE_MILLISECONDS);
+	}
+
+	/** Per origin of which a linked member holds more than is here: who holds most. */
+	*#ahead(): Iterable<[Origin, { session: Session; sequence: number }]> {
+		const best = new Map<Origin, { session: Session; sequence: number }>();
+		const { vector } = this.#options.ledger.log;
+		for (const session of this.#sessions.values())
+			for (const [origin, sequence] of session.vector ?? [])
+				if (
+					origin !== this.#options.ledger.origin &&
+					sequence > (vector.get(origin) ?? 0) &&
+					sequence > (best.get(origin)?.sequence ?? 0)
+				)
+					best.set(origin, { session, sequence });
+		yield* best;
+	}
+
+	#mayPull(origin: Origin, now: number): boolean {
+		const since = this.#behindSince.get(origin) ?? now;
+		this.#behindSince.set(origin, since);
+		for (const [node, current] of this.#origins)
+			if (current === origin && this.isLinked(node))
+				return now - since >= PULL_GRACE_MILLISECONDS;
+		return true;
+	}
+
+	#answerPull(
+		session: Session,
+		from: readonly (readonly [Origin, Sequence])[],
+	): void {
+		const { log } = this.#options.ledger;
+		session.pull(
+			from.filter(([origin, sequence]) => sequence >= log.firstKept(origin)),
+		);
+	}
+
+	#answerSync(session: Session, nonce: number, vector: Vector): void {
+		const { clock, ledger } = this.#options;
+		let over = false;
+		const cancel = clock.after(CATCH_UP_MILLISECONDS_MAX, () => {
+			over = true;
+			for (const arrived of [...this.#arrivals]) arrived();
+		});
+		this.#until(
+			vector,
+			() => over || session.closed,
+			() => {
+				cancel();
+				session.send({ type: "synced", nonce, vector: ledger.log.vector });
+			},
+		);
+	}
+
+	stop(): void {
+		this.#stopped = true;
+		for (const session of this.#sessions.values()) session.close();
+		this.#sessions.clear();
+	}
+}

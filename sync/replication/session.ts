@@ -1,0 +1,126 @@
+/** One link to one member: what it was sent, what it says it holds, and what it asked for. Sends no faster than it reads. */
+import type { NodeId, Origin, Sequence } from "../ids.ts";
+import { RECORD_BATCH_BYTES, RECORD_BATCH_COUNT } from "../limits.ts";
+import type { ChangeLog } from "../log/log.ts";
+import type { Vector } from "../log/record.ts";
+import type { Link } from "../ports/network.ts";
+import { encodeFrame, type Frame } from "./frames.ts";
+
+export class Session {
+	readonly link: Link;
+	readonly #log: ChangeLog;
+	/** What it was last heard to hold durably; undefined before its hello. */
+	vector: Vector | undefined;
+	joining = false;
+	/** Own records up to here were sent; undefined until it can take them. */
+	#sentOwn: number | undefined;
+	readonly #own: Origin;
+	/** What it asked for: origin → next sequence to send. */
+	readonly #pulled = new Map<Origin, number>();
+	#snapshot: Iterator<Frame> | undefined;
+	#blocked = false;
+	readonly #syncs = new Map<number, (theirs: Vector | undefined) => void>();
+	#nonce = 0;
+	closed = false;
+
+	constructor(link: Link, log: ChangeLog, own: Origin) {
+		this.link = link;
+		this.#log = log;
+		this.#own = own;
+	}
+
+	get peer(): NodeId {
+		return this.link.peer;
+	}
+
+	send(frame: Frame): void {
+		if (this.closed) return;
+		if (!this.link.send(encodeFrame(frame))) this.#blocked = true;
+	}
+
+	drained(): void {
+		this.#blocked = false;
+		this.pump();
+	}
+
+	/** It holds own records up to here: the rest is sent from now on as it is made. */
+	startAt(sequence: number): void {
+		this.#sentOwn ??= sequence;
+		this.pump();
+	}
+
+	pull(from: readonly (readonly [Origin, Sequence])[]): void {
+		for (const [origin, sequence] of from) this.#pulled.set(origin, sequence);
+		this.pump();
+	}
+
+	sendSnapshot(frames: Iterator<Frame>): void {
+		this.#snapshot = frames;
+		this.pump();
+	}
+
+	/** Sends what there is to send, until the link is full. */
+	pump(): void {
+		while (!this.#blocked && !this.closed) {
+			if (this.#snapshot !== undefined) {
+				const next = this.#snapshot.next();
+				if (next.done) this.#snapshot = undefined;
+				else this.send(next.value);
+			} else if (!this.#pumpOwn() && !this.#pumpPulled()) return;
+		}
+	}
+
+	#pumpOwn(): boolean {
+		if (this.#sentOwn === undefined) return false;
+		const head = this.#log.vector.get(this.#own) ?? 0;
+		if (this.#sentOwn >= head) return false;
+		this.#sentOwn += this.#sendRecords(this.#own, this.#sentOwn + 1);
+		return true;
+	}
+
+	#pumpPulled(): boolean {
+		for (const [origin, next] of this.#pulled) {
+			const sent = this.#sendRecords(origin, next);
+			if (sent === 0) this.#pulled.delete(origin);
+			else {
+				this.#pulled.set(origin, next + sent);
+				return true;
+			}
+		}
+		return false;
+	}
+
+	#sendRecords(origin: Origin, from: number): number {
+		const framed = this.#log.readFramed(
+			origin,
+			from,
+			RECORD_BATCH_COUNT,
+			RECORD_BATCH_BYTES,
+		);
+		if (framed.length > 0) this.send({ type: "records", framed });
+		return framed.length;
+	}
+
+	/** Asks it to catch up with `vector` and tell what it has then; `done` runs with its answer, or when the link closes. */
+	sync(vector: Vector, done: (theirs: Vector | undefined) => void): void {
+		if (this.closed) {
+			done(undefined);
+			return;
+		}
+		const nonce = ++this.#nonce;
+		this.#syncs.set(nonce, done);
+		this.send({ type: "sync", nonce, vector });
+	}
+	synced(nonce: number, vector: Vector): void {
+		const done = this.#syncs.get(nonce);
+		this.#syncs.delete(nonce);
+		done?.(vector);
+	}
+
+	close(): void {
+		this.closed = true;
+		this.#snapshot = undefined;
+		for (const done of this.#syncs.values()) done(undefined);
+		this.#syncs.clear();
+	}
+}

@@ -1,0 +1,109 @@
+/** All documents as a whole, for a node that has nothing yet: sent in slices, taken in as they come, valid at the end. */
+import { accountDocument, kindOf } from "../documents/shapes.ts";
+import type {
+	AccountId,
+	DocumentId,
+	EntryId,
+	MailboxId,
+	Origin,
+} from "../ids.ts";
+import type { Ledger, Transaction } from "../log/ledger.ts";
+import type { Head } from "../log/log.ts";
+import {
+	boxKey,
+	decodeFacts,
+	type EntryRow,
+	type Facts,
+	getBox,
+	getRow,
+	lives,
+	pendingKey,
+	rowKey,
+	uidOf,
+} from "../mailbox/rows.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
+import type { Frame } from "./frames.ts";
+
+type DocumentFrame = Extract<Frame, { type: "document" }>;
+
+/** The frames of a snapshot; each is made when it is taken, so a slow reader holds little. */
+export function* snapshotFrames(
+	ledger: Ledger,
+	store: Store,
+): Generator<Frame> {
+	const heads = new Map<Origin, Head>();
+	for (const origin of ledger.log.vector.keys()) {
+		const head = ledger.log.head(origin);
+		if (head !== undefined) heads.set(origin, head);
+	}
+	yield { type: "snapshot", heads };
+	for (const id of [...ledger.documents.ids()])
+		yield {
+			type: "document",
+			id,
+			saved: ledger.documents.get(id).save(),
+			rows: rowsOf(store, id),
+		};
+	yield { type: "snapshotEnd" };
+}
+
+function rowsOf(store: Store, id: DocumentId): [EntryId, string][] {
+	const place = kindOf(id);
+	if (place.kind !== "segment") return [];
+	const prefix = `ent/${place.mailbox}/`;
+	const rows: [EntryId, string][] = [];
+	for (const [key, value] of store.range(prefix, prefixEnd(prefix))) {
+		const row = JSON.parse(value as string) as EntryRow;
+		if (row.s !== place.segment) continue;
+		delete row.v;
+		rows.push([key.slice(prefix.length) as EntryId, JSON.stringify(row)]);
+	}
+	return rows;
+}
+
+/** Takes one document into the store of a node that has none of it. Returns facts of bodies that should be held. */
+export function adoptDocument(
+	ledger: Ledger,
+	tx: Transaction,
+	frame: DocumentFrame,
+): { facts: Facts; mailbox: MailboxId; entry: EntryId; row: EntryRow }[] {
+	tx.batch.putAll(ledger.documents.adoptSnapshot(frame.id, frame.saved));
+	tx.batch.put(`docs/${frame.id}`, "");
+	const place = kindOf(frame.id);
+	if (place.kind === "account") adoptAccount(ledger, tx, place.account);
+	if (place.kind !== "segment") return [];
+	const { mailbox, segment } = place;
+	const box = getBox(tx.batch, mailbox);
+	box.segment = Math.max(box.segment, segment);
+	if (box.segment === segment) box.segmentEntries = frame.rows.length;
+	const named = [];
+	for (const [entry, json] of frame.rows) {
+		const row = JSON.parse(json) as EntryRow;
+		// A snapshot that broke off is sent again from its start.
+		if (getRow(tx.batch, mailbox, entry) !== undefined) continue;
+		box.heardUid = Math.max(box.heardUid, uidOf(row));
+		tx.batch.change(rowKey(mailbox, entry), row);
+		if (!lives(row)) continue;
+		box.live++;
+		tx.batch.put(pendingKey(mailbox, entry), "");
+		const facts = decodeFacts(row.f as string);
+		named.push({ facts, mailbox, entry, row });
+	}
+	tx.batch.change(boxKey(mailbox), box);
+	return named;
+}
+
+/** Its mailboxes know whose they are. */
+function adoptAccount(
+	ledger: Ledger,
+	tx: Transaction,
+	account: AccountId,
+): void {
+	for (const key of ledger.documents.get(accountDocument(account)).keys()) {
+		if (!key.startsWith("n:")) continue;
+		const mailbox = key.slice(2) as MailboxId;
+		const box = getBox(tx.batch, mailbox);
+		box.account = account;
+		tx.batch.change(boxKey(mailbox), box);
+	}
+}
