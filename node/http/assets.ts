@@ -31,8 +31,8 @@ svg .name{font-weight:600}
 .node.ready circle,.node.up circle{fill:var(--good-soft);stroke:var(--good)}
 .node.down circle{fill:var(--bad-soft);stroke:var(--bad);stroke-dasharray:2 6;stroke-linecap:round}
 .node.self circle{stroke-width:5}
-svg .initial{font-size:22px;font-weight:700;text-transform:uppercase}
-svg.many .initial{font-size:13px}
+svg .inside{font-size:21px;font-weight:700}
+svg.many .inside{font-size:13px}
 svg.many .name{font-size:13px}
 #table{overflow-x:auto;margin-top:1rem}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}

@@ -4,9 +4,9 @@ import { missingText, roundTripText } from "../status-text.ts";
 import { type Html, html } from "./html.ts";
 
 const WIDTH = 640;
-const HEIGHT = 380;
-const CENTRE = { x: WIDTH / 2, y: HEIGHT / 2 - 4 };
+const CENTRE = { x: WIDTH / 2, y: 190 };
 const RADIUS = { x: 210, y: 128 };
+const LINE = 66;
 const NODE = 30;
 
 interface Point {
@@ -28,10 +28,12 @@ export function ring(status: StatusJson): Html {
 		`${status.node.name}, this node, is ${status.node.state}`,
 		...status.peers.map((peer) => `${peer.name} is ${peer.state}`),
 	].join("; ");
-	return html`<svg class="${many ? "many" : ""}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${words}">
+	// Three nodes end well above the foot of the ellipse: no empty space is left there.
+	const height = Math.max(...places.map((place) => place.y)) + size + 40;
+	return html`<svg class="${many ? "many" : ""}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${words}">
 ${peers.map(({ peer, at }) => link(self, at, peer, size, many))}
 ${circle(self, status.node.name, status.node.state, "this node", size, true)}
-${peers.map(({ peer, at }) => circle(at, peer.name, peer.state, missingLabel(peer), size, false))}
+${peers.map(({ peer, at }) => circle(at, peer.name, peer.state, many ? "" : missingLabel(peer), size, false))}
 </svg>`;
 }
 
@@ -40,9 +42,11 @@ const missingLabel = (peer: StatusPeer): string => {
 	return missing === "nothing" ? "" : `${missing} missing`;
 };
 
-/** Points on the ellipse, the first on top, clockwise; one alone lies in the middle. */
+/** Points on the ellipse, the first on top, clockwise; one or two lie on a line. */
 function around(count: number): Point[] {
-	if (count === 1) return [CENTRE];
+	if (count === 1) return [{ x: CENTRE.x, y: LINE }];
+	if (count === 2)
+		return [-RADIUS.x, RADIUS.x].map((x) => ({ x: CENTRE.x + x, y: LINE }));
 	return Array.from({ length: count }, (_, index) => {
 		const angle = (2 * Math.PI * index) / count - Math.PI / 2;
 		return {
@@ -78,18 +82,16 @@ function circle(
 	size: number,
 	self: boolean,
 ): Html {
-	const initial = [...name][0] ?? "?";
-	const short = name.length > 18 ? `${name.slice(0, 17)}…` : name;
+	const inside = name.length <= 3 ? name : ([...name][0] ?? "");
+	const outside = name.length > 18 ? `${name.slice(0, 17)}…` : name;
+	const lines = [
+		{ kind: "name", text: inside === name ? "" : outside },
+		{ kind: "note", text: note },
+	].filter((line) => line.text !== "");
 	// The upper half has its words above, so that no link runs through them.
-	const above = at.y < CENTRE.y;
-	const first = above
-		? at.y - size - (note === "" ? 12 : 26)
-		: at.y + size + 20;
+	const first =
+		at.y < CENTRE.y ? at.y - size - 16 * lines.length + 6 : at.y + size + 18;
 	return html`<g class="node ${state}${self ? " self" : ""}"><title>${name}: ${state}</title>
-<circle cx="${at.x}" cy="${at.y}" r="${size}"/><text class="initial" x="${at.x}" y="${at.y + size / 4}">${initial}</text>
-<text class="name" x="${at.x}" y="${first}">${short}</text>${
-		note === ""
-			? html``
-			: html`<text class="note" x="${at.x}" y="${first + 16}">${note}</text>`
-	}</g>`;
+<circle cx="${at.x}" cy="${at.y}" r="${size}"/><text class="inside" x="${at.x}" y="${at.y + size / 4}">${inside}</text>
+${lines.map((line, index) => html`<text class="${line.kind}" x="${at.x}" y="${first + 17 * index}">${line.text}</text>`)}</g>`;
 }
