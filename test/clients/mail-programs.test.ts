@@ -1,0 +1,137 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import type { TestNode } from "../harness/node.ts";
+import { run, runOk } from "../harness/processes.ts";
+import { until } from "../harness/until.ts";
+import { testWith } from "./programs.ts";
+import { password, port, useWorld } from "./world.ts";
+
+const world = useWorld();
+
+describe("mbsync", () => {
+	testWith(
+		"mbsync",
+		"copies a mailbox both ways, and goes on with the other node without starting over",
+		async () => {
+			await world.put(world.a, "one", "two", "three");
+			await world.arrived(world.b, 3);
+			const home = join(world.folder, `mbsync${world.number}`);
+			await mkdir(join(home, "mail"), { recursive: true });
+			const sync = async (node: TestNode) => {
+				await writeFile(join(home, "mbsyncrc"), mbsyncrc(home, node));
+				await runOk("mbsync", ["-c", join(home, "mbsyncrc"), "-a"]);
+			};
+			const box = join(home, "mail/INBOX");
+			const files = async () => [
+				...(await readdir(join(box, "cur"))),
+				...(await readdir(join(box, "new"))),
+			];
+			await sync(world.a);
+			expect((await files()).length).toBe(3);
+			// The same client at the other node: same UIDs, so nothing is fetched again or lost.
+			await sync(world.b);
+			expect((await files()).length).toBe(3);
+			await writeFile(
+				join(box, "cur/1700000000.1_1.here:2,S"),
+				world.message("written here").toString().replaceAll("\r\n", "\n"),
+			);
+			await world.put(world.b, "four");
+			await sync(world.b);
+			expect((await files()).length).toBe(5);
+			await world.arrived(world.a, 5);
+			await sync(world.a);
+			expect((await files()).length).toBe(5);
+			const texts = await Promise.all(
+				(await readdir(join(box, "new"))).map((name) =>
+					readFile(join(box, "new", name), "utf8"),
+				),
+			);
+			expect(texts.join("\n")).toContain("Subject: four");
+		},
+	);
+});
+
+const mbsyncrc = (home: string, node: TestNode) => `
+IMAPAccount node
+Host 127.0.0.1
+Port ${port(node, "imap")}
+User ${world.user}
+Pass "${password}"
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore far
+Account node
+
+MaildirStore near
+Path ${home}/mail/
+Inbox ${home}/mail/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :far:
+Near :near:
+Patterns INBOX
+Create Both
+Expunge Both
+SyncState *
+`;
+
+describe("neomutt", () => {
+	testWith(
+		"neomutt",
+		"reads INBOX in batch mode, saves a message elsewhere, and sends",
+		async () => {
+			await world.put(world.a, "first", "second");
+			await world.arrived(world.b, 2);
+			const home = join(world.folder, `mutt${world.number}`);
+			await mkdir(home, { recursive: true });
+			await writeFile(join(home, "rc"), muttrc(home, world.b));
+			const mutt = (args: string[], input = "") =>
+				run("neomutt", ["-n", "-F", join(home, "rc"), ...args], {
+					input,
+					timeoutMilliseconds: 60_000,
+					env: { ...process.env, HOME: home, TERM: "xterm" },
+				});
+			const saved = await mutt([
+				"-e",
+				'push "<tag-pattern>~A<enter><tag-prefix><copy-message>=Archive<enter><exit>"',
+			]);
+			const client = await world.a.imap(world.user, password);
+			await until(
+				`both copied to Archive (neomutt said ${saved.code}: ${saved.stderr})`,
+				async () => (await client.mailboxStatus("Archive")).MESSAGES === 2,
+			);
+			await client.logout();
+			const sent = await mutt(["-s", "from mutt", world.user], "Hello.\n");
+			expect(sent.code, sent.stdout + sent.stderr).toBe(0);
+			const bodies = await world.arrived(world.a, 3);
+			expect(bodies.join("\n")).toContain("Subject: from mutt");
+		},
+	);
+});
+
+const muttrc = (home: string, node: TestNode) => `
+set imap_user = "${world.user}"
+set imap_pass = "${password}"
+set folder = "imap://127.0.0.1:${port(node, "imap")}/"
+set spoolfile = "+INBOX"
+set record = ""
+set from = "${world.user}"
+set smtp_url = "smtp://${world.user.replace("@", "%40")}@127.0.0.1:${port(node, "submission")}/"
+set smtp_pass = "${password}"
+set smtp_authenticators = "plain"
+set ssl_starttls = no
+set ssl_force_tls = no
+set header_cache = "${home}/cache"
+set certificate_file = "${home}/certificates"
+set confirmappend = no
+set confirmcreate = no
+set quit = yes
+set copy = no
+set abort_unmodified = no
+set wait_key = no
+set sleep_time = 0
+set beep = no
+`;
