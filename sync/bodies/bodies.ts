@@ -29,7 +29,13 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { StoreFailed, StoreFull } from "../ports/store.ts";
 import { Appender } from "./append.ts";
-import { isPresent, isRight, missingBlocks, readRange } from "./content.ts";
+import {
+	isPresent,
+	isRight,
+	missingBlocks,
+	readRange,
+	unreadableBlocks,
+} from "./content.ts";
 import { Drives } from "./drives.ts";
 import { GroupSync, type SyncToDisk, WriteAheadLogs } from "./durable.ts";
 import { DriveShort, openFault, storeFault } from "./faults.ts";
@@ -294,17 +300,26 @@ export class DriveBodies implements Bodies {
 		reference: BodyRef,
 		requests: ActiveRequests,
 	): Promise<void> {
-		// What lay here before may be another body's, and the reference be wrong: only what this fetch brought is removed.
-		const missing = await missingBlocks(core, reference);
-		if (missing.length > 0) await this.#room.checkSome();
-		for (let tries = missing.length > 0 ? 2 : 1; tries > 0; tries--) {
-			if (await isRight(core, reference, requests)) return;
-			this.#options.log.error("a body is not what its hash says", {
-				hash: reference.hash,
-				drive: reference.drive,
-				blob: reference.blob,
+		// What lay here before may be another body's, and the reference be wrong: only what this fetch brought is removed,
+		// and what cannot be read.
+		let doubtful = await missingBlocks(core, reference);
+		if (doubtful.length > 0) await this.#room.checkSome();
+		for (let tries = 2; tries > 0; tries--) {
+			try {
+				if (await isRight(core, reference, requests)) return;
+			} catch (error) {
+				if (doubtful.length > 0) throw error;
+				doubtful = await unreadableBlocks(core, reference);
+			}
+			const { hash, drive, blob } = reference;
+			this.#options.log.error("a body is not what its hash says, or damaged", {
+				hash,
+				drive,
+				blob,
+				fetchingAgain: doubtful.length > 0 && tries > 1,
 			});
-			for (const block of missing) await core.clear(block, block + 1);
+			if (doubtful.length === 0) break;
+			for (const block of doubtful) await core.clear(block, block + 1);
 		}
 		throw new BodyUnavailable(
 			`body ${reference.hash.slice(0, 16)} is wrong at every member`,

@@ -79,6 +79,20 @@ export async function missingBlocks(
 	return missing;
 }
 
+/** Indexes of the body's blocks that should lie here and cannot be read: damaged, as RocksDB checks what it reads. */
+export async function unreadableBlocks(
+	core: Hypercore,
+	reference: BodyRef,
+): Promise<readonly number[]> {
+	const { start, end } = blocks(reference);
+	const unreadable: number[] = [];
+	for (let at = start; at < end; at++) {
+		const block = await core.get(at, { wait: false }).catch(() => null);
+		if (block === null) unreadable.push(at);
+	}
+	return unreadable;
+}
+
 /** The bytes of a body that lies here, in chunks of at most a block. Rejects with BodyUnavailable where one is gone. */
 export async function* readRange(
 	core: Hypercore,
