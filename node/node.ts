@@ -1,0 +1,457 @@
+/**
+ * A node, put together: everything that a running node is made of is built here, in order, and stopped in reverse. Only
+ * this file (and tests) chooses real parts. Nothing here decides how mail, IMAP or replication work.
+ */
+import { join as joinPath } from "node:path";
+import type { Replica } from "../sync/api.ts";
+import {
+	type DriveBodies,
+	DriveShort,
+	openBodies,
+} from "../sync/bodies/bodies.ts";
+import { OperatorFault } from "../sync/faults.ts";
+import { askToJoin } from "../sync/membership/admission.ts";
+import {
+	driveBlocks,
+	driveName,
+	foundingIdentity,
+	type Identity,
+	loadIdentity,
+	newOrigin,
+	saveIdentity,
+} from "../sync/membership/identity.ts";
+import { openNetwork } from "../sync/network/network.ts";
+import type { Clock } from "../sync/ports/clock.ts";
+import type { Log } from "../sync/ports/log.ts";
+import type { Random } from "../sync/ports/random.ts";
+import type { Store } from "../sync/ports/store.ts";
+import { openStore } from "../sync/real/store.ts";
+import { type ClusterReplica, openReplica } from "../sync/replica.ts";
+import { createAuthenticator } from "./accounts/login.ts";
+import { hashPassword } from "./accounts/password.ts";
+import type { HostPort, NodeConfig } from "./config.ts";
+import { startControl } from "./control.ts";
+import { startHttp } from "./http/server.ts";
+import { startImapServer } from "./imap/server.ts";
+import { createIntake } from "./intake.ts";
+import { createStructureCache } from "./mime/cache.ts";
+import type { RunningNode } from "./running.ts";
+import { startSmtpServer } from "./smtp/server.ts";
+import {
+	type ListenerName,
+	listenerText,
+	type NodeState,
+	type StatusJson,
+} from "./status.ts";
+import { openTls } from "./tls/tls.ts";
+import { version } from "./version.ts";
+
+export interface NodeParts {
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly log: Log;
+}
+
+/** What listeners and connections may still take when the node is told to stop. */
+const GRACE_MILLISECONDS = 3_000;
+
+/**
+ * Starts a node: founds a cluster on an empty folder, joins one with `how.join` (a link of `pmnode invite`), or goes on
+ * with what the folder holds. Resolves when it serves. Rejects with OperatorFault when it cannot, leaving nothing open.
+ */
+export async function startNode(
+	config: NodeConfig,
+	how: { readonly join?: string },
+	parts: NodeParts,
+): Promise<RunningNode> {
+	const closing = new Closing(parts.log);
+	try {
+		return await new Starting(config, how, parts, closing).run();
+	} catch (error) {
+		await closing.close();
+		throw error;
+	}
+}
+
+/** What has been started, to be stopped in reverse. */
+class Closing {
+	readonly #steps: (() => Promise<void> | void)[] = [];
+	readonly #log: Log;
+	#closed: Promise<void> | undefined;
+
+	constructor(log: Log) {
+		this.#log = log;
+	}
+	add(step: () => Promise<void> | void): void {
+		this.#steps.push(step);
+	}
+	close(): Promise<void> {
+		this.#closed ??= this.#run();
+		return this.#closed;
+	}
+	async #run(): Promise<void> {
+		for (const step of this.#steps.reverse())
+			try {
+				await step();
+			} catch (error) {
+				this.#log.error("a part of the node did not stop in order", { error });
+			}
+	}
+}
+
+type Network = Awaited<ReturnType<typeof openNetwork>>;
+
+class Starting {
+	readonly #config: NodeConfig;
+	readonly #how: { readonly join?: string };
+	readonly #parts: NodeParts;
+	readonly #closing: Closing;
+	readonly #listeners = new Map<ListenerName, string>();
+	readonly #startedMilliseconds: number;
+	#state: NodeState = "starting";
+
+	constructor(
+		config: NodeConfig,
+		how: { readonly join?: string },
+		parts: NodeParts,
+		closing: Closing,
+	) {
+		this.#config = config;
+		this.#how = how;
+		this.#parts = parts;
+		this.#closing = closing;
+		this.#startedMilliseconds = parts.clock.monotonic();
+	}
+
+	async run(): Promise<RunningNode> {
+		const { clock, random, log } = this.#parts;
+		const { dataDirectory } = this.#config;
+		const store = openStore(joinPath(dataDirectory, "state.db"));
+		this.#closing.add(() => store.close());
+		const network = await openNetwork({
+			identity: { file: joinPath(dataDirectory, "identity.key") },
+			listen: this.#config.p2p,
+			announce: this.#config.announce,
+			clock,
+			log: log.child({ part: "network" }),
+			random,
+		});
+		this.#closing.add(() => network.stop());
+		const { identity, bodies } = await this.#identify(store, network);
+		this.#listeners.set("p2p", listenAddress(network, this.#config.p2p));
+		const replica = openReplica({
+			identity,
+			self: this.#self(network),
+			copies: this.#config.copies,
+			whenAlone: this.#config.whenAlone,
+			store,
+			network,
+			bodies,
+			clock,
+			random,
+			diary: log.child({ part: "replica" }),
+		});
+		this.#closing.add(() => replica.stop());
+		const node = this.#running(replica);
+		await this.#serveOperators(node);
+		await this.#join(replica);
+		await this.#serveUsers(replica);
+		this.#state = "ready";
+		return node;
+	}
+
+	#self(network: Network) {
+		const { name, hostname, site, publicIps } = this.#config;
+		return {
+			name,
+			hostname,
+			site,
+			publicIps,
+			multiaddrs: network.addresses(),
+		};
+	}
+
+	// ------------------------------------------------------------------ identity and bodies
+
+	async #identify(
+		store: Store,
+		network: Network,
+	): Promise<{ identity: Identity; bodies: DriveBodies }> {
+		const { random } = this.#parts;
+		const known = loadIdentity(store);
+		if (known !== undefined) return this.#openKnown(store, network, known);
+		if (this.#how.join === undefined) {
+			const identity = saveIdentity(store, foundingIdentity(random));
+			const bodies = await this.#openBodies(network, driveName(identity), 0);
+			return { identity, bodies };
+		}
+		return this.#askToJoin(store, network, this.#how.join);
+	}
+
+	async #openKnown(
+		store: Store,
+		network: Network,
+		known: Identity,
+	): Promise<{ identity: Identity; bodies: DriveBodies }> {
+		try {
+			const bodies = await this.#openBodies(
+				network,
+				driveName(known),
+				driveBlocks(store),
+			);
+			return { identity: known, bodies };
+		} catch (error) {
+			if (!(error instanceof DriveShort)) throw error;
+			// It lost its tail: never append to it again, or it would fork. What is missing is fetched from peers.
+			this.#parts.log.warn(
+				"the body store lost its tail; a new one is begun, and bodies are fetched from peers",
+				{ error: error.message },
+			);
+			const identity = saveIdentity(store, {
+				...known,
+				drives: known.drives + 1,
+			});
+			store.commit([["meta/driveBlocks", "0"]]);
+			const bodies = await this.#openBodies(network, driveName(identity), 0);
+			return { identity, bodies };
+		}
+	}
+
+	async #askToJoin(
+		store: Store,
+		network: Network,
+		link: string,
+	): Promise<{ identity: Identity; bodies: DriveBodies }> {
+		const { random, clock } = this.#parts;
+		const origin = newOrigin(random);
+		const applied = { cluster: "", origin, drives: 1, founding: false };
+		const bodies = await this.#openBodies(network, driveName(applied), 0);
+		const { cluster, admitter } = await askToJoin(network, clock, link, {
+			...this.#self(network),
+			node: network.self,
+			origin,
+			drive: bodies.drive,
+		});
+		const identity = saveIdentity(store, {
+			...applied,
+			cluster,
+			joining: admitter,
+		});
+		return { identity, bodies };
+	}
+
+	async #openBodies(
+		network: Network,
+		name: string,
+		lengthBlocksAtLeast: number,
+	): Promise<DriveBodies> {
+		const { clock, log } = this.#parts;
+		const bodies = await openBodies({
+			directory: joinPath(this.#config.dataDirectory, "bodies"),
+			drive: { name, lengthBlocksAtLeast },
+			streams: network,
+			clock,
+			log: log.child({ part: "bodies" }),
+		});
+		this.#closing.add(() => bodies.close());
+		return bodies;
+	}
+
+	async #join(replica: ClusterReplica): Promise<void> {
+		if (replica.isJoining) {
+			this.#state = "joining";
+			this.#parts.log.info("joining: waiting for the documents of the cluster");
+		}
+		await replica.joined();
+	}
+
+	// ------------------------------------------------------------------ servers
+
+	async #serveOperators(node: RunningNode): Promise<void> {
+		const { clock, random, log } = this.#parts;
+		const { http, dataDirectory } = this.#config;
+		const control = await startControl({
+			dataDirectory,
+			node,
+			clock,
+			log,
+			hashPassword: (password) => hashPassword(password, random),
+		});
+		this.#closing.add(() => control.stop());
+		if (http === undefined) return;
+		const server = await listening("--http", http, () =>
+			startHttp({ listen: http, node, log: log.child({ part: "http" }) }),
+		);
+		this.#listeners.set("http", listenerText(server.at));
+		this.#closing.add(() => server.stop());
+	}
+
+	async #serveUsers(replica: Replica): Promise<void> {
+		const { clock, random, log } = this.#parts;
+		const { dataDirectory, hostname, allowPlaintextAuth } = this.#config;
+		const { bodies, directory } = replica;
+		const tls = await openTls({
+			dataDirectory,
+			hostname,
+			files: this.#config.tls,
+			clock,
+			log: log.child({ part: "tls" }),
+		});
+		this.#closing.add(() => tls.close());
+		const structures = createStructureCache({
+			file: joinPath(dataDirectory, "cache.db"),
+			bodies,
+			log: log.child({ part: "cache" }),
+			clock,
+		});
+		this.#closing.add(() => structures.close());
+		const authenticator = createAuthenticator({
+			directory,
+			account: (id) => replica.account(id),
+			clock,
+			random,
+			log: log.child({ part: "login" }),
+		});
+		const intake = createIntake({
+			replica,
+			hostname,
+			clock,
+			log: log.child({ part: "intake" }),
+			prime: (hash, bytes) => structures.prime(hash, bytes),
+		});
+		const shared = { hostname, tls, authenticator, clock, allowPlaintextAuth };
+		await this.#serve("smtp", (listen) =>
+			startSmtpServer({
+				...shared,
+				kind: "mx",
+				listen,
+				intake,
+				directory,
+				log: log.child({ part: "smtp" }),
+			}),
+		);
+		for (const kind of ["submission", "submissions"] as const)
+			await this.#serve(kind, (listen) =>
+				startSmtpServer({
+					...shared,
+					kind,
+					listen,
+					intake,
+					directory,
+					log: log.child({ part: kind }),
+				}),
+			);
+		for (const kind of ["imap", "imaps"] as const)
+			await this.#serve(kind, (listen) =>
+				startImapServer({
+					...shared,
+					listen,
+					implicitTls: kind === "imaps",
+					bodies,
+					structures,
+					log: log.child({ part: kind }),
+				}),
+			);
+	}
+
+	async #serve(
+		name: "smtp" | "submission" | "submissions" | "imap" | "imaps",
+		start: (listen: HostPort) => Promise<{
+			address(): HostPort;
+			stop(graceMilliseconds: number): Promise<void>;
+		}>,
+	): Promise<void> {
+		const listen = this.#config[name];
+		if (listen === undefined) return;
+		const server = await listening(`--${name}`, listen, () => start(listen));
+		this.#listeners.set(name, listenerText(server.address()));
+		this.#closing.add(() => server.stop(GRACE_MILLISECONDS));
+	}
+
+	// ------------------------------------------------------------------ the running node
+
+	#running(replica: ClusterReplica): RunningNode {
+		return {
+			replica,
+			status: () => this.#status(replica),
+			onStatus: (run) => replica.onReport(run),
+			stop: () => {
+				this.#state = "stopping";
+				return this.#closing.close();
+			},
+		};
+	}
+
+	#status(replica: ClusterReplica): StatusJson {
+		const report = replica.report();
+		const { clock } = this.#parts;
+		const off = (name: ListenerName): string =>
+			this.#listeners.get(name) ?? "off";
+		return {
+			node: {
+				name: this.#config.name,
+				id: report.node,
+				state: this.#state,
+				version: version(),
+				pid: process.pid,
+				uptimeSeconds: Math.floor(
+					(clock.monotonic() - this.#startedMilliseconds) / 1000,
+				),
+			},
+			cluster: {
+				id: report.cluster,
+				members: report.members,
+				up: report.up,
+				converged: report.converged,
+			},
+			listeners: {
+				smtp: off("smtp"),
+				submission: off("submission"),
+				submissions: off("submissions"),
+				imap: off("imap"),
+				imaps: off("imaps"),
+				http: off("http"),
+				dns: "off",
+				p2p: off("p2p"),
+			},
+			peers: report.peers,
+			mail: {
+				accounts: report.accounts,
+				messages: report.messages,
+				bodiesWithTooFewCopies: report.bodiesWithTooFewCopies,
+				queue: 0,
+			},
+		};
+	}
+}
+
+/** `/ip4/127.0.0.1/tcp/2401` → `127.0.0.1:2401`; with port 0 only the network knows which port it took. */
+function listenAddress(network: Network, asked: HostPort): string {
+	if (asked.port !== 0) return listenerText(asked);
+	const port = Number(
+		network.addresses()[0]?.match(/\/tcp\/(\d+)/)?.[1] ?? asked.port,
+	);
+	return listenerText({ host: asked.host, port });
+}
+
+/** Starts a listener; a port that cannot be had is named with its option. */
+async function listening<T>(
+	option: string,
+	listen: HostPort,
+	start: () => Promise<T>,
+): Promise<T> {
+	try {
+		return await start();
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === undefined) throw error;
+		const reasons: Record<string, string> = {
+			EADDRINUSE: "is in use by another program",
+			EACCES: "may not be taken by this user",
+			EADDRNOTAVAIL: "is not an address of this machine",
+		};
+		throw new OperatorFault(
+			`${listenerText(listen)} ${reasons[code] ?? `cannot be listened on (${code})`}; choose another with ${option}`,
+		);
+	}
+}
