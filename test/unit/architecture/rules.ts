@@ -66,6 +66,8 @@ const protocols = [
 const pure = ["sync/documents", "sync/mailbox"];
 /** Real implementations of ports. */
 const realAdapters = ["sync/real", "sync/network", "sync/bodies"];
+/** Caches that may be deleted at any time (cache.db). */
+const caches = ["node/mime/cache-file.ts"];
 /** Where real and simulated are chosen between. */
 const composition = ["node/node.ts", "node/clock.ts", "cli"];
 
@@ -86,7 +88,7 @@ const sockets = (path: string) =>
 const disk = (path: string) =>
 	!under(path, "sync") && !under(path, ...protocols)
 		? true
-		: under(path, ...realAdapters);
+		: under(path, ...realAdapters, ...caches);
 
 const socketModules =
 	/^(node:)?(net|tls|dgram|http|https|http2|dns|dns\/promises)$/;
