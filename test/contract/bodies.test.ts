@@ -324,6 +324,23 @@ describe.each([
 		expect(same(await a.read(good), pattern(100_000))).toBe(true);
 	});
 
+	it("keeps a body that a wrong reference reaches into", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const good = await world.run(put(a, pattern(100_000)));
+		await world.run(put(a, pattern(30_000)));
+		await world.run(b.fetch(good));
+		const sizeBytes = 3 * 65_536;
+		const reaching = {
+			...good,
+			sizeBytes,
+			blob: [0, 0, 3, sizeBytes],
+		} as const;
+		await expect(world.run(b.fetch(reaching))).rejects.toThrow(BodyUnavailable);
+		world.cut();
+		expect(same(await b.read(good), pattern(100_000))).toBe(true);
+	});
+
 	it("refuses references that cannot be right", async () => {
 		const [a] = await pair();
 		const good = await world.run(put(a, pattern(100)));

@@ -8,6 +8,7 @@ import {
 	readdirSync,
 	readlinkSync,
 	rmSync,
+	statSync,
 	truncateSync,
 	unlinkSync,
 	writeFileSync,
@@ -31,10 +32,13 @@ import { TestStreams, temporaryFolder, testLog } from "./pair.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 const opened: DriveBodies[] = [];
+/** Syncs that a failed test may have left waiting. */
+const held: (() => void)[] = [];
 beforeEach(() => {
 	folder = temporaryFolder();
 });
 afterEach(async () => {
+	for (const letGo of held.splice(0)) letGo();
 	for (const bodies of opened.splice(0)) await bodies.close();
 	vi.restoreAllMocks();
 	folder.remove();
@@ -73,6 +77,11 @@ const commit = (bodies: DriveBodies, bytes: Uint8Array): Promise<BodyRef> => {
 function heldSync() {
 	const waiting: (() => void)[] = [];
 	const state = { calls: 0, held: false };
+	const letGo = () => {
+		state.held = false;
+		for (const go of waiting.splice(0)) go();
+	};
+	held.push(letGo);
 	return {
 		state,
 		wrap:
@@ -85,10 +94,7 @@ function heldSync() {
 		async called(times: number): Promise<void> {
 			while (state.calls < times) await turn();
 		},
-		letGo() {
-			state.held = false;
-			for (const go of waiting.splice(0)) go();
-		},
+		letGo,
 	};
 }
 
@@ -182,25 +188,25 @@ describe("commit", () => {
 	});
 });
 
-describe("a power cut", () => {
-	/** How much of each log was on the disk after the syncs that really happened. */
-	async function watchSyncs(): Promise<Map<string, number>> {
-		const synced = new Map<string, number>();
-		const some = await open(folder.path, "r");
-		const prototype = Object.getPrototypeOf(some) as FileHandle;
-		await some.close();
-		const real = prototype.datasync;
-		vi.spyOn(prototype, "datasync").mockImplementation(async function (
-			this: FileHandle,
-		) {
-			const path = readlinkSync(`/proc/self/fd/${this.fd}`);
-			const { size } = fstatSync(this.fd);
-			await real.call(this);
-			synced.set(basename(path), size);
-		});
-		return synced;
-	}
+/** How much of each log was on the disk after the syncs that really happened. */
+async function watchSyncs(): Promise<Map<string, number>> {
+	const synced = new Map<string, number>();
+	const some = await open(folder.path, "r");
+	const prototype = Object.getPrototypeOf(some) as FileHandle;
+	await some.close();
+	const real = prototype.datasync;
+	vi.spyOn(prototype, "datasync").mockImplementation(async function (
+		this: FileHandle,
+	) {
+		const path = readlinkSync(`/proc/self/fd/${this.fd}`);
+		const { size } = fstatSync(this.fd);
+		await real.call(this);
+		synced.set(basename(path), size);
+	});
+	return synced;
+}
 
+describe("a power cut", () => {
 	/** The folder as it would be found: logs without what was not synced. */
 	function cut(from: string, to: string, synced: Map<string, number>): void {
 		cpSync(from, to, { recursive: true });
@@ -225,6 +231,23 @@ describe("a power cut", () => {
 		const again = await store({ directory: torn, lengthBlocksAtLeast: mark });
 		for (const reference of references)
 			expect(await again.has(reference)).toBe(true);
+	});
+});
+
+describe("opening", () => {
+	it("makes durable what a killed process wrote, before members see it", async () => {
+		const bodies = await store();
+		await commit(bodies, Buffer.from("body"));
+		// As a killed process leaves it: no clean end.
+		const left = join(folder.path, "left");
+		cpSync(join(folder.path, "store"), left, { recursive: true });
+		const synced = await watchSyncs();
+		await store({ directory: left, lengthBlocksAtLeast: 1 });
+		const database = join(left, "drives", "db");
+		const logs = readdirSync(database).filter((name) => name.endsWith(".log"));
+		expect(logs.length).toBeGreaterThan(0);
+		for (const name of logs)
+			expect(synced.get(name)).toBe(statSync(join(database, name)).size);
 	});
 });
 
