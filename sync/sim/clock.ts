@@ -31,9 +31,31 @@ const EPOCH_MILLISECONDS = Date.UTC(2026, 0, 1);
 /** More timers than this at one instant means that one sets itself again with no delay. */
 const TIMERS_PER_INSTANT_MAX = 100_000;
 
-/** One turn of the event loop: runs all promise callbacks that are ready, and what they make ready. */
-export const turn = (): Promise<void> =>
-	new Promise((resolve) => setImmediate(resolve));
+/**
+ * Lets all promise callbacks run that are ready and what they make ready, and what they put off to the end of the turn.
+ */
+export async function turn(): Promise<void> {
+	for (let i = 0; i < 2; i++)
+		await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A clock whose timers never run again after `kill()`: that of a process which can be killed. */
+export function mortal(clock: Clock): { clock: Clock; kill(): void } {
+	let alive = true;
+	return {
+		clock: {
+			now: () => clock.now(),
+			monotonic: () => clock.monotonic(),
+			after: (delayMilliseconds, run) =>
+				clock.after(delayMilliseconds, () => {
+					if (alive) run();
+				}),
+		},
+		kill: () => {
+			alive = false;
+		},
+	};
+}
 
 export class SimClock implements Clock {
 	#time: Milliseconds = 0;
