@@ -1,0 +1,278 @@
+/** The structure cache on real SQLite files and bodies in memory. */
+import { createHash } from "node:crypto";
+import {
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+	createStructureCache,
+	type StructureCache,
+} from "../../../node/mime/cache.ts";
+import {
+	bodyStructureImap,
+	envelopeImap,
+	parseMessage,
+} from "../../../node/mime/index.ts";
+import { ByteLru } from "../../../node/mime/lru.ts";
+import { type BodyHash, bodyHash } from "../../../sync/ids.ts";
+import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
+import {
+	type Bodies,
+	type BodyRef,
+	BodyUnavailable,
+} from "../../../sync/ports/bodies.ts";
+import type { Log } from "../../../sync/ports/log.ts";
+import { SimClock } from "../../../sync/sim/clock.ts";
+import { corpus, corpusNames, message } from "./corpus.ts";
+
+/** Bodies in memory that count how they are asked. */
+class FakeBodies {
+	readonly held = new Map<string, Buffer>();
+	reads: string[] = [];
+	active = 0;
+	activeMost = 0;
+
+	add(bytes: Buffer): { body: BodyRef } {
+		const hash = bodyHash(createHash("sha256").update(bytes).digest("hex"));
+		this.held.set(hash, bytes);
+		return {
+			body: { hash, sizeBytes: bytes.length, drive: "", blob: [0, 0, 0, 0] },
+		};
+	}
+
+	async read(ref: BodyRef, start = 0, end?: number): Promise<Uint8Array> {
+		this.reads.push(end === undefined ? "whole" : `${start}-${end}`);
+		this.activeMost = Math.max(this.activeMost, ++this.active);
+		await new Promise((resolve) => setImmediate(resolve));
+		this.active--;
+		const bytes = this.held.get(ref.hash);
+		if (bytes === undefined) throw new BodyUnavailable("gone");
+		return bytes.subarray(start, end);
+	}
+
+	async *stream(ref: BodyRef): AsyncIterable<Uint8Array> {
+		this.reads.push("stream");
+		const bytes = this.held.get(ref.hash) ?? Buffer.alloc(0);
+		for (let at = 0; at < bytes.length; at += 1000)
+			yield bytes.subarray(at, at + 1000);
+	}
+}
+
+let folder: string;
+let bodies: FakeBodies;
+let warnings: string[];
+let clock: SimClock;
+const open: StructureCache[] = [];
+
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "pmnode-cache-"));
+	bodies = new FakeBodies();
+	warnings = [];
+	clock = new SimClock();
+});
+afterEach(() => {
+	for (const cache of open.splice(0)) cache.close();
+	rmSync(folder, { recursive: true, force: true });
+});
+
+const file = (): string => join(folder, "cache.db");
+function cache(): StructureCache {
+	const log: Log = {
+		debug() {},
+		info() {},
+		warn: (text) => warnings.push(text),
+		error() {},
+		child: () => log,
+	};
+	const made = createStructureCache({
+		file: file(),
+		bodies: bodies as unknown as Bodies,
+		log,
+		clock,
+	});
+	open.push(made);
+	return made;
+}
+/** As after a restart. */
+function reopened(): StructureCache {
+	open.pop()?.close();
+	bodies.reads = [];
+	return cache();
+}
+
+test("what is kept is what parsing gives, over a restart, without reading bodies", async () => {
+	const messages = corpusNames.map((name) => bodies.add(corpus(name)));
+	await cache().entriesOf(messages);
+	const entries = await reopened().entriesOf(messages);
+	expect(bodies.reads).toEqual([]);
+	expect(entries.size).toBe(messages.length);
+	for (const { body } of messages) {
+		const parsed = parseMessage(bodies.held.get(body.hash) as Buffer);
+		const entry = entries.get(body.hash);
+		expect(entry?.parsed).toEqual(parsed);
+		expect(entry?.envelopeImap).toBe(envelopeImap(parsed));
+		expect(entry?.bodyStructureImap).toBe(bodyStructureImap(parsed, true));
+		expect(entry?.bodyImap).toBe(bodyStructureImap(parsed, false));
+		expect(entry?.headerBytes).toBe(parsed.structure.bodyStart);
+	}
+});
+
+test("what is primed is never read, headers included", async () => {
+	const one = bodies.add(corpus("nested-forward"));
+	const first = cache();
+	first.prime(one.body.hash, corpus("nested-forward"));
+	const header = corpus("nested-forward").subarray(
+		0,
+		(await first.entry(one)).headerBytes,
+	);
+	expect(Buffer.from(await first.header(one))).toEqual(header);
+	const second = reopened();
+	expect(Buffer.from(await second.header(one))).toEqual(header);
+	expect((await second.parsed(one)).structure.children?.length).toBe(3);
+	expect(bodies.reads).toEqual([]);
+});
+
+test("writes wait for one another, and are made after a bounded time", async () => {
+	const first = cache();
+	first.prime(bodies.add(corpus("plain")).body.hash, corpus("plain"));
+	const before = statSync(`${file()}-wal`).size;
+	await clock.advance(10_000);
+	expect(statSync(`${file()}-wal`).size).toBeGreaterThan(before);
+});
+
+test("a large body is streamed; a large header is read from the body", async () => {
+	const long = message(
+		`${`X-Fill: ${"x".repeat(500)}\n`.repeat(100)}Subject: long\n\n${"line\n".repeat(50_000)}`,
+	);
+	expect(long.length).toBeGreaterThan(BODY_MEMORY_BYTES_MAX);
+	const one = bodies.add(long);
+	const entry = await cache().entry(one);
+	expect(bodies.reads).toEqual(["stream"]);
+	expect(entry.parsed).toEqual(parseMessage(long));
+	const second = reopened();
+	const header = await second.header(one);
+	expect(Buffer.from(header)).toEqual(long.subarray(0, entry.headerBytes));
+	expect(bodies.reads).toEqual([`0-${entry.headerBytes}`]);
+});
+
+test("a body is read once for all who ask, and few at a time", async () => {
+	const one = bodies.add(corpus("plain"));
+	const made = cache();
+	await Promise.all([made.entry(one), made.entry(one), made.header(one)]);
+	expect(bodies.reads).toEqual(["whole"]);
+	const many = Array.from({ length: 100 }, (_, i) =>
+		bodies.add(message(`Subject: ${i}\n\n`)),
+	);
+	await Promise.all(many.map((each) => made.entry(each)));
+	expect(bodies.activeMost).toBeLessThanOrEqual(8);
+	expect(bodies.reads.length).toBe(101);
+});
+
+test("a body that cannot be had is left out of many, and rejects alone", async () => {
+	const one = bodies.add(corpus("plain"));
+	const lost = bodies.add(corpus("empty"));
+	bodies.held.delete(lost.body.hash);
+	const made = cache();
+	expect([...(await made.entriesOf([lost, one])).keys()]).toEqual([
+		one.body.hash,
+	]);
+	expect([...(await made.headersOf([lost, one])).keys()]).toEqual([
+		one.body.hash,
+	]);
+	await expect(made.entry(lost)).rejects.toBeInstanceOf(BodyUnavailable);
+	await expect(made.header(lost)).rejects.toBeInstanceOf(BodyUnavailable);
+});
+
+/** Fills the file with messages and closes it. */
+async function filled(): Promise<{ body: BodyRef }[]> {
+	const messages = Array.from({ length: 200 }, (_, i) =>
+		bodies.add(
+			message(`Subject: subject number ${i}\nFrom: a${i}@example.org\n\n`),
+		),
+	);
+	await cache().entriesOf(messages);
+	open.pop()?.close();
+	return messages;
+}
+async function expectAllRight(messages: { body: BodyRef }[]): Promise<void> {
+	const made = cache();
+	const entries = await made.entriesOf(messages);
+	const headers = await made.headersOf(messages);
+	for (const { body } of messages) {
+		const bytes = bodies.held.get(body.hash) as Buffer;
+		expect(entries.get(body.hash)?.envelopeImap).toBe(
+			envelopeImap(parseMessage(bytes)),
+		);
+		expect(Buffer.from(headers.get(body.hash) as Uint8Array)).toEqual(bytes);
+	}
+}
+
+test("a file that is no database is made anew, with a warning", async () => {
+	writeFileSync(
+		file(),
+		"this is no database, but it is long enough".repeat(50),
+	);
+	const one = bodies.add(corpus("plain"));
+	await cache().entry(one);
+	expect(warnings).toHaveLength(1);
+	expect(warnings[0]).toMatch(/cache\.db is damaged and is made anew/);
+	await reopened().entry(one);
+	expect(bodies.reads).toEqual([]);
+});
+
+test("a file with zeroed pages gives right answers, and is made anew", async () => {
+	const messages = await filled();
+	const bytes = readFileSync(file());
+	bytes.fill(0, 4096);
+	writeFileSync(file(), bytes);
+	await expectAllRight(messages);
+	expect(warnings[0]).toMatch(/is damaged/);
+});
+
+test("changed bits in a row are noticed", async () => {
+	const messages = await filled();
+	const text = readFileSync(file(), "latin1");
+	const damaged = text.replaceAll("subject number 7", "subject numbar 7");
+	expect(damaged).not.toBe(text);
+	writeFileSync(file(), damaged, "latin1");
+	await expectAllRight(messages);
+});
+
+test("a file that cannot be made costs nothing but speed", async () => {
+	rmSync(folder, { recursive: true });
+	const one = bodies.add(corpus("plain"));
+	const made = cache();
+	expect((await made.entry(one)).headerBytes).toBeGreaterThan(0);
+	expect((await made.header(one)).length).toBeGreaterThan(0);
+	await clock.advance(10_000);
+	expect(warnings).toHaveLength(1);
+});
+
+test("a cache that is closed still answers", async () => {
+	const one = bodies.add(corpus("plain"));
+	const made = cache();
+	made.close();
+	expect((await made.entry(one)).envelopeImap).toContain("Lunch");
+	made.prime("0".repeat(64) as BodyHash, corpus("empty"));
+});
+
+test("memory is bounded in bytes; what was used last stays", () => {
+	const lru = new ByteLru<number>(100);
+	for (let i = 0; i < 10; i++) lru.set(`${i}`, i, 25);
+	expect(lru.bytes).toBe(100);
+	expect(lru.get("5")).toBeUndefined();
+	expect(lru.get("6")).toBe(6);
+	lru.set("10", 10, 25);
+	expect(lru.get("6")).toBe(6);
+	expect(lru.get("7")).toBeUndefined();
+	lru.set("huge", 0, 101);
+	expect(lru.get("huge")).toBeUndefined();
+	lru.set("6", 60, 10);
+	expect(lru.bytes).toBe(85);
+});
