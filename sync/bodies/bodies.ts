@@ -147,8 +147,11 @@ export class DriveBodies implements Bodies {
 			gate: this.#gate,
 			sync: this.#sync,
 			onDurable: (reference) => this.#known.add(reference),
-			onBroken: (error) =>
-				options.log.error("the body store takes no more writes", { error }),
+			onBroken: (error) => {
+				options.log.error("the body store takes no more writes", { error });
+				// The gate stays shut, so these would hang.
+				this.#replication.close();
+			},
 		});
 		this.#fetches = new FetchQueue(options.clock, (reference, signal) =>
 			this.#download(reference, signal),
@@ -251,6 +254,8 @@ export class DriveBodies implements Bodies {
 		await this.#drives.close();
 		await this.#parts.own.close();
 		await this.#parts.store.close();
+		// A fetch may just be syncing what it brought.
+		await this.#sync.durable().catch(() => {});
 		await this.#parts.logs.close();
 	}
 

@@ -67,21 +67,23 @@ export class Drives {
 
 	/** Goes on after writes failed: hypercore asks nothing more of a peer whose data it could not take. */
 	async resume(): Promise<void> {
-		const open = await Promise.allSettled([
-			this.#own.ready().then(() => this.#own),
-			...this.#open.values(),
-		]);
-		for (const core of open)
-			if (core.status === "fulfilled")
-				for (const peer of core.value.peers) peer.paused = false;
+		for (const core of [this.#own, ...(await this.#cores())])
+			for (const peer of core.peers) peer.paused = false;
 	}
 
 	async close(): Promise<void> {
 		this.#closed = true;
-		const open = [...this.#open.values()];
+		const cores = await this.#cores();
 		this.#open.clear();
-		for (const core of await Promise.allSettled(open))
-			if (core.status === "fulfilled") await core.value.close();
+		for (const core of cores) await core.close();
+	}
+
+	/** Those that opened. */
+	async #cores(): Promise<Hypercore[]> {
+		const opened = await Promise.allSettled(this.#open.values());
+		return opened.flatMap((core) =>
+			core.status === "fulfilled" ? [core.value] : [],
+		);
 	}
 
 	async #openCore(drive: string): Promise<Hypercore> {

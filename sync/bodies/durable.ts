@@ -30,6 +30,7 @@ async function syncDirectory(path: string): Promise<void> {
 export class WriteAheadLogs {
 	readonly #directory: string;
 	readonly #logs = new Map<string, LogFile>();
+	#closed = false;
 
 	/** `directory` is RocksDB's own, where the `*.log` files are. */
 	constructor(directory: string) {
@@ -50,6 +51,7 @@ export class WriteAheadLogs {
 	 * older ones are looked at too; one that is gone has been moved into tables, which RocksDB synced before.
 	 */
 	async sync(): Promise<void> {
+		if (this.#closed) throw new Error("the body store is closed");
 		const names = (await readdir(this.#directory)).filter((name) =>
 			name.endsWith(".log"),
 		);
@@ -69,6 +71,7 @@ export class WriteAheadLogs {
 	}
 
 	async close(): Promise<void> {
+		this.#closed = true;
 		await this.#forgetAllBut(new Set());
 	}
 

@@ -133,15 +133,14 @@ export class DriveWriter implements BodyWriter {
 				content,
 			});
 		} finally {
-			await this.#release();
+			this.#release();
 		}
 	}
 
 	abort(): void {
 		if (!this.#open) return;
 		this.#open = false;
-		// What cannot be removed now is removed at the next start.
-		this.#release().catch(() => {});
+		this.#release();
 	}
 
 	#fits(bytes: number): boolean {
@@ -169,9 +168,10 @@ export class DriveWriter implements BodyWriter {
 		this.#memoryBytes = 0;
 	}
 
-	async #release(): Promise<void> {
+	#release(): void {
 		this.#giveMemory();
 		this.#chunks = [];
-		await this.#spool?.remove();
+		// What cannot be removed now is removed at the next start.
+		this.#spool?.remove().catch(() => {});
 	}
 }

@@ -28,7 +28,12 @@ import type { BodyRef } from "../../../sync/ports/bodies.ts";
 import { StoreFailed } from "../../../sync/ports/store.ts";
 import { realClock } from "../../../sync/real/clock.ts";
 import { turn } from "../../../sync/sim/clock.ts";
-import { TestStreams, temporaryFolder, testLog } from "./pair.ts";
+import {
+	connectStreams,
+	TestStreams,
+	temporaryFolder,
+	testLog,
+} from "./pair.ts";
 
 let folder: ReturnType<typeof temporaryFolder>;
 const opened: DriveBodies[] = [];
@@ -188,7 +193,7 @@ describe("commit", () => {
 	});
 });
 
-/** How much of each log was on the disk after the syncs that really happened. */
+/** How much of each log, by path, was on the disk after the syncs that really happened. */
 async function watchSyncs(): Promise<Map<string, number>> {
 	const synced = new Map<string, number>();
 	const some = await open(folder.path, "r");
@@ -201,7 +206,7 @@ async function watchSyncs(): Promise<Map<string, number>> {
 		const path = readlinkSync(`/proc/self/fd/${this.fd}`);
 		const { size } = fstatSync(this.fd);
 		await real.call(this);
-		synced.set(basename(path), size);
+		synced.set(path, size);
 	});
 	return synced;
 }
@@ -213,7 +218,7 @@ describe("a power cut", () => {
 		const database = join(to, "drives", "db");
 		for (const name of readdirSync(database)) {
 			if (!name.endsWith(".log")) continue;
-			const size = synced.get(name);
+			const size = synced.get(join(from, "drives", "db", name));
 			if (size === undefined) unlinkSync(join(database, name));
 			else truncateSync(join(database, name), size);
 		}
@@ -232,6 +237,31 @@ describe("a power cut", () => {
 		for (const reference of references)
 			expect(await again.has(reference)).toBe(true);
 	});
+
+	it("takes nothing that was fetched", async () => {
+		const synced = await watchSyncs();
+		const from = {
+			node: nodeId(`12D3Koo${"a".repeat(20)}`),
+			streams: new TestStreams(),
+		};
+		const to = {
+			node: nodeId(`12D3Koo${"b".repeat(20)}`),
+			streams: new TestStreams(),
+		};
+		const giver = await store({ streams: from.streams });
+		const directory = join(folder.path, "other");
+		const taker = await store({ directory, streams: to.streams });
+		await connectStreams(from, to);
+		const references: BodyRef[] = [];
+		for (let i = 0; i < 10; i++)
+			references.push(await commit(giver, Buffer.alloc(70_000, i)));
+		await Promise.all(references.map((reference) => taker.fetch(reference)));
+		const torn = join(folder.path, "torn");
+		cut(directory, torn, synced);
+		const again = await store({ directory: torn });
+		for (const reference of references)
+			expect(await again.has(reference)).toBe(true);
+	});
 });
 
 describe("opening", () => {
@@ -247,7 +277,9 @@ describe("opening", () => {
 		const logs = readdirSync(database).filter((name) => name.endsWith(".log"));
 		expect(logs.length).toBeGreaterThan(0);
 		for (const name of logs)
-			expect(synced.get(name)).toBe(statSync(join(database, name)).size);
+			expect(synced.get(join(database, name))).toBe(
+				statSync(join(database, name)).size,
+			);
 	});
 });
 

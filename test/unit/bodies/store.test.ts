@@ -127,7 +127,7 @@ describe("the folder", () => {
 		expect(statSync(spool).mode & 0o777).toBe(0o700);
 		expect(statSync(join(a.directory, "drives")).mode & 0o777).toBe(0o700);
 		await writer.commit();
-		expect(readdirSync(spool)).toEqual([]);
+		while (readdirSync(spool).length > 0) await turn();
 		writeFileSync(join(spool, "left"), "by a killed process");
 		await a.bodies.close();
 		a.bodies = await openIn(a);
@@ -268,7 +268,7 @@ describe("memory", () => {
 		await second.commit();
 		await first.commit();
 		expect(contents).toEqual(["file", "memory"]);
-		expect(readdirSync(join(folder.path, "spool"))).toEqual([]);
+		while (readdirSync(join(folder.path, "spool")).length > 0) await turn();
 		expect(memory.take(1_000)).toBe(true);
 	});
 

@@ -1,0 +1,403 @@
+/** One node's simulated body store and its disk; what the nodes share is in bodies.ts. */
+import { createHash } from "node:crypto";
+import { blocksOf, checkReference, clampRange } from "../bodies/reference.ts";
+import { ClientFault } from "../faults.ts";
+import { bodyHash, type Milliseconds, type NodeId } from "../ids.ts";
+import {
+	BODY_BYTES_MAX,
+	BODY_COPY_MILLISECONDS_MAX,
+	BODY_FETCH_MILLISECONDS_MAX,
+} from "../limits.ts";
+import {
+	type Bodies,
+	type BodyRef,
+	BodyUnavailable,
+	type BodyWriter,
+} from "../ports/bodies.ts";
+import type { Cancel } from "../ports/clock.ts";
+import { StoreFailed, StoreFull } from "../ports/store.ts";
+import type { SimBodiesWorld } from "./bodies.ts";
+
+export interface SimBlob {
+	readonly hash: string;
+	readonly bytes: Uint8Array;
+}
+
+/** What one node has on its disk of one drive. */
+export interface SimDrive {
+	/** By block offset. */
+	readonly blobs: Map<number, SimBlob>;
+	/** Of the owner: where the next body goes. */
+	lengthBlocks: number;
+	sizeBytes: number;
+}
+
+export interface SimDisk {
+	/** Makes drives of another disk other drives, even with the same name. */
+	readonly seed: Uint8Array;
+	readonly drives: Map<string, SimDrive>;
+	full: boolean;
+}
+
+const EMPTY: SimBlob = {
+	hash: createHash("sha256").digest("hex"),
+	bytes: new Uint8Array(),
+};
+
+/** How often a fetch looks again whether someone connected has the body. */
+const LOOK_AGAIN_MILLISECONDS = 100;
+
+/** The drive with this key on the disk, made when it is not there. */
+export function driveOf(disk: SimDisk, key: string): SimDrive {
+	let drive = disk.drives.get(key);
+	if (drive === undefined) {
+		drive = { blobs: new Map(), lengthBlocks: 0, sizeBytes: 0 };
+		disk.drives.set(key, drive);
+	}
+	return drive;
+}
+
+/** A write to disk that the next sync makes durable. */
+interface Unsynced {
+	readonly apply: () => void;
+	readonly resolve: () => void;
+	readonly reject: (error: Error) => void;
+}
+
+/** A fetch that waits for someone to have the body. */
+interface Looking {
+	readonly reference: BodyRef;
+	readonly found: (holder: SimBodies) => void;
+}
+
+export class SimBodies implements Bodies {
+	readonly drive: string;
+	readonly node: NodeId;
+	readonly #world: SimBodiesWorld;
+	readonly #disk: SimDisk;
+	readonly #timers = new Set<Cancel>();
+	readonly #looking = new Set<Looking>();
+	/** Ends what waits, at close(). */
+	readonly #endings = new Set<(error: Error) => void>();
+	/** Written after the last durable block, in order. */
+	#appendedBlocks: number;
+	#appendedBytes: number;
+	#unsynced: Unsynced[] = [];
+	#syncing: Promise<void> | undefined;
+	#state: "open" | "closed" | "dead" = "open";
+
+	/** Use SimBodiesWorld.open(). */
+	constructor(
+		world: SimBodiesWorld,
+		node: NodeId,
+		disk: SimDisk,
+		drive: string,
+	) {
+		this.#world = world;
+		this.node = node;
+		this.#disk = disk;
+		this.drive = drive;
+		const own = driveOf(disk, drive);
+		this.#appendedBlocks = own.lengthBlocks;
+		this.#appendedBytes = own.sizeBytes;
+	}
+
+	create(): BodyWriter {
+		if (this.#state !== "open")
+			throw new StoreFailed("the body store is closed");
+		return new SimWriter((bytes) => this.#append(bytes));
+	}
+
+	async has(reference: BodyRef): Promise<boolean> {
+		try {
+			checkReference(reference);
+		} catch {
+			return false;
+		}
+		return this.blob(reference) !== undefined;
+	}
+
+	fetch(reference: BodyRef): Promise<void> {
+		return this.#ensure(reference, BODY_COPY_MILLISECONDS_MAX);
+	}
+
+	async read(
+		reference: BodyRef,
+		start?: number,
+		end?: number,
+	): Promise<Uint8Array> {
+		await this.#ensure(reference, BODY_FETCH_MILLISECONDS_MAX);
+		const range = clampRange(reference, start, end);
+		const bytes = this.blob(reference)?.bytes;
+		if (bytes === undefined) throw new BodyUnavailable("the body is gone");
+		return bytes.slice(range.start, range.end);
+	}
+
+	async *stream(
+		reference: BodyRef,
+		start?: number,
+		end?: number,
+	): AsyncGenerator<Uint8Array> {
+		const { start: from, end: to } = clampRange(reference, start, end);
+		await this.#ensure(reference, BODY_FETCH_MILLISECONDS_MAX);
+		for (let at = from; at < to; at += 64 * 1024)
+			yield await this.read(reference, at, Math.min(to, at + 64 * 1024));
+	}
+
+	/** Every node serves what it has, whatever is listed. */
+	setDrives(_drives: readonly { node: NodeId; drive: string }[]): void {}
+
+	lengthBlocks(): number {
+		return driveOf(this.#disk, this.drive).lengthBlocks;
+	}
+
+	sizeBytes(): number {
+		return driveOf(this.#disk, this.drive).sizeBytes;
+	}
+
+	async close(): Promise<void> {
+		if (this.#state !== "open") return;
+		this.#state = "closed";
+		await this.#syncing;
+		for (const end of [...this.#endings])
+			end(new BodyUnavailable("the body store is closed"));
+		this.#stopTimers();
+		this.#world.closed(this.node);
+	}
+
+	/** For the world: as crash(). */
+	die(): void {
+		this.#state = "dead";
+		this.#unsynced = [];
+		this.#stopTimers();
+	}
+
+	/** For the world: what lies here durably as the reference says, with the right hash. */
+	blob(reference: BodyRef): SimBlob | undefined {
+		// No block holds an empty body: it is everywhere.
+		if (reference.hash === EMPTY.hash && reference.sizeBytes === 0)
+			return EMPTY;
+		const blob = this.#lying(reference);
+		return blob?.hash === reference.hash &&
+			blob.bytes.length === reference.sizeBytes
+			? blob
+			: undefined;
+	}
+
+	/** For the world: something arrived somewhere. */
+	look(): void {
+		for (const looking of this.#looking) {
+			const holder = this.#world.holder(this.node, looking.reference);
+			if (holder !== undefined) looking.found(holder);
+		}
+	}
+
+	#lying({ drive, blob }: BodyRef): SimBlob | undefined {
+		return this.#disk.drives.get(drive)?.blobs.get(blob[1]);
+	}
+
+	async #append(bytes: Uint8Array): Promise<BodyRef> {
+		if (this.#state !== "open") await this.#ended();
+		const hash = createHash("sha256").update(bytes).digest("hex");
+		const blockOffset = this.#appendedBlocks;
+		const byteOffset = this.#appendedBytes;
+		const blocks = blocksOf(bytes.length);
+		if (this.#disk.full) throw new StoreFull("the simulated disk is full");
+		this.#appendedBlocks += blocks;
+		this.#appendedBytes += bytes.length;
+		await this.#durable(() => {
+			const own = driveOf(this.#disk, this.drive);
+			if (blocks > 0) own.blobs.set(blockOffset, { hash, bytes });
+			own.lengthBlocks = blockOffset + blocks;
+			own.sizeBytes = byteOffset + bytes.length;
+		});
+		return {
+			hash: bodyHash(hash),
+			sizeBytes: bytes.length,
+			drive: this.drive,
+			blob: [byteOffset, blockOffset, blocks, bytes.length],
+		};
+	}
+
+	/** Resolves after a sync that started after the call; `apply` runs when it is done. */
+	#durable(apply: () => void): Promise<void> {
+		const written = new Promise<void>((resolve, reject) =>
+			this.#unsynced.push({ apply, resolve, reject }),
+		);
+		this.#syncing ??= this.#sync();
+		return written;
+	}
+
+	async #sync(): Promise<void> {
+		while (this.#unsynced.length > 0) {
+			const group = this.#unsynced;
+			this.#unsynced = [];
+			const milliseconds = this.#world.options.syncMilliseconds?.() ?? 1;
+			await new Promise<void>((resolve) => {
+				this.#after(milliseconds, resolve);
+			});
+			for (const { apply, resolve } of group) {
+				apply();
+				resolve();
+			}
+			this.#world.arrived();
+		}
+		this.#syncing = undefined;
+	}
+
+	async #ensure(
+		reference: BodyRef,
+		timeoutMilliseconds: Milliseconds,
+	): Promise<void> {
+		checkReference(reference);
+		if (this.#state !== "open") await this.#ended();
+		if (this.blob(reference) !== undefined) return;
+		if (this.#lying(reference) !== undefined)
+			throw new BodyUnavailable("the body is wrong at every member");
+		const { clock, delayMilliseconds } = this.#world.options;
+		const deadline = clock.monotonic() + timeoutMilliseconds;
+		for (;;) {
+			const holder = await this.#find(reference, deadline);
+			const bytes = holder.blob(reference)?.bytes;
+			await this.#wait(
+				(delayMilliseconds?.(this.node, holder.node) ?? 1) +
+					(delayMilliseconds?.(holder.node, this.node) ?? 1),
+			);
+			if (this.#state !== "open") await this.#ended();
+			// Cut on the way: what was asked for does not arrive, and is asked for again.
+			if (bytes !== undefined && this.#reaches(holder)) {
+				await this.#keep(reference, bytes);
+				return;
+			}
+		}
+	}
+
+	/** Rejects when closed; for the dead it never settles. */
+	#ended(): Promise<never> {
+		if (this.#state === "dead") return new Promise(() => {});
+		return Promise.reject(new BodyUnavailable("the body store is closed"));
+	}
+
+	#reaches(holder: SimBodies): boolean {
+		return (
+			holder.#state === "open" &&
+			this.#world.options.connected(this.node, holder.node)
+		);
+	}
+
+	async #keep(reference: BodyRef, bytes: Uint8Array): Promise<void> {
+		if (this.#disk.full) throw new StoreFull("the simulated disk is full");
+		await this.#durable(() => {
+			const drive = driveOf(this.#disk, reference.drive);
+			drive.blobs.set(reference.blob[1], { hash: reference.hash, bytes });
+		});
+	}
+
+	/** Someone connected who has the body; rejects with BodyUnavailable at the deadline. */
+	#find(reference: BodyRef, deadline: Milliseconds): Promise<SimBodies> {
+		const now = this.#world.holder(this.node, reference);
+		if (now !== undefined) return Promise.resolve(now);
+		return new Promise((resolve, reject) => {
+			let stop: Cancel = () => {};
+			const end = () => {
+				stop();
+				this.#looking.delete(looking);
+				this.#endings.delete(fail);
+			};
+			const fail = (error: Error) => {
+				end();
+				reject(error);
+			};
+			const looking: Looking = {
+				reference,
+				found: (holder) => {
+					end();
+					resolve(holder);
+				},
+			};
+			const lookAgain = () => {
+				const holder = this.#world.holder(this.node, reference);
+				const left = deadline - this.#world.options.clock.monotonic();
+				if (holder !== undefined) looking.found(holder);
+				else if (left <= 0)
+					fail(new BodyUnavailable("no connected member has the body"));
+				else
+					stop = this.#after(
+						Math.min(left, LOOK_AGAIN_MILLISECONDS),
+						lookAgain,
+					);
+			};
+			this.#looking.add(looking);
+			this.#endings.add(fail);
+			lookAgain();
+		});
+	}
+
+	/** Rejects when the store is closed meanwhile. */
+	#wait(milliseconds: Milliseconds): Promise<void> {
+		return new Promise((resolve, reject) => {
+			this.#endings.add(reject);
+			this.#after(milliseconds, () => {
+				this.#endings.delete(reject);
+				resolve();
+			});
+		});
+	}
+
+	/** A timer that dies with the process. */
+	#after(milliseconds: Milliseconds, run: () => void): Cancel {
+		const cancel = this.#world.options.clock.after(milliseconds, () => {
+			this.#timers.delete(cancel);
+			run();
+		});
+		this.#timers.add(cancel);
+		return () => {
+			cancel();
+			this.#timers.delete(cancel);
+		};
+	}
+
+	#stopTimers(): void {
+		for (const cancel of this.#timers) cancel();
+		this.#timers.clear();
+	}
+}
+
+class SimWriter implements BodyWriter {
+	readonly #append: (bytes: Uint8Array) => Promise<BodyRef>;
+	#chunks: Uint8Array[] = [];
+	#sizeBytes = 0;
+	#open = true;
+
+	constructor(append: (bytes: Uint8Array) => Promise<BodyRef>) {
+		this.#append = append;
+	}
+
+	get sizeBytes(): number {
+		return this.#sizeBytes;
+	}
+
+	write(chunk: Uint8Array): Promise<void> | void {
+		if (!this.#open) throw new Error("write after the end of a body");
+		if (this.#sizeBytes + chunk.length > BODY_BYTES_MAX)
+			return Promise.reject(
+				new ClientFault(
+					"TOOBIG",
+					`the message is over ${BODY_BYTES_MAX} bytes`,
+				),
+			);
+		this.#sizeBytes += chunk.length;
+		this.#chunks.push(Uint8Array.from(chunk));
+	}
+
+	async commit(): Promise<BodyRef> {
+		if (!this.#open) throw new Error("a body is committed once");
+		this.#open = false;
+		return this.#append(Buffer.concat(this.#chunks, this.#sizeBytes));
+	}
+
+	abort(): void {
+		this.#open = false;
+		this.#chunks = [];
+	}
+}
