@@ -2,12 +2,13 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { systemClock, systemRandom } from "../node/clock.ts";
 import { type NodeConfig, readConfig } from "../node/config.ts";
 import { takeDataFolder } from "../node/folder.ts";
 import { createLog } from "../node/log.ts";
 import type { RunningNode } from "../node/running.ts";
 import { OperatorFault } from "../sync/faults.ts";
+import { realClock } from "../sync/real/clock.ts";
+import { realRandom } from "../sync/real/random.ts";
 import { givenOptions } from "./options.ts";
 import { wantsColour } from "./terminal.ts";
 
@@ -27,7 +28,7 @@ export async function runInForeground(
 		level: config.logLevel,
 		format: config.logFormat,
 		stream: process.stderr,
-		clock: systemClock,
+		clock: realClock,
 		colour: wantsColour(process.stderr, process.env),
 	});
 	const crash = (error: unknown) => {
@@ -39,8 +40,8 @@ export async function runInForeground(
 		// Loaded here, since a wrong option or `pmnode status` should not wait for all of it.
 		const { startNode } = await import("../node/node.ts");
 		const node = await startNode(config, how, {
-			clock: systemClock,
-			random: systemRandom,
+			clock: realClock,
+			random: realRandom,
 			log,
 		});
 		signals.onFirst(() => void stop(node, folder.release));
@@ -107,7 +108,7 @@ function endWithParent(end: () => void): void {
 }
 
 async function stop(node: RunningNode, release: () => void): Promise<never> {
-	systemClock.after(STOP_MILLISECONDS_MAX, () => {
+	realClock.after(STOP_MILLISECONDS_MAX, () => {
 		process.stderr.write(
 			"pmnode: did not end in order within 10 s; ended at once, nothing acknowledged is lost\n",
 		);

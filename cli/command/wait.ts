@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { systemClock } from "../../node/clock.ts";
 import { ask, NoNodeRunning } from "../../node/control/client.ts";
 import { folderUser } from "../../node/folder.ts";
 import { OperatorFault } from "../../sync/faults.ts";
 import type { Clock } from "../../sync/ports/clock.ts";
+import { realClock } from "../../sync/real/clock.ts";
 import { dataDirectory } from "../data.ts";
 import { duration, durationText } from "../duration.ts";
 import type { Register } from "../program.ts";
@@ -35,7 +35,7 @@ async function run(
 	const what = options.converged === true ? "converged" : "ready";
 	// Keeps the process alive while it sleeps between tries, which the clock's own timers do not.
 	const alive = setInterval(() => {}, 60_000);
-	systemClock.after(timeout, () =>
+	realClock.after(timeout, () =>
 		controller.abort(
 			new OperatorFault(
 				`not ${what} within ${durationText(timeout)}; "pmnode status" shows what is missing`,
@@ -62,17 +62,17 @@ async function whenRunning(
 	signal: AbortSignal,
 	attempt: (directory: string) => Promise<unknown>,
 ): Promise<void> {
-	const giveUp = systemClock.monotonic() + APPEARS_WITHIN_MILLISECONDS;
+	const giveUp = realClock.monotonic() + APPEARS_WITHIN_MILLISECONDS;
 	for (;;) {
 		try {
 			await attempt(directory);
 			return;
 		} catch (error) {
 			const mayCome =
-				systemClock.monotonic() < giveUp || folderUser(directory) !== undefined;
+				realClock.monotonic() < giveUp || folderUser(directory) !== undefined;
 			if (!(error instanceof NoNodeRunning) || !mayCome) throw error;
 		}
-		await pause(systemClock, 100);
+		await pause(realClock, 100);
 		signal.throwIfAborted();
 	}
 }

@@ -13,10 +13,10 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { systemClock } from "../../node/clock.ts";
 import { ask, askWithin } from "../../node/control/client.ts";
 import { type DataFolder, takeDataFolder } from "../../node/folder.ts";
 import { OperatorFault } from "../../sync/faults.ts";
+import { realClock } from "../../sync/real/clock.ts";
 import { ACCOUNTS, ANNA } from "./accounts.ts";
 import { guide } from "./guide.ts";
 import { Keys, type Typed } from "./keys.ts";
@@ -147,7 +147,7 @@ class Demo {
 				`delivering ${SAMPLES.length} sample messages over SMTP, in turn to each node …`,
 			),
 		);
-		const now = systemClock.now();
+		const now = realClock.now();
 		for (const [index, sample] of SAMPLES.entries()) {
 			const member = this.#members[index % this.#members.length];
 			const at = member?.listeners.smtp ?? "";
@@ -193,7 +193,7 @@ class Demo {
 		const { stdin } = process;
 		let endsSince: number | undefined;
 		const end = () => {
-			const now = systemClock.monotonic();
+			const now = realClock.monotonic();
 			endsSince ??= now;
 			this.#quit.resolve();
 			// ^C often comes twice at once, from the terminal and from npm; only a later one is meant as "faster".
@@ -270,7 +270,7 @@ function readKept(folder: string): Kept | undefined {
 
 /** Best effort: the guide may come while the last copies travel. */
 async function converged(member: Member): Promise<void> {
-	await askWithin(CONVERGE_MILLISECONDS_MAX, systemClock, {
+	await askWithin(CONVERGE_MILLISECONDS_MAX, realClock, {
 		dataDirectory: member.dataDirectory,
 		method: "wait",
 		params: { converged: true },
@@ -279,5 +279,5 @@ async function converged(member: Member): Promise<void> {
 
 const pause = (milliseconds: number): Promise<void> =>
 	new Promise((resolve) => {
-		systemClock.after(milliseconds, resolve);
+		realClock.after(milliseconds, resolve);
 	});

@@ -5,10 +5,10 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../node/clock.ts";
 import { askWithin } from "../../node/control/client.ts";
 import { LISTENER_NAMES, type StatusJson } from "../../node/status.ts";
 import { OperatorFault } from "../../sync/faults.ts";
+import { realClock } from "../../sync/real/clock.ts";
 import type { Listeners } from "./ports.ts";
 
 /** `ready`, or why the node does not answer. */
@@ -70,7 +70,7 @@ export class Member {
 	/** What the node says of itself; undefined when it does not answer. */
 	async status(): Promise<StatusJson | undefined> {
 		if (this.state !== "running") return undefined;
-		return askWithin(ANSWER_MILLISECONDS_MAX, systemClock, {
+		return askWithin(ANSWER_MILLISECONDS_MAX, realClock, {
 			dataDirectory: this.dataDirectory,
 			method: "status",
 		}).catch(() => undefined) as Promise<StatusJson | undefined>;
@@ -98,7 +98,7 @@ export class Member {
 		const exited = once(child, "exit");
 		child.kill("SIGCONT");
 		child.kill("SIGTERM");
-		const force = systemClock.after(11_000, () => child.kill("SIGKILL"));
+		const force = realClock.after(11_000, () => child.kill("SIGKILL"));
 		await exited;
 		force();
 		return this.#closeLog();
@@ -141,9 +141,7 @@ export class Member {
 		const late = new OperatorFault(
 			`node ${this.name} was not ready within ${READY_MILLISECONDS_MAX / 1000} s; its log is ${this.dataDirectory}.log`,
 		);
-		const cancel = systemClock.after(READY_MILLISECONDS_MAX, () =>
-			reject(late),
-		);
+		const cancel = realClock.after(READY_MILLISECONDS_MAX, () => reject(late));
 		try {
 			return await promise;
 		} finally {
