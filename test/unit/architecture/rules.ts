@@ -69,10 +69,9 @@ const realAdapters = ["sync/real", "sync/network", "sync/bodies"];
 /** Caches that may be deleted at any time (cache.db). */
 const caches = ["node/mime/cache-file.ts"];
 /** Where real and simulated are chosen between. */
-const composition = ["node/node.ts", "node/clock.ts", "cli"];
+const composition = ["node/node.ts", "cli"];
 
-const timeAndChance = (path: string) =>
-	under(path, "sync/real", "node/clock.ts", "cli");
+const timeAndChance = (path: string) => under(path, "sync/real", "cli");
 const sockets = (path: string) =>
 	under(
 		path,
