@@ -4,13 +4,14 @@
  * where a password may be said, a bound on refused commands, and knowing when a client has seen an answer.
  */
 import type { Socket } from "node:net";
-import type { SMTPServer } from "smtp-server";
+import type { SMTPServer, SMTPServerDataStream } from "smtp-server";
 import {
 	SMTPConnection,
 	type SMTPConnectionOptions,
 } from "smtp-server/lib/smtp-connection.js";
 import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
 import { SMTP_ERRORS_MAX, SMTP_LINE_BYTES_MAX } from "../../sync/limits.ts";
+import { DotDecoder } from "./dots.ts";
 
 export interface ConnectionRules {
 	/** Whether AUTH may be used without TLS by a client at this address. */
@@ -59,7 +60,7 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 
 	/** Not overridden for parsing: as in the package, with chunks counted. */
 	override _createParser(): SMTPStream {
-		const parser = new CountingParser(() => {
+		const parser = new Parser(() => {
 			this.#chunksHeard++;
 		});
 		parser.oncommand = (command, callback) =>
@@ -137,8 +138,10 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 	}
 }
 
-class CountingParser extends SMTPStream {
+/** The package's parser with chunks counted, and a decoder of its own for DATA. */
+class Parser extends SMTPStream {
 	readonly #heard: () => void;
+	#dots = new DotDecoder();
 
 	constructor(heard: () => void) {
 		super({ maxCommandLength: SMTP_LINE_BYTES_MAX });
@@ -148,5 +151,35 @@ class CountingParser extends SMTPStream {
 	override write(chunk: Buffer): boolean {
 		this.#heard();
 		return super.write(chunk);
+	}
+
+	override startDataMode(maxBytes?: number): SMTPServerDataStream {
+		this.#dots = new DotDecoder();
+		return super.startDataMode(maxBytes);
+	}
+
+	override _feedDataStream(chunk: Buffer, done: () => void): void {
+		const stream = this._dataStream;
+		if (stream === null) throw new Error("content outside DATA");
+		const pieces: Buffer[] = [];
+		const end = this.#dots.feed(chunk, pieces);
+		const content = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+		this._countDataBytes(content?.length ?? 0);
+		if (end !== -1) {
+			this._endDataMode(content ?? false, chunk.subarray(end), done);
+			return;
+		}
+		if (!stream.writable || stream.write(content)) {
+			done();
+			return;
+		}
+		// One that is destroyed never drains, it only closes.
+		const go = () => {
+			stream.off("drain", go);
+			stream.off("close", go);
+			done();
+		};
+		stream.on("drain", go);
+		stream.on("close", go);
 	}
 }

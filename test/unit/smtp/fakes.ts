@@ -88,9 +88,10 @@ export class FakeReplica {
 	/** The stored bytes without what the intake prepended. */
 	content(index?: number): Buffer {
 		const bytes = this.stored(index);
-		const trace = /^Return-Path: .*\r\nReceived: .*\r\n(\t.*\r\n)+/.exec(
-			bytes.toString("latin1"),
-		);
+		const trace =
+			/^Return-Path: .*\r\nReceived: .*\r\n(\t.*\r\n)+?\t.* \+0000\r\n/.exec(
+				bytes.toString("latin1"),
+			);
 		if (!trace) throw new Error("no trace fields");
 		return bytes.subarray(trace[0].length);
 	}
