@@ -139,6 +139,21 @@ describe("BODY of broken messages", () => {
 			"truncated-multipart",
 			`(${text("plain", ascii, "first")}(${text("html", ascii, "<p>cut")} "alternative") "mixed")`,
 		],
+		// Of equal boundaries the innermost is meant, until it is closed.
+		[
+			"same-boundary-nested",
+			`((${text("plain", ascii, "one")}${text("plain", ascii, "two")} "alternative")${text("plain", ascii, "three")} "mixed")`,
+		],
+		// The embedded header has its last line break: only what stands between bodies is the boundary's.
+		[
+			"embedded-header-only",
+			`(("message" "rfc822" NIL NIL NIL "7bit" 24 (NIL "only a header" NIL NIL NIL NIL NIL NIL NIL NIL) ${empty} 1)` +
+				`("message" "rfc822" NIL NIL NIL "7bit" 29 (NIL "and a blank line" NIL NIL NIL NIL NIL NIL NIL NIL) ${empty} 2) "mixed")`,
+		],
+		[
+			"long-lines",
+			`(${text("plain", ascii, "x".repeat(300))}${text("plain", ascii, "-".repeat(200))} "mixed")`,
+		],
 		[
 			"part-headers-only",
 			`(${text("html", ascii, "")}${text("css", ascii, "")}${empty}${empty} "mixed")`,
