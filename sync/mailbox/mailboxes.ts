@@ -84,6 +84,8 @@ export class Mailboxes implements Fold {
 	readonly #touched = new Map<string, [MailboxId, EntryId]>();
 	readonly #staged = new Map<MailboxId, Staged>();
 	#newWants: Want[] = [];
+	/** Entries that live and have no UID yet: what a new numberer begins with. */
+	readonly #unnumbered = new Map<string, [MailboxId, EntryId]>();
 	/** Claims that some node finds too low, until a higher one comes (rule 6). */
 	readonly #wanted = new Map<string, Want>();
 	/** Entries that live, over all mailboxes: as committed, and what this batch adds. */
@@ -103,11 +105,27 @@ export class Mailboxes implements Fold {
 		return this.#live;
 	}
 
-	/** Counts anew from the store (at the start, and when all documents came at once). */
+	/** Reads anew from the store what is held in memory (at the start, and when all documents came at once). */
 	recount(): void {
+		const { store } = this.#options;
 		this.#live = 0;
-		for (const [, box] of this.#options.store.range("box/", prefixEnd("box/")))
+		this.#unnumbered.clear();
+		for (const [, box] of store.range("box/", prefixEnd("box/")))
 			this.#live += (JSON.parse(box as string) as BoxRow).live;
+		const batch = new Batch(store);
+		for (const [key] of store.range("pend/", prefixEnd("pend/"))) {
+			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
+			const row = getRow(batch, mailbox, entry);
+			if (row !== undefined) this.#noteNumber(mailbox, entry, row);
+			this.#askAgain(batch, mailbox, entry);
+		}
+	}
+
+	#noteNumber(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
+		const key = `${mailbox}/${entry}`;
+		if (lives(row) && row.u.length === 0)
+			this.#unnumbered.set(key, [mailbox, entry]);
+		else this.#unnumbered.delete(key);
 	}
 
 	// ------------------------------------------------------------------ Fold
@@ -117,6 +135,7 @@ export class Mailboxes implements Fold {
 		if (folded === undefined) return;
 		const { mailbox, entry } = folded;
 		this.#liveInBatch += folded.livesMore;
+		this.#noteNumber(mailbox, entry, folded.row);
 		this.#touched.set(`${mailbox}/${entry}`, [mailbox, entry]);
 		for (const facts of folded.facts)
 			this.#options.bodyNamed(tx.batch, facts, { mailbox, entry }, change);
@@ -164,6 +183,7 @@ export class Mailboxes implements Fold {
 		this.#liveInBatch = 0;
 		this.#staged.clear();
 		this.#newWants = [];
+		this.recount();
 	}
 
 	// ------------------------------------------------------------------ numbering (rules 2 to 6)
@@ -221,14 +241,10 @@ export class Mailboxes implements Fold {
 
 	/** Who numbers may have changed: numbers all that waits and is now this node's to number. */
 	numberAll(tx: Transaction): void {
-		for (const [key] of this.#options.store.range(
-			"pend/",
-			prefixEnd("pend/"),
-		)) {
-			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
+		for (const [mailbox, entry] of [...this.#unnumbered.values()])
 			this.#number(tx, mailbox, entry);
-			this.#askAgain(tx.batch, mailbox, entry);
-		}
+		for (const { mailbox, entry } of [...this.#wanted.values()])
+			this.#number(tx, mailbox, entry);
 	}
 
 	/** Rule 8: a client named a UID that some node must have told; E follows, as far as that can be believed. */

@@ -214,11 +214,6 @@ export class Replication {
 		const session = new Session(link, ledger.log, ledger.origin);
 		this.#sessions.get(link.peer)?.close();
 		this.#sessions.set(link.peer, session);
-		link.handlers = {
-			message: (message) => this.#take(session, message),
-			drain: () => session.drained(),
-			closed: (reason) => this.#close(session, reason),
-		};
 		const heads = new Map(
 			[...ledger.log.vector.keys()].map((origin) => [
 				origin,
@@ -237,6 +232,12 @@ export class Replication {
 			joining: this.#options.joining(),
 			heads,
 		});
+		// Only now: what the peer sent already comes at once, and its answers must follow the hello.
+		link.handlers = {
+			message: (message) => this.#take(session, message),
+			drain: () => session.drained(),
+			closed: (reason) => this.#close(session, reason),
+		};
 	}
 
 	#close(session: Session, reason: string): void {

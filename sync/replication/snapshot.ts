@@ -37,28 +37,46 @@ export function* snapshotFrames(
 		if (head !== undefined) heads.set(origin, head);
 	}
 	yield { type: "snapshot", heads };
-	for (const id of [...ledger.documents.ids()])
-		yield {
-			type: "document",
-			id,
-			saved: ledger.documents.get(id).save(),
-			rows: rowsOf(store, id),
-		};
+	let mailbox: MailboxId | undefined;
+	let rows = new Map<number, Row[]>();
+	for (const id of [...ledger.documents.ids()]) {
+		const place = kindOf(id);
+		let own: Row[] = [];
+		if (place.kind === "segment") {
+			// Segments of a mailbox follow one another, so its rows are read once.
+			if (place.mailbox !== mailbox) rows = rowsOf(store, place.mailbox);
+			mailbox = place.mailbox;
+			own = rows.get(place.segment) ?? [];
+		}
+		const saved = ledger.documents.get(id).save();
+		yield { type: "document", id, saved, rows: own.slice(0, ROWS_A_FRAME) };
+		for (let i = ROWS_A_FRAME; i < own.length; i += ROWS_A_FRAME)
+			yield {
+				type: "document",
+				id,
+				saved: new Uint8Array(0),
+				rows: own.slice(i, i + ROWS_A_FRAME),
+			};
+	}
 	yield { type: "snapshotEnd" };
 }
 
-function rowsOf(store: Store, id: DocumentId): [EntryId, string][] {
-	const place = kindOf(id);
-	if (place.kind !== "segment") return [];
-	const prefix = `ent/${place.mailbox}/`;
-	const rows: [EntryId, string][] = [];
+type Row = readonly [EntryId, string];
+/** At some 500 bytes each far below what a frame may hold. */
+const ROWS_A_FRAME = 1_000;
+
+/** Rows of a mailbox by segment, without what this node has shown. */
+function rowsOf(store: Store, mailbox: MailboxId): Map<number, Row[]> {
+	const prefix = `ent/${mailbox}/`;
+	const bySegment = new Map<number, Row[]>();
 	for (const [key, value] of store.range(prefix, prefixEnd(prefix))) {
 		const row = JSON.parse(value as string) as EntryRow;
-		if (row.s !== place.segment) continue;
 		delete row.v;
+		const rows = bySegment.get(row.s) ?? [];
+		bySegment.set(row.s, rows);
 		rows.push([key.slice(prefix.length) as EntryId, JSON.stringify(row)]);
 	}
-	return rows;
+	return bySegment;
 }
 
 /** Takes one document into the store of a node that has none of it. Returns facts of bodies that should be held. */
@@ -67,20 +85,25 @@ export function adoptDocument(
 	tx: Transaction,
 	frame: DocumentFrame,
 ): { facts: Facts; mailbox: MailboxId; entry: EntryId; row: EntryRow }[] {
-	tx.batch.putAll(ledger.documents.adoptSnapshot(frame.id, frame.saved));
-	tx.batch.put(`docs/${frame.id}`, "");
+	if (frame.saved.length > 0) {
+		tx.batch.putAll(ledger.documents.adoptSnapshot(frame.id, frame.saved));
+		tx.batch.put(`docs/${frame.id}`, "");
+	}
 	const place = kindOf(frame.id);
 	if (place.kind === "account") adoptAccount(ledger, tx, place.account);
 	if (place.kind !== "segment") return [];
 	const { mailbox, segment } = place;
 	const box = getBox(tx.batch, mailbox);
-	box.segment = Math.max(box.segment, segment);
-	if (box.segment === segment) box.segmentEntries = frame.rows.length;
+	if (segment > box.segment) {
+		box.segment = segment;
+		box.segmentEntries = 0;
+	}
 	const named = [];
 	for (const [entry, json] of frame.rows) {
 		const row = JSON.parse(json) as EntryRow;
 		// A snapshot that broke off is sent again from its start.
 		if (getRow(tx.batch, mailbox, entry) !== undefined) continue;
+		if (segment === box.segment) box.segmentEntries++;
 		box.heardUid = Math.max(box.heardUid, uidOf(row));
 		tx.batch.change(rowKey(mailbox, entry), row);
 		if (!lives(row)) continue;
