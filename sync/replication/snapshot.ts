@@ -2,7 +2,6 @@
 import { accountDocument, kindOf } from "../documents/shapes.ts";
 import type {
 	AccountId,
-	DocumentId,
 	EntryId,
 	MailboxId,
 	Origin,
