@@ -60,8 +60,9 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 
 	/** Not overridden for parsing: as in the package, with chunks counted. */
 	override _createParser(): SMTPStream {
-		const parser = new Parser(() => {
+		const parser = new Parser((take) => {
 			this.#chunksHeard++;
+			return this.#repliesTogether(take);
 		});
 		parser.oncommand = (command, callback) =>
 			this._onCommand(command, callback);
@@ -69,6 +70,23 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 			this.send(421, `4.5.2 closing: ${error.message}`),
 		);
 		return parser;
+	}
+
+	/** Answers to commands that came in one chunk go out in one write: system calls are what this path costs most. */
+	#repliesTogether<T>(take: () => T): T {
+		const socket = this._socket;
+		socket.cork();
+		try {
+			return take();
+		} finally {
+			socket.uncork();
+		}
+	}
+
+	/** What was said in clear must be out before TLS takes the socket over. */
+	override upgrade(callback: () => void, secureCallback?: () => void): void {
+		while (this._socket.writableCorked > 0) this._socket.uncork();
+		super.upgrade(callback, secureCallback);
 	}
 
 	/**
@@ -138,19 +156,19 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 	}
 }
 
-/** The package's parser with chunks counted, and a decoder of its own for DATA. */
+/** The package's parser, chunk by chunk under our eyes, and with a decoder of its own for DATA. */
 class Parser extends SMTPStream {
-	readonly #heard: () => void;
+	readonly #around: (take: () => boolean) => boolean;
 	#dots = new DotDecoder();
 
-	constructor(heard: () => void) {
+	/** `around` runs each chunk's work. */
+	constructor(around: (take: () => boolean) => boolean) {
 		super({ maxCommandLength: SMTP_LINE_BYTES_MAX });
-		this.#heard = heard;
+		this.#around = around;
 	}
 
 	override write(chunk: Buffer): boolean {
-		this.#heard();
-		return super.write(chunk);
+		return this.#around(() => super.write(chunk));
 	}
 
 	override startDataMode(maxBytes?: number): SMTPServerDataStream {
