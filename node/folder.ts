@@ -74,7 +74,8 @@ function takeLock(dataDirectory: string): DatabaseSync {
 	let lock: DatabaseSync | undefined;
 	try {
 		lock = new DatabaseSync(join(dataDirectory, "lock"), { timeout: 0 });
-		lock.exec("BEGIN EXCLUSIVE"); // held to the end; nothing is ever written
+		// Held to the end; nothing is ever written, so no journal is wanted on the disk.
+		lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
 		return lock;
 	} catch (error) {
 		lock?.close();

@@ -60,7 +60,7 @@ function summaryRows(status: StatusJson): Cell[][] {
 		[
 			label("node"),
 			{
-				text: `${printable(node.name)}, ${node.state} for ${uptimeText(node.uptimeSeconds)}, version ${node.version}, pid ${node.pid}`,
+				text: `${printable(node.name)}, ${node.state}, up ${uptimeText(node.uptimeSeconds)}, version ${node.version}, pid ${node.pid}`,
 				paint: "strong",
 			},
 		],

@@ -17,7 +17,7 @@ import { ask, askWithin } from "../../node/control/client.ts";
 import { type DataFolder, takeDataFolder } from "../../node/folder.ts";
 import { OperatorFault } from "../../sync/faults.ts";
 import { realClock } from "../../sync/real/clock.ts";
-import { ACCOUNTS, ANNA } from "./accounts.ts";
+import { ACCOUNTS } from "./accounts.ts";
 import { guide } from "./guide.ts";
 import { Keys, type Typed } from "./keys.ts";
 import { liveLine } from "./live.ts";
@@ -132,13 +132,8 @@ class Demo {
 		);
 	}
 
-	/** Starts it and prints its ready line, with an account that works there. */
 	async #ready(member: Member, link?: string): Promise<void> {
-		const line = await member.start(link);
-		this.#screen.say(
-			line,
-			`  node ${member.name}: user ${ANNA.address}   password ${ANNA.password}`,
-		);
+		this.#screen.say(await member.start(link));
 	}
 
 	async #sendSamples(): Promise<void> {

@@ -23,10 +23,10 @@ export function guide(
 		screen.bold("Read: point a mail client at any node"),
 		...accountLines(),
 		"",
-		"  node   IMAP host   port (STARTTLS or none)   port (TLS)   status page",
+		"  node  host       read: IMAP / TLS   send: SMTP / TLS   status page",
 		...members.map(memberLine),
 		screen.dim(
-			"  The certificates are self-signed: the client will ask once for each node.",
+			"  TLS is optional on this machine; the certificates are self-signed, so a client asks once.",
 		),
 		"",
 		screen.bold("Try"),
@@ -47,13 +47,13 @@ const accountLines = (): string[] =>
 	);
 
 function memberLine({ name, listeners }: Shown): string {
-	const imap = split(listeners.imap);
+	const port = (of: keyof Shown["listeners"]) => split(listeners[of]).port;
 	const columns = [
-		name.padEnd(6),
-		imap.host.padEnd(11),
-		imap.port.padEnd(25),
-		split(listeners.imaps).port.padEnd(12),
+		name.padEnd(4),
+		split(listeners.imap).host.padEnd(9),
+		`${port("imap")} / ${port("imaps")}`.padEnd(17),
+		`${port("submission")} / ${port("submissions")}`.padEnd(17),
 		`http://${listeners.http}/status`,
 	];
-	return `  ${columns.join(" ")}`;
+	return `  ${columns.join("  ")}`;
 }
