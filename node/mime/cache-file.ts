@@ -184,8 +184,9 @@ export class CacheFile {
 	}
 
 	close(): void {
-		if (this.#statements?.database.isOpen) this.#statements.database.close();
+		const database = this.#statements?.database;
 		this.#statements = undefined;
+		if (database?.isOpen) database.close();
 	}
 
 	/** Runs `work`; what SQLite cannot do is reported, once, and a file that it cannot read is made anew. */
@@ -194,16 +195,17 @@ export class CacheFile {
 			work();
 			this.#failing = false;
 		} catch (error) {
+			// SQLite's and the file system's errors have a code; anything else is a bug of ours.
+			if (!(error instanceof Error && "code" in error)) throw error;
 			this.#failed(error);
 		}
 	}
 
-	#failed(error: unknown): void {
-		const database = this.#statements?.database;
-		if (database?.isTransaction) database.exec("ROLLBACK");
-		const { errcode, message } = error as { errcode?: number; message: string };
+	#failed(error: Error & { errcode?: number }): void {
+		const { errcode, message } = error;
 		const code = (errcode ?? 0) & 0xff;
-		const damaged = code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+		const damaged =
+			code === SQLITE_CORRUPT || code === SQLITE_NOTADB || !this.#rolledBack();
 		if (!this.#failing)
 			this.#log.warn(
 				damaged
@@ -221,6 +223,17 @@ export class CacheFile {
 			this.#log.warn(
 				`${this.#file} cannot be made anew: ${(second as Error).message}; messages are parsed each time until the next start`,
 			);
+		}
+	}
+
+	/** Ends a transaction that failed; false when even that cannot be done. */
+	#rolledBack(): boolean {
+		const database = this.#statements?.database;
+		try {
+			if (database?.isTransaction) database.exec("ROLLBACK");
+			return true;
+		} catch {
+			return false;
 		}
 	}
 }
