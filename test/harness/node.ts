@@ -156,7 +156,8 @@ export class TestNode {
 
 	listener(name: ListenerName): Endpoint {
 		const text = this.ready.listeners[name];
-		if (!text) throw new Error(`node ${this.name} has no listener ${name}`);
+		if (!text || text === "off")
+			throw new Error(`node ${this.name} has no listener ${name}`);
 		return endpoint(text);
 	}
 

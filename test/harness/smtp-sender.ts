@@ -45,7 +45,7 @@ export class SmtpSender {
 		await this.#expect("354");
 		this.#socket.cork();
 		this.#socket.write(message);
-		this.#socket.write("\r\n.\r\n");
+		this.#socket.write(message.at(-1) === 0x0a ? ".\r\n" : "\r\n.\r\n");
 		this.#socket.uncork();
 		await this.#expect("250");
 	}
