@@ -1,0 +1,33 @@
+/** What the server promises, by state (RFC 3501 §6.1.1): exactly what is there. */
+import { MESSAGE_BYTES_MAX } from "../../sync/limits.ts";
+import type { Session } from "./session.ts";
+
+const BEFORE_LOGIN = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ENABLE", "ID"];
+
+const AFTER_LOGIN = [
+	...BEFORE_LOGIN.filter((name) => name !== "SASL-IR"),
+	"IDLE",
+	"NAMESPACE",
+	"CHILDREN",
+	"SPECIAL-USE",
+	"LIST-EXTENDED",
+	"LIST-STATUS",
+	"STATUS=SIZE",
+	"UNSELECT",
+	"UIDPLUS",
+	"MOVE",
+	"MULTIAPPEND",
+	`APPENDLIMIT=${MESSAGE_BYTES_MAX}`,
+	"ESEARCH",
+	"WITHIN",
+].join(" ");
+
+/** The capabilities of the session as it is now, separated by spaces. */
+export function capabilities(session: Session): string {
+	if (session.account !== undefined) return AFTER_LOGIN;
+	const names = [...BEFORE_LOGIN];
+	if (!session.transport.isSecure()) names.push("STARTTLS");
+	// RFC 3501 §6.2.3
+	names.push(session.mayLogin ? "AUTH=PLAIN" : "LOGINDISABLED");
+	return names.join(" ");
+}

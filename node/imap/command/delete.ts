@@ -1,0 +1,20 @@
+import { decodeName } from "../names.ts";
+import { accountOf, type Invocation } from "../session.ts";
+
+/** DELETE, RFC 3501 §6.3.4. */
+export async function remove({
+	parser,
+	session,
+}: Invocation): Promise<undefined> {
+	const octets = parser.astring("a mailbox name");
+	parser.end();
+	const account = accountOf(session);
+	const name = decodeName(octets);
+	const id = account.find(name)?.id;
+	await account.remove(name);
+	// The session that deletes its own mailbox is told nothing of its messages any more.
+	if (id !== undefined && session.selected?.mailbox.id === id) {
+		session.unselect();
+		session.output.text("* OK [CLOSED] The selected mailbox is deleted\r\n");
+	}
+}

@@ -1,0 +1,27 @@
+import type { Uid } from "../../../sync/ids.ts";
+import type { Selected } from "../selected.ts";
+import { type Invocation, writableOf } from "../session.ts";
+
+/** EXPUNGE, RFC 3501 §6.4.3, and UID EXPUNGE, RFC 4315 §2.1. The client is told at the end of the command. */
+export async function expunge({
+	parser,
+	session,
+	byUid,
+}: Invocation): Promise<undefined> {
+	const set = byUid ? parser.sequenceSet() : undefined;
+	parser.end();
+	const selected = writableOf(session);
+	const among =
+		set === undefined
+			? selected.known.uids
+			: selected.targets(set, true).targets.map(({ message }) => message.uid);
+	const uids = deletedAmong(selected, among);
+	if (uids.length > 0) await selected.mailbox.expunge(uids);
+}
+
+/** Those that have \Deleted. Only what the client knows is ever given: it must not lose what it never saw. */
+export const deletedAmong = (
+	{ mailbox }: Selected,
+	uids: readonly Uid[],
+): Uid[] =>
+	uids.filter((uid) => mailbox.get(uid)?.flags.includes("\\Deleted") === true);

@@ -1,0 +1,58 @@
+import { ParseFault } from "../parser.ts";
+import { lineBytesMax } from "../receive.ts";
+import type { Invocation, Session } from "../session.ts";
+import { tell } from "../tell.ts";
+
+/** IDLE, RFC 2177. What changes is told at once; what changes within one turn of the event loop, together. */
+export async function idle({
+	parser,
+	session,
+}: Invocation): Promise<undefined> {
+	parser.end();
+	session.output.text("+ idling\r\n");
+	const { failed, stop } = follow(session);
+	session.isAtRest = true;
+	try {
+		const line = session.input.line(lineBytesMax(session));
+		const done = await Promise.race([line, failed]);
+		if (done.toString("latin1").trimEnd().toUpperCase() !== "DONE")
+			throw new ParseFault("expected DONE");
+	} finally {
+		session.isAtRest = false;
+		await stop();
+	}
+}
+
+/** Tells changes until stopped. `failed` rejects when that cannot go on. */
+function follow(session: Session): {
+	failed: Promise<never>;
+	stop: () => Promise<void>;
+} {
+	const mailbox = session.selected?.mailbox;
+	const { promise: failed, reject } = Promise.withResolvers<never>();
+	failed.catch(() => {});
+	let telling = Promise.resolve();
+	let isDue = false;
+	const tellNow = async () => {
+		isDue = false;
+		await tell(session, true);
+		session.output.flush();
+	};
+	const note = () => {
+		if (isDue) return;
+		isDue = true;
+		setImmediate(() => {
+			telling = telling.then(tellNow).catch(reject);
+		});
+	};
+	const cancel = mailbox?.onChange(note);
+	// What came since the last command.
+	if (mailbox !== undefined) note();
+	return {
+		failed,
+		stop: async () => {
+			cancel?.();
+			await telling;
+		},
+	};
+}

@@ -1,0 +1,235 @@
+import type { Account, MailboxInfo } from "../../../sync/api.ts";
+import { ClientFault } from "../../../sync/faults.ts";
+import {
+	IMAP_PATTERNS_MAX,
+	MAILBOX_NAME_BYTES_MAX,
+} from "../../../sync/limits.ts";
+import { Refusal } from "../answer.ts";
+import { decodeModifiedUtf7 } from "../mutf7.ts";
+import { encodeName, SEPARATOR } from "../names.ts";
+import { ParseFault, type Parser } from "../parser.ts";
+import { matches } from "../patterns.ts";
+import { accountOf, type Invocation, type Session } from "../session.ts";
+import { turn } from "../turn.ts";
+import { parseStatusItems, statusLine } from "./status.ts";
+
+/** Names matched before others get their turn. */
+const ENTRIES_PER_TURN = 100;
+/** Of all patterns of a LIST: matching costs by their length. */
+const PATTERN_CHARACTERS_MAX = 4 * MAILBOX_NAME_BYTES_MAX;
+
+interface Request {
+	readonly select: ReadonlySet<string>;
+	readonly patterns: readonly string[];
+	readonly wantsRoot: boolean;
+	readonly returns: ReadonlySet<string>;
+	readonly statusItems: readonly string[] | undefined;
+}
+
+/** One name that LIST may show: a mailbox, or a name that is only subscribed to or only a parent. */
+interface Entry {
+	readonly name: string;
+	readonly info: MailboxInfo | undefined;
+	readonly isSubscribed: boolean;
+	hasChildren: boolean;
+	hasSubscribedBelow: boolean;
+}
+
+/** LIST, RFC 3501 §6.3.8, extended (RFC 5258), with SPECIAL-USE (RFC 6154) and STATUS (RFC 5819). */
+export async function list({
+	parser,
+	session,
+}: Invocation): Promise<undefined> {
+	const request = parseList(parser);
+	const { output } = session;
+	// An empty pattern asks for the separator.
+	if (request.wantsRoot)
+		output.text(`* LIST (\\Noselect) "${SEPARATOR}" ""\r\n`);
+	let count = 0;
+	for (const entry of entriesOf(accountOf(session)).values()) {
+		if (++count % ENTRIES_PER_TURN === 0) await turn();
+		if (!isWanted(entry, request)) continue;
+		output.text(listLine(entry, request));
+		if (request.statusItems !== undefined && entry.info !== undefined)
+			await tellStatus(session, entry.name, request.statusItems);
+		if (output.crowded) await output.room();
+	}
+}
+
+function parseList(parser: Parser): Request {
+	const select = parser.atList
+		? parseWords(parser, "a selection option", selectOptions)
+		: undefined;
+	if (select !== undefined) parser.space();
+	// RFC 5258 §3.5: a modifier that cannot stand alone.
+	if (select?.size === 1 && select.has("RECURSIVEMATCH"))
+		throw new ParseFault("RECURSIVEMATCH needs another option");
+	const reference = parser.astring("a reference name");
+	parser.space();
+	const patterns = parser.atList
+		? parser.list("patterns", () => parser.listMailbox())
+		: [parser.listMailbox()];
+	if (
+		patterns.length > IMAP_PATTERNS_MAX ||
+		patterns.join("").length > PATTERN_CHARACTERS_MAX
+	)
+		throw new Refusal("NO", "LIMIT", "Too many patterns");
+	const { returns, statusItems } = parser.take(" ")
+		? parseReturn(parser)
+		: { returns: new Set<string>(), statusItems: undefined };
+	parser.end();
+	return {
+		select: select ?? new Set(),
+		patterns: patterns
+			.filter((pattern) => pattern !== "")
+			.map((pattern) => decodeModifiedUtf7(reference + pattern))
+			.filter((pattern) => pattern !== undefined),
+		wantsRoot: select === undefined && patterns.includes(""),
+		returns,
+		statusItems,
+	};
+}
+
+const selectOptions = new Set([
+	"SUBSCRIBED",
+	"REMOTE",
+	"RECURSIVEMATCH",
+	"SPECIAL-USE",
+]);
+const returnOptions = new Set(["SUBSCRIBED", "CHILDREN", "SPECIAL-USE"]);
+
+const parseWords = (
+	parser: Parser,
+	what: string,
+	allowed: ReadonlySet<string>,
+): Set<string> =>
+	new Set(
+		parser.list(
+			what,
+			() => {
+				const word = parser.word(what);
+				if (!allowed.has(word)) throw new ParseFault(`unknown ${what}`);
+				return word;
+			},
+			true,
+		),
+	);
+
+function parseReturn(parser: Parser): {
+	returns: Set<string>;
+	statusItems: string[] | undefined;
+} {
+	if (parser.word("RETURN") !== "RETURN")
+		throw new ParseFault("expected RETURN");
+	parser.space();
+	let statusItems: string[] | undefined;
+	const words = parser.list(
+		"return options",
+		() => {
+			const word = parser.word("a return option");
+			if (word === "STATUS") {
+				parser.space();
+				statusItems = parseStatusItems(parser);
+			} else if (!returnOptions.has(word))
+				throw new ParseFault("unknown return option");
+			return word;
+		},
+		true,
+	);
+	return { returns: new Set(words), statusItems };
+}
+
+/** All names with what is around them. Parents that do not exist as mailboxes are there, too. */
+function entriesOf(account: Account): Map<string, Entry> {
+	const subscribed = new Set(account.subscriptions());
+	const entries = new Map<string, Entry>();
+	const add = (name: string, info: MailboxInfo | undefined) => {
+		if (entries.has(name)) return;
+		const isSubscribed = subscribed.has(name);
+		entries.set(name, {
+			name,
+			info,
+			isSubscribed,
+			hasChildren: false,
+			hasSubscribedBelow: false,
+		});
+		const end = name.lastIndexOf(SEPARATOR);
+		if (end > 0) parents.push(name.slice(0, end));
+	};
+	const parents: string[] = [];
+	for (const info of account.mailboxes()) add(info.name, info);
+	for (const name of subscribed) add(name, undefined);
+	for (const name of parents) add(name, undefined);
+	for (const entry of entries.values()) noteAbove(entries, entry);
+	return entries;
+}
+
+function noteAbove(
+	entries: Map<string, Entry>,
+	{ name, info, isSubscribed }: Entry,
+): void {
+	for (
+		let end = name.lastIndexOf(SEPARATOR);
+		end > 0;
+		end = name.lastIndexOf(SEPARATOR, end - 1)
+	) {
+		const parent = entries.get(name.slice(0, end));
+		if (parent === undefined) continue;
+		if (info !== undefined) parent.hasChildren = true;
+		if (isSubscribed) parent.hasSubscribedBelow = true;
+	}
+}
+
+function isWanted(entry: Entry, { select, patterns }: Request): boolean {
+	if (!patterns.some((pattern) => matches(entry.name, pattern))) return false;
+	if (select.has("SPECIAL-USE") && roleOf(entry) === "") return false;
+	if (select.has("SUBSCRIBED"))
+		return (
+			entry.isSubscribed ||
+			(select.has("RECURSIVEMATCH") && entry.hasSubscribedBelow)
+		);
+	// A name that is neither a mailbox nor above one is shown to those who ask for subscriptions only.
+	return entry.info !== undefined || entry.hasChildren;
+}
+
+function listLine(entry: Entry, { select, returns }: Request): string {
+	const attributes: string[] = [];
+	if (entry.info === undefined) attributes.push("\\NonExistent", "\\Noselect");
+	attributes.push(entry.hasChildren ? "\\HasChildren" : "\\HasNoChildren");
+	const role = roleOf(entry);
+	if (role !== "") attributes.push(role);
+	if (
+		entry.isSubscribed &&
+		(select.has("SUBSCRIBED") || returns.has("SUBSCRIBED"))
+	)
+		attributes.push("\\Subscribed");
+	// RFC 5258 §3.5: why a name stands here that is not itself subscribed to.
+	const childInfo =
+		select.has("RECURSIVEMATCH") &&
+		select.has("SUBSCRIBED") &&
+		entry.hasSubscribedBelow
+			? ' ("CHILDINFO" ("SUBSCRIBED"))'
+			: "";
+	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${encodeName(entry.name)}${childInfo}\r\n`;
+}
+
+/** RFC 6154 §2. */
+function roleOf({ info }: Entry): string {
+	const role = info?.role;
+	if (role === undefined || role === "inbox") return "";
+	return `\\${role[0]?.toUpperCase()}${role.slice(1)}`;
+}
+
+/** RFC 5819 §2: a mailbox that has just gone has no STATUS. */
+async function tellStatus(
+	session: Session,
+	name: string,
+	items: readonly string[],
+): Promise<void> {
+	try {
+		const status = await accountOf(session).status(name);
+		session.output.text(statusLine(name, items, status));
+	} catch (error) {
+		if (!(error instanceof ClientFault)) throw error;
+	}
+}

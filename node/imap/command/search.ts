@@ -1,0 +1,166 @@
+import type { SelectedMailbox } from "../../../sync/api.ts";
+import {
+	IMAP_READ_AHEAD_BYTES,
+	IMAP_READ_AHEAD_COUNT,
+} from "../../../sync/limits.ts";
+import { Refusal } from "../answer.ts";
+import { ParseFault, type Parser } from "../parser.ts";
+import { type Key, parseKeys } from "../search/keys.ts";
+import { type Candidate, compile, type Test } from "../search/match.ts";
+import type { Selected } from "../selected.ts";
+import { format, largestNamed } from "../sequence-set.ts";
+import { type Invocation, type Session, selectedOf } from "../session.ts";
+import { turn } from "../turn.ts";
+
+/** Messages tested by the view alone before others get their turn. */
+const CANDIDATES_PER_TURN = 10_000;
+/** What a header takes in memory, about. */
+const HEADER_BYTES = 4 * 1024;
+
+/** SEARCH, RFC 3501 §6.4.4, with RETURN options (RFC 4731). */
+export async function search({
+	parser,
+	session,
+	byUid,
+	tag,
+}: Invocation): Promise<undefined> {
+	const returns = parseReturn(parser);
+	parseCharset(parser);
+	const key = parseKeys(parser);
+	const selected = selectedOf(session);
+	tellNamed(selected.mailbox, key);
+	const found = await find(session, selected, key);
+	const numbers = found.map(({ uid, number }) => (byUid ? uid : number));
+	session.output.text(
+		returns === undefined
+			? `* SEARCH${numbers.map((number) => ` ${number}`).join("")}\r\n`
+			: extended(tag, byUid, returns, numbers),
+	);
+}
+
+const returnOptions = new Set(["MIN", "MAX", "ALL", "COUNT"]);
+
+/** `RETURN (MIN COUNT) `; an empty list means ALL. */
+function parseReturn(parser: Parser): ReadonlySet<string> | undefined {
+	const at = parser.at;
+	if (parser.atEnd) throw new ParseFault("expected search keys");
+	if (!isWord(parser, "RETURN")) {
+		parser.at = at;
+		return undefined;
+	}
+	parser.space();
+	const options = parser.list(
+		"return options",
+		() => {
+			const option = parser.word("a return option");
+			if (!returnOptions.has(option))
+				throw new ParseFault("unknown return option");
+			return option;
+		},
+		true,
+	);
+	parser.space();
+	return new Set(options.length === 0 ? ["ALL"] : options);
+}
+
+function parseCharset(parser: Parser): void {
+	const at = parser.at;
+	if (!isWord(parser, "CHARSET")) {
+		parser.at = at;
+		return;
+	}
+	parser.space();
+	const charset = parser.astring("a charset").toUpperCase();
+	parser.space();
+	if (charset !== "UTF-8" && charset !== "US-ASCII")
+		throw new Refusal(
+			"NO",
+			"BADCHARSET (UTF-8 US-ASCII)",
+			"Only UTF-8 is understood",
+		);
+}
+
+/** Takes the next word if it is this one; otherwise the caller goes back. */
+function isWord(parser: Parser, word: string): boolean {
+	const octet = parser.peek() & ~0x20;
+	return octet === word.charCodeAt(0) && parser.word("a key") === word;
+}
+
+/** Rule 8: the UIDs a client names, some node told it. */
+function tellNamed(mailbox: SelectedMailbox, key: Key): void {
+	if (key.kind === "uids") {
+		const largest = largestNamed(key.set);
+		if (largest > 0) mailbox.named(largest);
+	} else if (key.kind === "not") tellNamed(mailbox, key.key);
+	else if (key.kind === "and" || key.kind === "or")
+		for (const one of key.keys) tellNamed(mailbox, one);
+}
+
+/** The messages that fulfil the key, ascending. */
+async function find(
+	{ surroundings }: Session,
+	{ known: { uids }, mailbox }: Selected,
+	key: Key,
+): Promise<Candidate[]> {
+	const test = compile(key, {
+		surroundings,
+		lastNumber: uids.length,
+		lastUid: uids.at(-1) ?? 0,
+		nowMilliseconds: surroundings.clock.now(),
+	});
+	const found: Candidate[] = [];
+	let batch: Candidate[] = [];
+	let batchBytes = 0;
+	for (let index = 0; index < uids.length; index++) {
+		const uid = uids[index];
+		const message = uid === undefined ? undefined : mailbox.get(uid);
+		if (uid === undefined || message === undefined) continue;
+		const candidate: Candidate = { number: index + 1, uid, message };
+		if (test.cost === "view") {
+			if (test.run(candidate) === true) found.push(candidate);
+			if (index % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await turn();
+			continue;
+		}
+		batch.push(candidate);
+		batchBytes +=
+			test.cost === "header" ? HEADER_BYTES : message.body.sizeBytes;
+		if (
+			batch.length < IMAP_READ_AHEAD_COUNT &&
+			batchBytes < IMAP_READ_AHEAD_BYTES
+		)
+			continue;
+		await addFound(test, batch, found);
+		batch = [];
+		batchBytes = 0;
+	}
+	await addFound(test, batch, found);
+	return found;
+}
+
+async function addFound(
+	test: Test,
+	batch: readonly Candidate[],
+	found: Candidate[],
+): Promise<void> {
+	const results = await Promise.all(batch.map((one) => test.run(one)));
+	for (const [index, candidate] of batch.entries())
+		if (results[index] === true) found.push(candidate);
+}
+
+/** The ESEARCH response (RFC 4731 §3.1). */
+function extended(
+	tag: string,
+	byUid: boolean,
+	returns: ReadonlySet<string>,
+	numbers: readonly number[],
+): string {
+	let text = `* ESEARCH (TAG "${tag}")${byUid ? " UID" : ""}`;
+	const [first] = numbers;
+	const last = numbers.at(-1);
+	if (returns.has("MIN") && first !== undefined) text += ` MIN ${first}`;
+	if (returns.has("MAX") && last !== undefined) text += ` MAX ${last}`;
+	if (returns.has("COUNT")) text += ` COUNT ${numbers.length}`;
+	if (returns.has("ALL") && numbers.length > 0)
+		text += ` ALL ${format(numbers)}`;
+	return `${text}\r\n`;
+}

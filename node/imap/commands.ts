@@ -1,0 +1,90 @@
+/**
+ * The table of commands: name, states it is legal in, whether message numbers must keep their meaning while it runs, and
+ * what runs it. A new command is a file in command/ and its rows here (and its word in capability.ts).
+ */
+import { append } from "./command/append.ts";
+import { authenticate } from "./command/authenticate.ts";
+import { capability } from "./command/capability.ts";
+import { check } from "./command/check.ts";
+import { close } from "./command/close.ts";
+import { copy } from "./command/copy.ts";
+import { create } from "./command/create.ts";
+import { remove } from "./command/delete.ts";
+import { enable } from "./command/enable.ts";
+import { expunge } from "./command/expunge.ts";
+import { fetch } from "./command/fetch.ts";
+import { id } from "./command/id.ts";
+import { idle } from "./command/idle.ts";
+import { list } from "./command/list.ts";
+import { login } from "./command/login.ts";
+import { logout } from "./command/logout.ts";
+import { lsub } from "./command/lsub.ts";
+import { move } from "./command/move.ts";
+import { namespace } from "./command/namespace.ts";
+import { noop } from "./command/noop.ts";
+import { rename } from "./command/rename.ts";
+import { search } from "./command/search.ts";
+import { examine, select } from "./command/select.ts";
+import { startTls } from "./command/starttls.ts";
+import { statusCommand } from "./command/status.ts";
+import { store } from "./command/store.ts";
+import { subscribe, unsubscribe } from "./command/subscribe.ts";
+import { unselect } from "./command/unselect.ts";
+import type { Command, State } from "./session.ts";
+
+const before: readonly State[] = ["not authenticated"];
+const after: readonly State[] = ["authenticated", "selected"];
+const selected: readonly State[] = ["selected"];
+const any: readonly State[] = [...before, ...after];
+
+// A row without `keepsNumbers` lets EXPUNGE be told at its end.
+const rows: readonly Command[] = [
+	{ name: "CAPABILITY", states: any, run: capability },
+	{ name: "NOOP", states: any, run: noop },
+	{ name: "LOGOUT", states: any, run: logout },
+	{ name: "ID", states: any, run: id },
+
+	{ name: "STARTTLS", states: before, run: startTls },
+	{ name: "AUTHENTICATE", states: before, run: authenticate },
+	{ name: "LOGIN", states: before, run: login },
+
+	{ name: "ENABLE", states: after, run: enable },
+	{ name: "NAMESPACE", states: after, run: namespace },
+	{ name: "SELECT", states: after, run: select },
+	{ name: "EXAMINE", states: after, run: examine },
+	{ name: "CREATE", states: after, run: create },
+	{ name: "DELETE", states: after, run: remove },
+	{ name: "RENAME", states: after, run: rename },
+	{ name: "SUBSCRIBE", states: after, run: subscribe },
+	{ name: "UNSUBSCRIBE", states: after, run: unsubscribe },
+	{ name: "LIST", states: after, run: list },
+	{ name: "LSUB", states: after, run: lsub },
+	{ name: "STATUS", states: after, run: statusCommand },
+	{ name: "APPEND", states: after, streamsLiteral: true, run: append },
+	{ name: "IDLE", states: after, run: idle },
+
+	{ name: "CHECK", states: selected, run: check },
+	{ name: "CLOSE", states: selected, run: close },
+	{ name: "UNSELECT", states: selected, run: unselect },
+	{ name: "EXPUNGE", states: selected, run: expunge },
+	{ name: "UID EXPUNGE", states: selected, byUid: true, run: expunge },
+	{ name: "SEARCH", states: selected, keepsNumbers: true, run: search },
+	{ name: "UID SEARCH", states: selected, byUid: true, run: search },
+	{ name: "FETCH", states: selected, keepsNumbers: true, run: fetch },
+	{ name: "UID FETCH", states: selected, byUid: true, run: fetch },
+	{ name: "STORE", states: selected, keepsNumbers: true, run: store },
+	{ name: "UID STORE", states: selected, byUid: true, run: store },
+	{ name: "COPY", states: selected, run: copy },
+	{ name: "UID COPY", states: selected, byUid: true, run: copy },
+	{ name: "MOVE", states: selected, run: move },
+	{ name: "UID MOVE", states: selected, byUid: true, run: move },
+];
+
+const byName = new Map(rows.map((row) => [row.name, row]));
+
+/** The row of a command by its name in upper case, e.g. `UID FETCH`. */
+export const commandNamed = (name: string): Command | undefined =>
+	byName.get(name);
+
+/** Names of all commands, for tests. */
+export const commandNames: readonly string[] = rows.map(({ name }) => name);

@@ -1,0 +1,172 @@
+/** SEARCH keys (RFC 3501 §6.4.4, RFC 5032): from the command to a tree. */
+import { SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX } from "../../../sync/limits.ts";
+import { Refusal } from "../answer.ts";
+import { parseDay } from "../dates.ts";
+import { ParseFault, type Parser, utf8 } from "../parser.ts";
+import type { SequenceSet } from "../sequence-set.ts";
+
+export type Key =
+	| { readonly kind: "all" }
+	| { readonly kind: "flag"; readonly flag: string }
+	| { readonly kind: "numbers" | "uids"; readonly set: SequenceSet }
+	/** Day since 1970 of INTERNALDATE or of the Date field, from (inclusive) and to (exclusive). */
+	| {
+			readonly kind: "arrived" | "sent";
+			readonly fromDay: number;
+			readonly toDay: number;
+	  }
+	/** INTERNALDATE within the last seconds (RFC 5032). */
+	| { readonly kind: "younger"; readonly seconds: number }
+	| { readonly kind: "larger" | "smaller"; readonly sizeBytes: number }
+	| { readonly kind: "header"; readonly field: string; readonly text: string }
+	| { readonly kind: "body" | "text"; readonly text: string }
+	| { readonly kind: "not"; readonly key: Key }
+	| { readonly kind: "or" | "and"; readonly keys: readonly Key[] };
+
+const all: Key = { kind: "all" };
+const not = (key: Key): Key => ({ kind: "not", key });
+const flag = (name: string): Key => ({ kind: "flag", flag: name });
+
+type Rule = (state: State) => Key;
+
+class State {
+	readonly parser: Parser;
+	depth = 0;
+	count = 0;
+	constructor(parser: Parser) {
+		this.parser = parser;
+	}
+	text(): string {
+		this.parser.space();
+		return utf8(this.parser.astring("a text"));
+	}
+	number(): number {
+		this.parser.space();
+		return this.parser.number("a number", Number.MAX_SAFE_INTEGER);
+	}
+	day(): number {
+		this.parser.space();
+		return parseDay(this.parser);
+	}
+}
+
+const before =
+	(kind: "arrived" | "sent"): Rule =>
+	(state) => ({
+		kind,
+		fromDay: Number.NEGATIVE_INFINITY,
+		toDay: state.day(),
+	});
+const since =
+	(kind: "arrived" | "sent"): Rule =>
+	(state) => ({
+		kind,
+		fromDay: state.day(),
+		toDay: Number.POSITIVE_INFINITY,
+	});
+const on =
+	(kind: "arrived" | "sent"): Rule =>
+	(state) => {
+		const day = state.day();
+		return { kind, fromDay: day, toDay: day + 1 };
+	};
+const header =
+	(field: string): Rule =>
+	(state) => ({ kind: "header", field, text: state.text() });
+const keyword: Rule = ({ parser }) => {
+	parser.space();
+	return flag(parser.atom("a keyword"));
+};
+const seconds = (state: State): number => {
+	const value = state.number();
+	if (value === 0) throw new ParseFault("an interval begins at 1");
+	return value;
+};
+
+const rules: Readonly<Record<string, Rule>> = {
+	ALL: () => all,
+	ANSWERED: () => flag("\\Answered"),
+	DELETED: () => flag("\\Deleted"),
+	DRAFT: () => flag("\\Draft"),
+	FLAGGED: () => flag("\\Flagged"),
+	SEEN: () => flag("\\Seen"),
+	UNANSWERED: () => not(flag("\\Answered")),
+	UNDELETED: () => not(flag("\\Deleted")),
+	UNDRAFT: () => not(flag("\\Draft")),
+	UNFLAGGED: () => not(flag("\\Flagged")),
+	UNSEEN: () => not(flag("\\Seen")),
+	// No message is ever \Recent here.
+	NEW: () => not(all),
+	OLD: () => all,
+	RECENT: () => not(all),
+	KEYWORD: keyword,
+	UNKEYWORD: (state) => not(keyword(state)),
+	BEFORE: before("arrived"),
+	ON: on("arrived"),
+	SINCE: since("arrived"),
+	SENTBEFORE: before("sent"),
+	SENTON: on("sent"),
+	SENTSINCE: since("sent"),
+	YOUNGER: (state) => ({ kind: "younger", seconds: seconds(state) }),
+	OLDER: (state) => not({ kind: "younger", seconds: seconds(state) }),
+	LARGER: (state) => ({ kind: "larger", sizeBytes: state.number() }),
+	SMALLER: (state) => ({ kind: "smaller", sizeBytes: state.number() }),
+	BCC: header("Bcc"),
+	CC: header("Cc"),
+	FROM: header("From"),
+	SUBJECT: header("Subject"),
+	TO: header("To"),
+	HEADER: (state) => {
+		state.parser.space();
+		const field = state.parser.astring("a field name");
+		return { kind: "header", field, text: state.text() };
+	},
+	BODY: (state) => ({ kind: "body", text: state.text() }),
+	TEXT: (state) => ({ kind: "text", text: state.text() }),
+	UID: ({ parser }) => {
+		parser.space();
+		return { kind: "uids", set: parser.sequenceSet() };
+	},
+	NOT: (state) => {
+		state.parser.space();
+		return not(parseKey(state));
+	},
+	OR: (state) => {
+		state.parser.space();
+		const first = parseKey(state);
+		state.parser.space();
+		return { kind: "or", keys: [first, parseKey(state)] };
+	},
+};
+
+/** The keys to the end of the command; all must hold. */
+export function parseKeys(parser: Parser): Key {
+	const state = new State(parser);
+	const keys: Key[] = [];
+	do keys.push(parseKey(state));
+	while (parser.take(" "));
+	parser.end();
+	return { kind: "and", keys };
+}
+
+function parseKey(state: State): Key {
+	const { parser } = state;
+	if (++state.count > SEARCH_KEYS_MAX || state.depth >= SEARCH_DEPTH_MAX)
+		throw new Refusal("NO", "LIMIT", "The search is too complex");
+	state.depth++;
+	const key = parseOne(state);
+	state.depth--;
+	return key;
+
+	function parseOne(within: State): Key {
+		if (parser.atList)
+			return { kind: "and", keys: parser.list("keys", () => parseKey(within)) };
+		const octet = parser.peek();
+		if ((octet >= 0x30 && octet <= 0x39) || octet === 0x2a)
+			return { kind: "numbers", set: parser.sequenceSet() };
+		const name = parser.word("a search key");
+		const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+		if (rule === undefined) throw new ParseFault("unknown search key");
+		return rule(within);
+	}
+}

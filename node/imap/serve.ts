@@ -1,0 +1,167 @@
+/** Runs one session: command after command, each answered before the next, whatever a command throws. */
+import { IMAP_ERRORS_MAX } from "../../sync/limits.ts";
+import {
+	Bye,
+	Disconnected,
+	Refusal,
+	refusalOf,
+	responseText,
+	status,
+} from "./answer.ts";
+import { capabilities } from "./capability.ts";
+import { commandNamed } from "./commands.ts";
+import { ParseFault, Parser } from "./parser.ts";
+import {
+	isFirstArgument,
+	type Received,
+	receive,
+	skipCommand,
+} from "./receive.ts";
+import type { Command, Completion, Invocation, Session } from "./session.ts";
+import { tell } from "./tell.ts";
+
+/** Serves until the client leaves, breaks a bound, or the session is to stop. Never rejects. */
+export async function serve(session: Session): Promise<void> {
+	const { output } = session;
+	try {
+		output.text(
+			`* OK [CAPABILITY ${capabilities(session)}] ${session.surroundings.hostname} ready\r\n`,
+		);
+		let errors = 0;
+		while (!session.isOver) {
+			const wasRight = await serveOne(session);
+			errors = wasRight ? 0 : errors + 1;
+			if (errors >= IMAP_ERRORS_MAX) throw new Bye("Too many bad commands");
+			if (output.crowded) await output.room();
+		}
+	} catch (error) {
+		if (error instanceof Bye)
+			output.text(`* ${status("BYE", error.code, error.message)}\r\n`);
+		else if (!(error instanceof Disconnected)) {
+			session.log.error("IMAP session failed", { error });
+			output.text("* BYE [SERVERBUG] Internal error\r\n");
+		}
+	} finally {
+		session.unselect();
+		output.flush();
+	}
+}
+
+/** False: what came was no command. */
+async function serveOne(session: Session): Promise<boolean> {
+	session.isAtRest = true;
+	const received = await receive(session, streams);
+	session.isAtRest = false;
+	if (session.stopReason !== undefined) throw new Bye(session.stopReason);
+	// Some clients send an empty line after a literal.
+	if (received.bytes.length === 0) return true;
+	const parser = new Parser(received.bytes);
+	let tag = "*";
+	try {
+		tag = parser.tag();
+		parser.space();
+		await runCommand(session, tag, parser, received);
+		return true;
+	} catch (error) {
+		const { status: name, code, message } = asRefusal(session, error);
+		await tellQuietly(session);
+		session.output.text(`${tag} ${status(name, code, message)}\r\n`);
+		return name !== "BAD";
+	}
+}
+
+function asRefusal(session: Session, error: unknown): Refusal {
+	if (error instanceof Bye || error instanceof Disconnected) throw error;
+	const refusal = refusalOf(error);
+	if (refusal !== undefined) return refusal;
+	session.log.error("IMAP command failed", { error });
+	return new Refusal("NO", "SERVERBUG", "Internal error");
+}
+
+/** What a refused command changed all the same (a STORE that came to no end) is told, but for expunges. */
+async function tellQuietly(session: Session): Promise<void> {
+	session.selected?.known.owed.clear();
+	await tell(session, false);
+}
+
+async function runCommand(
+	session: Session,
+	tag: string,
+	parser: Parser,
+	received: Received,
+): Promise<void> {
+	const command = findCommand(parser);
+	const invocation: Invocation = {
+		session,
+		tag,
+		parser,
+		byUid: command?.byUid === true,
+		literal: received.literal,
+	};
+	try {
+		if (received.refusal !== undefined) throw received.refusal;
+		if (command === undefined) throw new ParseFault("unknown command");
+		checkState(command, session);
+		if (parser.peek() === 0x20) parser.at++;
+		if (command.byUid) await tell(session, false);
+		const completion = await command.run(invocation);
+		await tell(session, command.keepsNumbers !== true);
+		complete(session, tag, command, completion);
+		await completion?.afterwards?.();
+	} finally {
+		if (invocation.literal !== undefined)
+			await skipCommand(session, invocation.literal);
+	}
+}
+
+function complete(
+	session: Session,
+	tag: string,
+	command: Command,
+	completion: Completion | undefined,
+): void {
+	const code = completion?.code === undefined ? "" : `[${completion.code}] `;
+	const text = responseText(completion?.text ?? `${command.name} completed`);
+	session.output.text(`${tag} OK ${code}${text}\r\n`);
+}
+
+/** Takes the name of a command, `UID` and the name after it being one. */
+function findCommand(parser: Parser): Command | undefined {
+	let name = parser.word("a command");
+	if (name === "UID") {
+		parser.space();
+		name = `UID ${parser.word("a command")}`;
+	}
+	if (!parser.atEnd && parser.peek() !== 0x20)
+		throw new ParseFault("expected a space after the command");
+	return commandNamed(name);
+}
+
+function checkState(command: Command, session: Session): void {
+	if (command.states.includes(session.state)) return;
+	throw new Refusal(
+		"BAD",
+		undefined,
+		session.state === "not authenticated"
+			? "Log in first"
+			: session.state === "authenticated" && command.states[0] === "selected"
+				? "Select a mailbox first"
+				: "Not now: already logged in",
+	);
+}
+
+/** Whether the command takes the literal at the end of `bytes` itself. */
+function streams(bytes: Buffer): boolean {
+	try {
+		const parser = new Parser(bytes);
+		parser.tag();
+		parser.space();
+		return (
+			commandNamed(parser.word("a command"))?.streamsLiteral === true &&
+			!isFirstArgument(bytes)
+		);
+	} catch (error) {
+		if (error instanceof ParseFault) return false;
+		throw error;
+	}
+}

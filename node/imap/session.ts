@@ -1,0 +1,152 @@
+/** One client's session: its state in the protocol (RFC 3501 §3) and its ways in and out. Holds no socket. */
+import type { Account } from "../../sync/api.ts";
+import type { Bodies } from "../../sync/ports/bodies.ts";
+import type { Clock } from "../../sync/ports/clock.ts";
+import type { Log } from "../../sync/ports/log.ts";
+import type { Authenticator } from "../accounts/authenticator.ts";
+import { Bye, Refusal } from "./answer.ts";
+import type { Input } from "./input.ts";
+import type { Output } from "./output.ts";
+import type { Parser } from "./parser.ts";
+import type { Selected } from "./selected.ts";
+import type { MessageStructures } from "./structures.ts";
+
+export type State = "not authenticated" | "authenticated" | "selected";
+
+/** What all sessions of a server share. */
+export interface Surroundings {
+	readonly hostname: string;
+	readonly authenticator: Authenticator;
+	readonly bodies: Bodies;
+	readonly structures: MessageStructures;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly allowPlaintextAuth: boolean;
+}
+
+/** What the connection under a session offers it. */
+export interface Transport {
+	readonly remoteIp: string;
+	/** Both ends are this machine: 127/8 or ::1. */
+	readonly isLoopback: boolean;
+	isSecure(): boolean;
+	/** Resolves after the TLS handshake on the same connection. */
+	startTls(): Promise<void>;
+}
+
+export class Session {
+	readonly surroundings: Surroundings;
+	readonly transport: Transport;
+	readonly input: Input;
+	readonly output: Output;
+	readonly log: Log;
+	account: Account | undefined;
+	selected: Selected | undefined;
+	loginFailures = 0;
+	/** The client said LOGOUT. */
+	isOver = false;
+	/** No command runs, or only IDLE: the session may be ended without breaking anything off. */
+	isAtRest = false;
+	/** Set: the session ends with BYE before its next command. */
+	stopReason: string | undefined;
+
+	constructor(
+		surroundings: Surroundings,
+		transport: Transport,
+		input: Input,
+		output: Output,
+	) {
+		this.surroundings = surroundings;
+		this.transport = transport;
+		this.input = input;
+		this.output = output;
+		this.log = surroundings.log;
+	}
+
+	get state(): State {
+		if (this.account === undefined) return "not authenticated";
+		return this.selected === undefined ? "authenticated" : "selected";
+	}
+
+	/** A password may come over this connection as it is now. */
+	get mayLogin(): boolean {
+		return (
+			this.transport.isSecure() ||
+			this.transport.isLoopback ||
+			this.surroundings.allowPlaintextAuth
+		);
+	}
+
+	/** Ends the session with BYE, but lets the command that runs come to its end. */
+	stop(reason: string): void {
+		this.stopReason ??= reason;
+		if (this.isAtRest) this.input.interrupt(new Bye(reason));
+	}
+
+	unselect(): void {
+		this.selected?.mailbox.release();
+		this.selected = undefined;
+	}
+}
+
+/** The message literal of APPEND, which the command takes from `session.input` itself. */
+export interface StreamedLiteral {
+	readonly sizeBytes: number;
+	readonly nonSynchronizing: boolean;
+}
+
+/** One command on its way: `parser` stands after the space that follows its name (or at the end). */
+export interface Invocation {
+	readonly session: Session;
+	readonly tag: string;
+	readonly parser: Parser;
+	/** The command acts by UID (RFC 3501 §6.4.8). */
+	readonly byUid: boolean;
+	/** Of commands with a streamed literal; the command sets it to undefined once it took it. */
+	literal: StreamedLiteral | undefined;
+}
+
+/** The end of a command that went well. */
+export interface Completion {
+	/** Response code without brackets. */
+	readonly code?: string | undefined;
+	/** Default: "<NAME> completed". */
+	readonly text?: string | undefined;
+	/** Runs after the tagged response. */
+	readonly afterwards?: (() => Promise<void>) | undefined;
+}
+
+/** One row of the table in commands.ts. */
+export interface Command {
+	readonly name: string;
+	readonly states: readonly State[];
+	/** Message numbers must keep their meaning while it runs, so no EXPUNGE is told (RFC 3501 §7.4.1). */
+	readonly keepsNumbers?: true;
+	/** Has a literal that is taken as it comes: any but one right after the command's name. */
+	readonly streamsLiteral?: true;
+	readonly byUid?: true;
+	run(
+		invocation: Invocation,
+	): Completion | undefined | Promise<Completion | undefined>;
+}
+
+/** The account of a session; commands of the table's authenticated states may rely on it. */
+export function accountOf(session: Session): Account {
+	if (session.account === undefined)
+		throw new Error("command ran without a login");
+	return session.account;
+}
+
+export function selectedOf(session: Session): Selected {
+	if (session.selected === undefined)
+		throw new Error("command ran without a mailbox");
+	return session.selected;
+}
+
+/** The selected mailbox for a command that changes it. */
+export function writableOf(session: Session): Selected {
+	const selected = selectedOf(session);
+	if (selected.readOnly)
+		throw new Refusal("NO", "NOPERM", "Mailbox is selected read-only");
+	return selected;
+}
