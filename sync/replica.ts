@@ -18,7 +18,7 @@ import { createDirectory } from "./directory/directory.ts";
 import { accountDocument, CLUSTER, keys } from "./documents/shapes.ts";
 import { OperatorFault, Temporary } from "./faults.ts";
 import type { AccountId, NodeId, Origin } from "./ids.ts";
-import { Ledger, type Transaction } from "./log/ledger.ts";
+import { type Fold, Ledger, type Transaction } from "./log/ledger.ts";
 import type { Head } from "./log/log.ts";
 import { missing } from "./log/record.ts";
 import { Mailboxes } from "./mailbox/mailboxes.ts";
@@ -36,6 +36,7 @@ import type { Store } from "./ports/store.ts";
 import { Copies } from "./replication/copies.ts";
 import type { Frame } from "./replication/frames.ts";
 import { BodyNeeds } from "./replication/needs.ts";
+import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
 import { adoptDocument } from "./replication/snapshot.ts";
 
@@ -71,6 +72,7 @@ export class ClusterReplica implements Replica {
 	readonly #ledger: Ledger;
 	readonly #needs: BodyNeeds;
 	readonly #copies: Copies;
+	readonly #ownBodies = new OwnBodies();
 	readonly #replication: Replication;
 	readonly #admission: Admission;
 	readonly #context: Context;
@@ -79,6 +81,7 @@ export class ClusterReplica implements Replica {
 	#snapshotHeads: ReadonlyMap<Origin, Head> | undefined;
 	#arrivedKeys: string[] = [];
 	#numberers = "";
+	#marksKept = 0;
 	#reportScheduled = false;
 	#stopped = false;
 
@@ -118,6 +121,7 @@ export class ClusterReplica implements Replica {
 			bodyNamed: (batch, facts, at, change) => {
 				if (facts.body.drive === bodies.drive)
 					batch.put("meta/driveBlocks", String(bodies.lengthBlocks()));
+				if (change.origin === origin) this.#ownBodies.named(change.sequence);
 				this.#needs.named(
 					batch,
 					facts,
@@ -137,11 +141,11 @@ export class ClusterReplica implements Replica {
 				this.#cluster,
 				this.#accounts,
 				this.#mailboxes,
-				needsFold(this.#needs),
+				followers(this.#needs, this.#ownBodies),
 			],
 			events: { committed: (own) => this.#replication.committed(own) },
 		});
-		this.#copies = new Copies(origin, clock, () => this.#readyPeers());
+		this.#copies = new Copies(origin, clock, store, () => this.#readyPeers());
 		this.#replication = new Replication({
 			self: network.self,
 			cluster,
@@ -211,6 +215,11 @@ export class ClusterReplica implements Replica {
 	start(): void {
 		const { network, clock } = this.#options;
 		this.#cluster.load();
+		this.#ownBodies.load(
+			this.#ledger.log,
+			this.#ledger.origin,
+			this.#firstWithTooFewCopies(),
+		);
 		network.onPeers(() => this.#evaluate());
 		this.#connect();
 		if (this.#identity.founding) void this.#found();
@@ -378,7 +387,20 @@ export class ClusterReplica implements Replica {
 		if (!this.isJoining && this.#cluster.slots(this.#ledger.origin) && changed)
 			this.#write((tx) => this.#mailboxes.numberAll(tx));
 		this.#showWaiting();
+		this.#keepMarks();
 		this.#scheduleReport();
+	}
+
+	/** Keeps what peers hold, now and then: after a restart it need not be counted from the beginning. */
+	#keepMarks(): void {
+		const now = this.#options.clock.monotonic();
+		if (now < this.#marksKept + MARKS_MILLISECONDS) return;
+		this.#marksKept = now;
+		const marks = this.#copies.marks();
+		if (marks.length > 0)
+			this.#write((tx) => {
+				tx.batch.putAll(marks);
+			});
 	}
 
 	/** What waited for a second copy is shown when the next batch is made; an empty one will do. */
@@ -449,12 +471,10 @@ export class ClusterReplica implements Replica {
 	}
 
 	report(): ReplicaReport {
-		const { network, copies } = this.#options;
 		const members = this.#cluster.members();
-		const peers = network.peers().map((peer) => this.#peerReport(peer));
-		const target = Math.min(copies, members.length);
-		const head = this.#ledger.log.vector.get(this.#ledger.origin) ?? 0;
-		const first = this.#copies.firstWithTooFew(target, head);
+		const peers = this.#options.network
+			.peers()
+			.map((peer) => this.#peerReport(peer));
 		const up = peers.filter(({ state }) => state === "up");
 		return {
 			cluster: this.#identity.cluster,
@@ -466,9 +486,21 @@ export class ClusterReplica implements Replica {
 			peers,
 			accounts: this.#cluster.userCount,
 			messages: this.#mailboxes.live,
-			bodiesWithTooFewCopies: first > head ? 0 : head - first + 1,
+			bodiesWithTooFewCopies: this.#ownBodies.countFrom(
+				this.#firstWithTooFewCopies(),
+			),
 			missingBodies: this.#needs.count,
 		};
+	}
+
+	/** The first own change that fewer members hold than the operator wants, and there are. */
+	#firstWithTooFewCopies(): number {
+		const members = this.#cluster.members().length;
+		const head = this.#ledger.log.vector.get(this.#ledger.origin) ?? 0;
+		return this.#copies.firstWithTooFew(
+			Math.min(this.#options.copies, members),
+			head,
+		);
 	}
 
 	#peerReport({
@@ -531,6 +563,7 @@ export class ClusterReplica implements Replica {
 }
 
 const REPORT_MILLISECONDS = 50;
+const MARKS_MILLISECONDS = 5_000;
 
 const tooFewMembers = (): Temporary =>
 	new Temporary("too few members are up to keep the wanted copies; try later");
@@ -539,10 +572,14 @@ const sameMember = (a: Member, b: Member): boolean =>
 	JSON.stringify(Object.entries(a).sort()) ===
 	JSON.stringify(Object.entries(b).sort());
 
-/** The needs follow the batches like a fold, though mailboxes tell them what is named. */
-const needsFold = (needs: BodyNeeds) => ({
+/** They follow the batches like a fold, though mailboxes tell them what is named. */
+const followers = (...all: (BodyNeeds | OwnBodies)[]): Fold => ({
 	fold: () => {},
 	finish: () => {},
-	committed: () => needs.committed(),
-	rolledBack: () => needs.rolledBack(),
+	committed: () => {
+		for (const one of all) one.committed();
+	},
+	rolledBack: () => {
+		for (const one of all) one.rolledBack();
+	},
 });

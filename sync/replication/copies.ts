@@ -6,6 +6,7 @@ import { Temporary } from "../faults.ts";
 import type { NodeId, Origin, Sequence } from "../ids.ts";
 import { COPIES_MILLISECONDS_MAX } from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
+import { prefixEnd, type Store, type StoreWrite } from "../ports/store.ts";
 import type { Holds } from "./frames.ts";
 
 interface Held {
@@ -31,12 +32,36 @@ export class Copies {
 	/** Members that are up (or merely silent for a moment), without this one. */
 	readonly #up: () => readonly NodeId[];
 	readonly #held = new Map<NodeId, Held>();
+	readonly #kept = new Map<NodeId, string>();
 	#waiters: Waiter[] = [];
 
-	constructor(origin: Origin, clock: Clock, up: () => readonly NodeId[]) {
+	constructor(
+		origin: Origin,
+		clock: Clock,
+		store: Store,
+		up: () => readonly NodeId[],
+	) {
 		this.#origin = origin;
 		this.#clock = clock;
 		this.#up = up;
+		for (const [key, value] of store.range("peer/", prefixEnd("peer/"))) {
+			const [changes, bodies] = JSON.parse(value as string) as number[];
+			this.#held.set(key.slice("peer/".length) as NodeId, {
+				changes: changes ?? 0,
+				bodies: bodies ?? 0,
+				extra: new Set(),
+			});
+		}
+	}
+
+	/** What members hold for sure, as it is kept in the store; only what changed since the last call. */
+	marks(): StoreWrite[] {
+		return [...this.#held].flatMap(([node, held]) => {
+			const text = JSON.stringify([held.changes, held.bodies]);
+			if (this.#kept.get(node) === text) return [];
+			this.#kept.set(node, text);
+			return [[`peer/${node}`, text] as const];
+		});
 	}
 
 	/** A member told what it holds. */

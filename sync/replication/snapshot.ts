@@ -1,11 +1,6 @@
 /** All documents as a whole, for a node that has nothing yet: sent in slices, taken in as they come, valid at the end. */
 import { accountDocument, kindOf } from "../documents/shapes.ts";
-import type {
-	AccountId,
-	EntryId,
-	MailboxId,
-	Origin,
-} from "../ids.ts";
+import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
 import type { Head } from "../log/log.ts";
 import {
