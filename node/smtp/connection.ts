@@ -58,7 +58,7 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 		return !this.session.envelope?.mailFrom && !this._dataStream;
 	}
 
-	/** Not overridden for parsing: as in the package, with chunks counted. */
+	/** As in the package, but with a parser of ours. */
 	override _createParser(): SMTPStream {
 		const parser = new Parser((take) => {
 			this.#chunksHeard++;
@@ -117,7 +117,7 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 		}
 		const own = typeof data === "string" && startsWithEnhancedCode.test(data);
 		super.send(code, data, own ? false : context);
-		this.#countErrors(code, data ?? "");
+		this.#countErrors(code);
 	}
 
 	/** Keywords of the EHLO reply: AUTH only where it may be used (RFC 4954 §4). */
@@ -142,9 +142,9 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 		);
 	}
 
-	/** A dictionary of addresses or passwords ends here. Too many recipients in one go is no sign of that. */
-	#countErrors(code: number, text: string): void {
-		if (code < 400 || code === 421 || text.startsWith("4.5.3")) return;
+	/** A dictionary of addresses or passwords ends here. 452, of too many recipients in one go, is no sign of that. */
+	#countErrors(code: number): void {
+		if (code < 400 || code === 421 || code === 452) return;
 		this.#errors++;
 		if (this.#errors > SMTP_ERRORS_MAX)
 			this.send(421, "4.7.0 too many errors on this connection");

@@ -284,10 +284,15 @@ class Listener extends SMTPServer {
 			.then(() => incoming.finish())
 			.then(
 				(transaction) => {
+					log.debug("message accepted", { id, bytes: incoming.sizeBytes });
 					connection?.answering(transaction);
 					done(null, `accepted as ${id}`);
 				},
-				(error: unknown) => done(refusalFor(error, log)),
+				(error: unknown) => {
+					const refusal = refusalFor(error, log);
+					log.info("message refused", { id, reason: refusal.message });
+					done(refusal);
+				},
 			);
 	}
 }

@@ -65,3 +65,27 @@ test("work that fails gives its place to the next", async () => {
 	await expect(failing).rejects.toThrow("no");
 	expect(await next).toBe("yes");
 });
+
+test("a place that was handed over stays taken", async () => {
+	const queue = new FairQueue({ running: 1, waiting: 9, waitingPerSource: 9 });
+	const releases: (() => void)[] = [];
+	const hold = () =>
+		queue.run(
+			"a",
+			() =>
+				new Promise<void>((resolve) => {
+					releases.push(resolve);
+				}),
+		);
+	const jobs = [hold(), hold()];
+	releases[0]?.();
+	await settle();
+	expect(releases).toHaveLength(2);
+	jobs.push(hold());
+	await settle();
+	expect(releases).toHaveLength(2);
+	releases[1]?.();
+	await settle();
+	releases[2]?.();
+	await Promise.all(jobs);
+});

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ClientFault, Temporary } from "../../../sync/faults.ts";
 import {
+	RECIPIENTS_MAX,
 	SMTP_CONNECTIONS_PER_SOURCE_MAX,
 	SMTP_ERRORS_MAX,
 } from "../../../sync/limits.ts";
@@ -108,15 +109,23 @@ test("no AUTH here", async () => {
 
 test("more recipients than the bound: 452, and the others are kept", async () => {
 	await world.close();
-	const users = Array.from({ length: 1001 }, (_, i) => `u${i}@here.test`);
+	const users = Array.from(
+		{ length: RECIPIENTS_MAX + SMTP_ERRORS_MAX + 10 },
+		(_, i) => `u${i}@here.test`,
+	);
 	world = await startWorld({ directory: new FakeDirectory(...users) });
 	const client = await SmtpClient.greeted(world.at);
 	const replies = await client.pipeline([
 		"MAIL FROM:<>",
 		...users.map((user) => `RCPT TO:<${user}>`),
 	]);
-	expect(replies.filter(({ code }) => code === 250)).toHaveLength(1001);
+	expect(replies.filter(({ code }) => code === 250)).toHaveLength(
+		1 + RECIPIENTS_MAX,
+	);
 	expect(replies.at(-1)?.text).toMatch(/^452 4\.5\.3 /);
+	await client.command("DATA");
+	expect((await client.content("Subject: x\r\n\r\n")).code).toBe(250);
+	expect(world.fake.deliveries[0]?.recipients).toHaveLength(RECIPIENTS_MAX);
 	await client.quit();
 });
 
@@ -158,29 +167,37 @@ test("a success is confirmed when the client says something after it, and not be
 	expect(world.fake.confirmed).toHaveLength(1);
 });
 
-test("no confirmation from a command that came with the message, or from a cut", async () => {
-	let release = () => {};
-	const held = new Promise<void>((resolve) => {
-		release = resolve;
-	});
-	world.fake.onDeliver = () => held;
-	const client = await SmtpClient.greeted(world.at);
-	await client.pipeline(["MAIL FROM:<>", "RCPT TO:<ann@here.test>", "DATA"]);
-	void client.raw("Subject: x\r\n\r\nx\r\n.\r\nMAIL FROM:<>\r\nRSET\r\n");
-	release();
-	const codes = [
-		await client.reply(),
-		await client.reply(),
-		await client.reply(),
-	].map(({ code }) => code);
-	expect(codes).toEqual([250, 250, 250]);
-	client.destroy();
-	await client.closed;
-	const other = await SmtpClient.greeted(world.at);
-	await other.quit();
-	expect(world.fake.deliveries).toHaveLength(1);
-	expect(world.fake.confirmed).toEqual([]);
-});
+test.each([
+	["a cut", 0],
+	["another command", 1],
+])(
+	"no confirmation from commands that came with the message; then %s",
+	async (after, confirmed) => {
+		let release = () => {};
+		const held = new Promise<void>((resolve) => {
+			release = resolve;
+		});
+		world.fake.onDeliver = () => held;
+		const client = await SmtpClient.greeted(world.at);
+		await client.pipeline(["MAIL FROM:<>", "RCPT TO:<ann@here.test>", "DATA"]);
+		void client.raw("Subject: x\r\n\r\nx\r\n.\r\nMAIL FROM:<>\r\nRSET\r\n");
+		release();
+		const codes = [
+			await client.reply(),
+			await client.reply(),
+			await client.reply(),
+		].map(({ code }) => code);
+		expect(codes).toEqual([250, 250, 250]);
+		expect(world.fake.confirmed).toEqual([]);
+		if (after === "another command") await client.command("NOOP");
+		client.destroy();
+		await client.closed;
+		const other = await SmtpClient.greeted(world.at);
+		await other.quit();
+		expect(world.fake.deliveries).toHaveLength(1);
+		expect(world.fake.confirmed).toHaveLength(confirmed);
+	},
+);
 
 test("a client that goes away within DATA leaves nothing", async () => {
 	const client = await SmtpClient.greeted(world.at);
