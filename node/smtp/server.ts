@@ -13,7 +13,7 @@ import {
 } from "smtp-server";
 import type { SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
 import type { Account } from "../../sync/api.ts";
-import { OperatorFault, Temporary } from "../../sync/faults.ts";
+import { OperatorFault } from "../../sync/faults.ts";
 import type { AccountId } from "../../sync/ids.ts";
 import {
 	MESSAGE_BYTES_MAX,
@@ -24,15 +24,12 @@ import {
 } from "../../sync/limits.ts";
 import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
-import {
-	type Authenticator,
-	LoginRefused,
-	LoginThrottled,
-} from "../accounts/authenticator.ts";
+import type { Authenticator } from "../accounts/authenticator.ts";
 import { isLoopback } from "../accounts/source.ts";
 import type { HostPort } from "../config.ts";
 import type { Incoming, Intake } from "../intake.ts";
 import type { TlsSource } from "../tls/source.ts";
+import { login, loginRefusal } from "./auth.ts";
 import { PmnodeSmtpConnection } from "./connection.ts";
 import { ConnectionGate } from "./gate.ts";
 import {
@@ -219,9 +216,10 @@ class Listener extends SMTPServer {
 		session: SMTPServerSession,
 		done: (error?: Error | null, response?: { user: unknown }) => void,
 	): void {
-		login(auth, session, this.#options).then(
+		const { authenticator, log } = this.#options;
+		login(auth, session.remoteAddress, authenticator).then(
 			(user) => done(null, { user }),
-			(error: unknown) => done(loginRefusal(error, this.#options.log)),
+			(error: unknown) => done(loginRefusal(error, log)),
 		);
 	}
 
@@ -340,29 +338,6 @@ function envelopeOf(session: SMTPServerSession, id: string) {
 		utf8: smtpUtf8,
 		id,
 	};
-}
-
-async function login(
-	auth: SMTPServerAuthentication,
-	session: SMTPServerSession,
-	{ authenticator }: SmtpServerOptions,
-): Promise<Account> {
-	const { username = "", authzid = "", password } = auth;
-	// RFC 4616 §2: to act for someone else is a right that nobody has here.
-	if (authzid !== "" && authzid.toLowerCase() !== username.toLowerCase())
-		throw new LoginRefused("acting for another user is not possible");
-	return authenticator.login(username, password ?? "", session.remoteAddress);
-}
-
-function loginRefusal(error: unknown, log: Log): SmtpRefusal {
-	if (error instanceof LoginRefused)
-		return new SmtpRefusal(535, "5.7.8", error.message);
-	if (error instanceof LoginThrottled || error instanceof Temporary)
-		return new SmtpRefusal(454, "4.7.0", error.message);
-	log.error("a login could not be checked because of a fault in this program", {
-		error,
-	});
-	return new SmtpRefusal(454, "4.7.0", "local error; try again");
 }
 
 function cannotListen(

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ClientFault, Temporary } from "../../../sync/faults.ts";
+import { ClientFault, OperatorFault, Temporary } from "../../../sync/faults.ts";
 import {
 	RECIPIENTS_MAX,
 	SMTP_CONNECTIONS_PER_SOURCE_MAX,
@@ -333,4 +333,13 @@ test("stop: idle connections hear 421, one in delivery is finished first", async
 	await busy.closed;
 	await stopped;
 	await expect(SmtpClient.connect(world.at)).rejects.toThrow();
+});
+
+test("a port that is taken is the operator's fault, and named", async () => {
+	const { host, port } = world.at;
+	await expect(startWorld({ listen: { host, port } })).rejects.toThrow(
+		new OperatorFault(
+			`cannot listen on ${host}:${port} for SMTP: the port is taken; choose another address with --smtp`,
+		),
+	);
 });
