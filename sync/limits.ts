@@ -121,6 +121,10 @@ export const PEER_ADDRESSES_MAX = 16;
 export const LINK_OPEN_MILLISECONDS_MAX = 5_000;
 /** A silent link is kept this long, as a short cut heals within it; then it is closed. */
 export const LINK_SILENT_MILLISECONDS_MAX = 20_000;
+/** Of a pair the one that does not lead dials so much later, so that mostly one connection is made. */
+export const DIAL_FOLLOWER_MILLISECONDS = 50;
+/** A knock that came so soon after a link was agreed may have crossed with it; if not, it comes again. */
+export const LINK_SETTLE_MILLISECONDS = 1_000;
 /** A link that lived shorter than this counts as a failed attempt: the next one waits. */
 export const LINK_SHORT_LIVED_MILLISECONDS = 2_000;
 /** A connection between members that carries no link is closed after this. */
