@@ -18,6 +18,7 @@ import { createDirectory } from "./directory/directory.ts";
 import { accountDocument, CLUSTER, keys } from "./documents/shapes.ts";
 import { OperatorFault, Temporary } from "./faults.ts";
 import type { AccountId, NodeId, Origin } from "./ids.ts";
+import type { Batch } from "./log/batch.ts";
 import { type Fold, Ledger, type Transaction } from "./log/ledger.ts";
 import type { Head } from "./log/log.ts";
 import { missing } from "./log/record.ts";
@@ -79,7 +80,6 @@ export class ClusterReplica implements Replica {
 	readonly #listeners = new Set<() => void>();
 	readonly #joinedListeners = new Set<() => void>();
 	#snapshotHeads: ReadonlyMap<Origin, Head> | undefined;
-	#arrivedKeys: string[] = [];
 	#numberers = "";
 	#marksKept = 0;
 	#reportScheduled = false;
@@ -108,7 +108,11 @@ export class ClusterReplica implements Replica {
 				const row = this.#mailboxes.row(mailbox, entry);
 				return row !== undefined && lives(row);
 			},
-			done: (arrived) => this.#bodiesArrived(arrived),
+			done: () => {
+				this.#replication.tellHolds();
+				this.#scheduleReport();
+			},
+			flush: () => this.#write(() => {}),
 		});
 		this.#mailboxes = new Mailboxes({
 			origin,
@@ -415,17 +419,6 @@ export class ClusterReplica implements Replica {
 		});
 	}
 
-	#bodiesArrived(arrived: readonly string[]): void {
-		if (this.#arrivedKeys.length === 0)
-			this.#write((tx) => {
-				for (const key of this.#arrivedKeys.splice(0))
-					tx.batch.put(key, undefined);
-			});
-		this.#arrivedKeys.push(...arrived);
-		this.#replication.tellHolds();
-		this.#scheduleReport();
-	}
-
 	// ------------------------------------------------------------------ Replica
 
 	get node(): NodeId {
@@ -573,9 +566,16 @@ const sameMember = (a: Member, b: Member): boolean =>
 	JSON.stringify(Object.entries(b).sort());
 
 /** They follow the batches like a fold, though mailboxes tell them what is named. */
-const followers = (...all: (BodyNeeds | OwnBodies)[]): Fold => ({
+interface Follower {
+	finish?(batch: Batch): void;
+	committed(): void;
+	rolledBack(): void;
+}
+const followers = (...all: Follower[]): Fold => ({
 	fold: () => {},
-	finish: () => {},
+	finish: (tx) => {
+		for (const one of all) one.finish?.(tx.batch);
+	},
 	committed: () => {
 		for (const one of all) one.committed();
 	},

@@ -25,6 +25,7 @@ interface Wait {
 }
 
 const RETRY_MILLISECONDS = 1_000;
+const FLUSH_MILLISECONDS = 1_000;
 const needKey = (hash: BodyHash): string => `need/${hash}`;
 
 export class BodyNeeds {
@@ -33,7 +34,11 @@ export class BodyNeeds {
 	readonly #diary: Log;
 	readonly #bodies: Bodies;
 	readonly #lives: (mailbox: MailboxId, entry: EntryId) => boolean;
-	readonly #done: (needs: readonly string[]) => void;
+	readonly #done: () => void;
+	readonly #flush: () => void;
+	/** Keys of the store that go with the next batch, whatever that is made for. */
+	#arrivedKeys = new Set<string>();
+	#flushScheduled = false;
 	readonly #needs = new Map<BodyHash, NeedRow>();
 	readonly #queue = new Set<BodyHash>();
 	#running = 0;
@@ -47,8 +52,10 @@ export class BodyNeeds {
 		diary: Log;
 		bodies: Bodies;
 		lives: (mailbox: MailboxId, entry: EntryId) => boolean;
-		/** Bodies arrived: these keys of the store may go, and peers want to know. */
-		done: (keys: readonly string[]) => void;
+		/** A body arrived: peers want to know. */
+		done: () => void;
+		/** Has a batch made, so that the store forgets what arrived. */
+		flush: () => void;
 	}) {
 		this.#store = options.store;
 		this.#clock = options.clock;
@@ -56,6 +63,7 @@ export class BodyNeeds {
 		this.#bodies = options.bodies;
 		this.#lives = options.lives;
 		this.#done = options.done;
+		this.#flush = options.flush;
 		const rows: [BodyHash, NeedRow][] = [];
 		for (const [key, value] of this.#store.range("need/", prefixEnd("need/")))
 			rows.push([
@@ -97,7 +105,12 @@ export class BodyNeeds {
 		this.#staged.push([body.hash, row, origin, sequence]);
 	}
 
+	finish(batch: Batch): void {
+		for (const key of this.#arrivedKeys) batch.put(key, undefined);
+	}
+
 	committed(): void {
+		this.#arrivedKeys.clear();
 		for (const [hash, row, origin, sequence] of this.#staged.splice(0))
 			this.#add(hash, row, origin, sequence);
 		this.#pump();
@@ -165,7 +178,19 @@ export class BodyNeeds {
 		this.#needs.delete(hash);
 		for (const [origin, sequence] of row.waits)
 			this.#arrivedFor(origin, sequence);
-		this.#done([needKey(hash)]);
+		this.#arrivedKeys.add(needKey(hash));
+		this.#scheduleFlush();
+		this.#done();
+	}
+
+	/** No commit for this alone: after a crash the body is asked for again, and found here. */
+	#scheduleFlush(): void {
+		if (this.#flushScheduled) return;
+		this.#flushScheduled = true;
+		this.#clock.after(FLUSH_MILLISECONDS, () => {
+			this.#flushScheduled = false;
+			if (this.#arrivedKeys.size > 0 && !this.#stopped) this.#flush();
+		});
 	}
 
 	#arrivedFor(origin: Origin, sequence: number): void {
