@@ -6,7 +6,7 @@ import {
 	IMAP_LITERAL_SKIP_BYTES_MAX,
 } from "../../sync/limits.ts";
 import { Bye, Refusal } from "./answer.ts";
-import { type LiteralHeader, literalAtEnd, Parser } from "./parser.ts";
+import { type LiteralHeader, literalAtEnd, literalHeader, Parser } from "./parser.ts";
 import type { Session, StreamedLiteral } from "./session.ts";
 
 const CRLF = Buffer.from("\r\n");
@@ -98,7 +98,7 @@ export function isFirstArgument(bytes: Buffer): boolean {
 	const parser = new Parser(bytes);
 	parser.tag();
 	parser.space();
-	parser.atom();
+	parser.atom("a command");
 	parser.space();
-	return parser.peek() === 0x7b;
+	return literalHeader(bytes, parser.at)?.end === bytes.length;
 }
