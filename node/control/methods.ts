@@ -138,6 +138,7 @@ async function removeDomain({ node }: Context, params: Params): Promise<void> {
 async function addUser(context: Context, params: Params): Promise<void> {
 	const { directory } = context.node.replica;
 	const user = mailAddress(params);
+	const secret = password(params);
 	const createDomain = params.createDomain === true;
 	if (directory.user(user) !== undefined)
 		throw new ClientFault(
@@ -149,7 +150,7 @@ async function addUser(context: Context, params: Params): Promise<void> {
 			"NONEXISTENT",
 			`there is no domain ${domainOf(user)}; add it with "pmnode domain add ${domainOf(user)}", or give --create-domain`,
 		);
-	const hash = await context.hashPassword(password(params));
+	const hash = await context.hashPassword(secret);
 	await directory.addUser(user, hash, { createDomain });
 }
 
