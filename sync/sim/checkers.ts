@@ -1,0 +1,285 @@
+/**
+ * The invariants of mailbox-consistency.md as checkers outside the system: a witness that remembers all that any node
+ * ever told, and comparisons of nodes that are connected and quiet. They know nothing of how the nodes decide.
+ */
+import type { MailboxInfo, SelectedMailbox } from "../api.ts";
+import type { MailboxId } from "../ids.ts";
+import type { EntryRow } from "../mailbox/rows.ts";
+import { decodeFacts } from "../mailbox/rows.ts";
+import type { ClusterReplica } from "../replica.ts";
+import type { MemoryStore } from "./store.ts";
+
+export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5" | "I7" | "local";
+
+export class Violation extends Error {
+	override name = "Violation";
+	readonly invariant: Invariant;
+	constructor(invariant: Invariant, text: string) {
+		super(`${invariant}: ${text}`);
+		this.invariant = invariant;
+	}
+}
+
+/** origin → highest sequence held durably, as the disk says. */
+export type HeldVector = ReadonlyMap<string, number>;
+
+export function vectorOf(disk: MemoryStore): HeldVector {
+	const vector = new Map<string, number>();
+	for (const [key, value] of disk.range("head/", "head0"))
+		vector.set(
+			key.slice("head/".length),
+			(JSON.parse(value as string) as [number])[0],
+		);
+	return vector;
+}
+const covers = (have: HeldVector, want: HeldVector): boolean =>
+	[...want].every(([origin, sequence]) => (have.get(origin) ?? 0) >= sequence);
+
+/** What one node told of one mailbox, over all its processes. */
+interface Told {
+	/** UID → entry, of all ever told. */
+	readonly uids: Map<number, string>;
+	/** Told and gone since. */
+	readonly gone: Set<number>;
+	/** Highest UID or UIDNEXT-1 told. */
+	highest: number;
+}
+
+/** Remembers what nodes told their clients, and raises a Violation at once when two things told cannot both be true. */
+export class Witness {
+	/** I1: mailbox, UIDVALIDITY, UID → entry and body. */
+	readonly #names = new Map<string, string>();
+	readonly #told = new Map<string, Told>();
+	/** I3: mailbox, UIDVALIDITY, UID → what the node had that told it gone. */
+	readonly #gone = new Map<string, HeldVector>();
+	/** I5: mailbox → UIDVALIDITYs ever told. */
+	readonly #uidValidity = new Map<MailboxId, Set<number>>();
+	/** Entry → UIDs it was ever told under. */
+	readonly #numbers = new Map<string, Set<number>>();
+
+	/** How many entries were told to anyone, and how many of them under more than one UID. */
+	get renumbering(): { told: number; renumbered: number } {
+		let renumbered = 0;
+		for (const uids of this.#numbers.values()) if (uids.size > 1) renumbered++;
+		return { told: this.#numbers.size, renumbered };
+	}
+
+	/** A mailbox as a session of `node` sees it, now. */
+	look(
+		node: string,
+		disk: MemoryStore,
+		mailbox: SelectedMailbox,
+		known: Map<number, string>,
+	): void {
+		const box = `${mailbox.id} ${mailbox.uidValidity}`;
+		this.uidValidity(mailbox.id, mailbox.uidValidity);
+		const told = this.#toldBy(`${node} ${box}`);
+		const before = told.highest;
+		const live = new Set<number>(mailbox.uids());
+		const vector = vectorOf(disk);
+		for (const uid of known.keys())
+			if (!live.has(uid)) {
+				known.delete(uid);
+				told.gone.add(uid);
+				this.#gone.set(`${box} ${uid}`, vector);
+			}
+		for (const uid of mailbox.uids()) {
+			const message = mailbox.get(uid);
+			if (message === undefined)
+				throw new Violation("local", `UID ${uid} is listed and not there`);
+			const { entry, body } = message;
+			this.#named(`${box} ${uid}`, `${entry} ${body.hash}`, node);
+			if (!known.has(uid)) {
+				this.#appeared(told, before, uid, entry, node);
+				if (told.gone.has(uid))
+					throw new Violation("I3", `${node} shows UID ${uid} again`);
+				const gone = this.#gone.get(`${box} ${uid}`);
+				if (gone && !told.uids.has(uid) && covers(vector, gone))
+					throw new Violation(
+						"I3",
+						`${node} newly shows UID ${uid}, which a node was told to be gone`,
+					);
+			}
+			known.set(uid, entry);
+			told.uids.set(uid, entry);
+			const numbers = this.#numbers.get(`${mailbox.id} ${entry}`);
+			if (numbers) numbers.add(uid);
+			else this.#numbers.set(`${mailbox.id} ${entry}`, new Set([uid]));
+			told.highest = Math.max(told.highest, uid);
+		}
+		if (mailbox.uidNext - 1 < told.highest)
+			throw new Violation(
+				"I2",
+				`${node} tells UIDNEXT ${mailbox.uidNext}, and told UID ${told.highest}`,
+			);
+		told.highest = Math.max(told.highest, mailbox.uidNext - 1);
+	}
+
+	#named(key: string, what: string, node: string): void {
+		const first = this.#names.get(key) ?? what;
+		if (first !== what)
+			throw new Violation(
+				"I1",
+				`UID ${key} names ${what} at ${node}, and named ${first}`,
+			);
+		this.#names.set(key, what);
+	}
+
+	#appeared(
+		told: Told,
+		before: number,
+		uid: number,
+		entry: string,
+		node: string,
+	): void {
+		if (uid <= before && told.uids.get(uid) !== entry)
+			throw new Violation(
+				"I2",
+				`${node} newly shows UID ${uid}, and told ${before} before`,
+			);
+	}
+
+	uidValidity(mailbox: MailboxId, value: number): void {
+		const values = this.#uidValidity.get(mailbox) ?? new Set();
+		this.#uidValidity.set(mailbox, values);
+		values.add(value);
+	}
+
+	/** I5, for mailboxes that were not made on two sides at once. */
+	checkUidValidity(madeTwice: (mailbox: MailboxId) => boolean): void {
+		for (const [mailbox, values] of this.#uidValidity)
+			if (values.size > 1 && !madeTwice(mailbox))
+				throw new Violation(
+					"I5",
+					`UIDVALIDITY of ${mailbox} was ${[...values].join(" and ")}`,
+				);
+	}
+
+	#toldBy(key: string): Told {
+		let told = this.#told.get(key);
+		if (told === undefined) {
+			told = { uids: new Map(), gone: new Set(), highest: 0 };
+			this.#told.set(key, told);
+		}
+		return told;
+	}
+}
+
+// ------------------------------------------------------------------ the state of nodes, connected and quiet
+
+/** What a node would show of one mailbox, as text to compare. */
+export interface Shown {
+	readonly info: MailboxInfo;
+	readonly uidValidity: number;
+	readonly messages: readonly string[];
+}
+
+export const describe = (mailbox: SelectedMailbox): string[] =>
+	mailbox.uids().map((uid) => {
+		const message = mailbox.get(uid);
+		return [
+			uid,
+			message?.entry,
+			message?.body.hash.slice(0, 12),
+			message?.internalDateMilliseconds,
+			message?.flags.join(" "),
+		].join(" ");
+	});
+
+/** I4: the first difference between two texts of lines. */
+export function compare(
+	what: string,
+	one: { node: string; lines: readonly string[] },
+	other: { node: string; lines: readonly string[] },
+): void {
+	const here = new Set(one.lines);
+	const there = new Set(other.lines);
+	const only = (
+		{ node, lines }: { node: string; lines: readonly string[] },
+		not: Set<string>,
+	): string =>
+		lines
+			.filter((line) => !not.has(line))
+			.slice(0, 3)
+			.map((line) => `only ${node}: ${line}`)
+			.join("; ");
+	const difference = [only(one, there), only(other, here)]
+		.filter((text) => text !== "")
+		.join("; ");
+	if (difference !== "") throw new Violation("I4", `${what}: ${difference}`);
+	if (one.lines.join("\n") !== other.lines.join("\n"))
+		throw new Violation("I4", `${what}: another order`);
+}
+
+const SHARED = ["s", "f", "u", "x", "g", "l", "to", "o"] as const;
+
+/** The replicated part of all rows, which must be alike on nodes that have the same changes. */
+export function sharedRows(disk: MemoryStore): string[] {
+	const lines: string[] = [];
+	for (const [key, value] of disk.range("ent/", "ent0")) {
+		const row = JSON.parse(value as string) as EntryRow;
+		const shared = SHARED.map((name) => JSON.stringify(sorted(row[name])));
+		lines.push(`${key} ${shared.join(" ")}`);
+	}
+	return lines;
+}
+
+function sorted(value: unknown): unknown {
+	if (Array.isArray(value))
+		return value.map((one) => JSON.stringify(one)).sort();
+	if (typeof value === "object" && value !== null)
+		return Object.entries(value).sort();
+	return value;
+}
+
+/** The sums that a node keeps beside its rows must be those of its rows. */
+export function checkSums(node: string, disk: MemoryStore): void {
+	const sums = new Map<string, Sums>();
+	for (const [key, value] of disk.range("ent/", "ent0")) {
+		const [, mailbox = ""] = key.split("/");
+		const row = JSON.parse(value as string) as EntryRow;
+		const sum = sums.get(mailbox) ?? emptySums();
+		sums.set(mailbox, sum);
+		if (row.f !== undefined && !row.x) sum.live++;
+		if (row.v === undefined) continue;
+		sum.shown++;
+		if (!row.v.g.includes("\\Seen")) sum.unseen++;
+		if (row.v.g.includes("\\Deleted")) sum.deleted++;
+		sum.sizeBytes += decodeFacts(row.v.f).body.sizeBytes;
+	}
+	for (const [key, value] of disk.range("box/", "box0")) {
+		const box = JSON.parse(value as string) as Sums;
+		const right = sums.get(key.slice("box/".length)) ?? emptySums();
+		for (const name of Object.keys(right) as (keyof Sums)[])
+			if (box[name] !== right[name])
+				throw new Violation(
+					"local",
+					`${node} counts ${box[name]} ${name} in ${key}, there are ${right[name]}`,
+				);
+	}
+}
+
+interface Sums {
+	live: number;
+	shown: number;
+	unseen: number;
+	deleted: number;
+	sizeBytes: number;
+}
+const emptySums = (): Sums => ({
+	live: 0,
+	shown: 0,
+	unseen: 0,
+	deleted: 0,
+	sizeBytes: 0,
+});
+
+/** The cluster's directory and slots as a node sees them. */
+export function directoryOf(replica: ClusterReplica): string[] {
+	const { directory } = replica;
+	return [
+		...directory.domains(),
+		...directory.users().map(({ address, account }) => `${address} ${account}`),
+		...directory.aliases().map(({ alias, target }) => `${alias} → ${target}`),
+	];
+}

@@ -1,0 +1,172 @@
+/**
+ * What clients asked for and what was acknowledged, so that I7 can be checked at the end: nothing acknowledged is lost,
+ * nothing is there more often than it was sent, and what was expunged stays away.
+ */
+import { decodeFacts, type EntryRow } from "../mailbox/rows.ts";
+import { Violation } from "./checkers.ts";
+import type { MemoryStore } from "./store.ts";
+
+interface Mail {
+	readonly label: string;
+	acknowledged: boolean;
+	/** How many entries there may be: one a recipient, one more for each copy, other move or new delivery. */
+	entriesMax: number;
+	/** Entries that there must be at least, unless someone tried to expunge one. */
+	entriesMin: number;
+	expungeTried: boolean;
+}
+
+interface Flagging {
+	readonly entry: string;
+	readonly flag: string;
+	acknowledged: boolean;
+}
+
+export class History {
+	/** By label. */
+	readonly #mails = new Map<string, Mail>();
+	/** Body → label: a retry through another node may have other trace headers. */
+	readonly #labels = new Map<string, string>();
+	readonly #flags = new Map<string, Flagging>();
+	readonly #unflagged = new Set<string>();
+	readonly #expunged = new Set<string>();
+	/** Entry and target of moves that were tried. */
+	readonly #moves = new Set<string>();
+
+	get acknowledged(): number {
+		let sum = 0;
+		for (const mail of this.#mails.values()) if (mail.acknowledged) sum++;
+		return sum;
+	}
+
+	/** A body is being delivered or appended, to so many mailboxes. */
+	sending(hash: string, label: string, places: number): void {
+		const mail = this.#mail(hash, label);
+		mail.entriesMax = Math.max(mail.entriesMax, places);
+	}
+	/** The same once more, as a message of its own. */
+	sendingAgain(hash: string): void {
+		this.#mail(hash).entriesMax++;
+	}
+	sent(hash: string, places: number): void {
+		const mail = this.#mail(hash);
+		mail.acknowledged = true;
+		mail.entriesMin = Math.max(mail.entriesMin, places);
+	}
+	sentAgain(hash: string): void {
+		this.#mail(hash).entriesMin++;
+	}
+	copying(hash: string): void {
+		this.#mail(hash).entriesMax++;
+	}
+	copied(hash: string): void {
+		this.#mail(hash).entriesMin++;
+	}
+	moving(hash: string, entry: string, target: string): void {
+		// Different moves of one message leave several (rule 17); equal ones merge.
+		if (this.#moves.has(`${entry} ${target}`)) return;
+		const mail = this.#mail(hash);
+		for (const move of this.#moves)
+			if (move.startsWith(`${entry} `)) {
+				mail.entriesMax++;
+				break;
+			}
+		this.#moves.add(`${entry} ${target}`);
+	}
+	expunging(hash: string): void {
+		this.#mail(hash).expungeTried = true;
+	}
+	expunged(entry: string): void {
+		this.#expunged.add(entry);
+	}
+	flagging(entry: string, flag: string): Flagging {
+		const key = `${entry} ${flag}`;
+		const flagging = this.#flags.get(key) ?? {
+			entry,
+			flag,
+			acknowledged: false,
+		};
+		this.#flags.set(key, flagging);
+		return flagging;
+	}
+	/** Takes the flag from what it was moved from as well, and so from all that that was moved to. */
+	unflagging(hash: string, flag: string): void {
+		this.#unflagged.add(`${hash} ${flag}`);
+	}
+
+	#mail(hash: string, label = this.#labels.get(hash) ?? hash): Mail {
+		this.#labels.set(hash, label);
+		let mail = this.#mails.get(label);
+		if (mail === undefined) {
+			mail = {
+				label,
+				acknowledged: false,
+				entriesMax: 0,
+				entriesMin: 0,
+				expungeTried: false,
+			};
+			this.#mails.set(label, mail);
+		}
+		return mail;
+	}
+
+	/** I7 against what a node has, when all are connected and quiet. */
+	check(disk: MemoryStore): void {
+		const rows = new Map<string, EntryRow>();
+		const counts = new Map<string, number>();
+		for (const [key, value] of disk.range("ent/", "ent0")) {
+			const row = JSON.parse(value as string) as EntryRow;
+			rows.set(key.slice(key.lastIndexOf("/") + 1), row);
+			if (row.f === undefined || row.x) continue;
+			const { hash } = decodeFacts(row.f).body;
+			const label = this.#labels.get(hash) ?? hash;
+			counts.set(label, (counts.get(label) ?? 0) + 1);
+		}
+		for (const [label, mail] of this.#mails)
+			this.#checkMail(mail, counts.get(label) ?? 0);
+		for (const entry of this.#expunged)
+			if (rows.get(entry)?.x === undefined)
+				throw new Violation("I7", `${entry} was expunged and is back`);
+		for (const flagging of this.#flags.values())
+			if (flagging.acknowledged) this.#checkFlag(flagging, rows);
+	}
+
+	#checkMail(mail: Mail, count: number): void {
+		if (mail.acknowledged && !mail.expungeTried && count < mail.entriesMin)
+			throw new Violation(
+				"I7",
+				`${mail.label} was acknowledged and is there ${count} times, not ${mail.entriesMin}`,
+			);
+		if (count > mail.entriesMax)
+			throw new Violation(
+				"I7",
+				`${mail.label} is there ${count} times, it was sent ${mail.entriesMax} times`,
+			);
+	}
+
+	/** The flag is on the entry and on what it was moved to. */
+	#checkFlag({ entry, flag }: Flagging, rows: Map<string, EntryRow>): void {
+		for (const [id, row] of rows) {
+			if (row.f === undefined || row.x) continue;
+			const { hash } = decodeFacts(row.f).body;
+			if (this.#unflagged.has(`${hash} ${flag}`)) continue;
+			if (!lineage(id, rows).includes(entry)) continue;
+			if (!Object.values({ ...row.l, ...row.g }).includes(flag))
+				throw new Violation(
+					"I7",
+					`${flag} was set on ${entry} and is not on ${id}`,
+				);
+		}
+	}
+}
+
+/** The entry and all that it was moved from. */
+function lineage(entry: string, rows: Map<string, EntryRow>): string[] {
+	const line: string[] = [];
+	for (let at: string | undefined = entry; at !== undefined; ) {
+		line.push(at);
+		const facts: string | undefined = rows.get(at)?.f;
+		at = facts === undefined ? undefined : decodeFacts(facts).from?.[1];
+	}
+	return line;
+}

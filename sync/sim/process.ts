@@ -1,0 +1,313 @@
+/**
+ * A simulated machine and the process of a node on it. The machine keeps what outlives a process: disk, name, clock.
+ * A process holds the real replica on simulated parts, put together as node/node.ts does it on real ones. When it is
+ * killed nothing of it runs or reaches the disk any more.
+ */
+import { DriveShort } from "../bodies/faults.ts";
+import { type NodeId, nodeId } from "../ids.ts";
+import { askToJoin } from "../membership/admission.ts";
+import {
+	driveBlocks,
+	driveName,
+	foundingIdentity,
+	type Identity,
+	loadIdentity,
+	newOrigin,
+	saveIdentity,
+} from "../membership/identity.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Log, LogFields, LogLevel } from "../ports/log.ts";
+import type { Network } from "../ports/network.ts";
+import {
+	type RangeOptions,
+	type Store,
+	StoreFailed,
+	type StoreValue,
+	type StoreWrite,
+} from "../ports/store.ts";
+import { type ClusterReplica, openReplica } from "../replica.ts";
+import type { SimBodiesWorld } from "./bodies.ts";
+import type { SimBodies } from "./body-store.ts";
+import type { SimClockView } from "./clock.ts";
+import type { SimNetworkWorld } from "./network.ts";
+import type { SimRandom } from "./random.ts";
+import { MemoryStore } from "./store.ts";
+
+export interface NodeOptions {
+	readonly copies: number;
+	readonly whenAlone: "accept" | "defer";
+}
+
+/** What a process needs of the world around it. */
+export interface Surroundings {
+	readonly network: SimNetworkWorld;
+	readonly bodies: SimBodiesWorld;
+	readonly random: SimRandom;
+	/** One line of a node's diary. */
+	readonly note: (
+		node: string,
+		level: LogLevel,
+		message: string,
+		fields: LogFields,
+	) => void;
+}
+
+/** A made-up id, as long as a real one; `name` decides the order. */
+export const simNodeId = (name: string): NodeId =>
+	nodeId(`12D3KooW${name.padEnd(44, "x")}`);
+
+export class SimMachine {
+	readonly name: string;
+	readonly id: NodeId;
+	readonly clock: SimClockView;
+	readonly disk = new MemoryStore();
+	readonly options: NodeOptions;
+	process: SimProcess | undefined;
+	/** How often a process was started here. */
+	starts = 0;
+
+	constructor(name: string, clock: SimClockView, options: NodeOptions) {
+		this.name = name;
+		this.id = simNodeId(name);
+		this.clock = clock;
+		this.options = options;
+	}
+
+	/** Of the process that runs. Throws when there is none. */
+	get replica(): ClusterReplica {
+		const replica = this.process?.replica;
+		if (replica === undefined) throw new Error(`${this.name} does not run`);
+		return replica;
+	}
+}
+
+/** The clock of a process: stops for good with kill(), and holds its timers back between pause() and resume(). */
+class ProcessClock implements Clock {
+	readonly #clock: Clock;
+	#held: (() => void)[] | undefined;
+	#alive = true;
+
+	constructor(clock: Clock) {
+		this.#clock = clock;
+	}
+	now(): number {
+		return this.#clock.now();
+	}
+	monotonic(): number {
+		return this.#clock.monotonic();
+	}
+	after(delayMilliseconds: number, run: () => void): Cancel {
+		let cancelled = false;
+		const due = (): void => {
+			if (cancelled || !this.#alive) return;
+			if (this.#held !== undefined) this.#held.push(due);
+			else run();
+		};
+		const cancel = this.#clock.after(delayMilliseconds, due);
+		return () => {
+			cancelled = true;
+			cancel();
+		};
+	}
+	kill(): void {
+		this.#alive = false;
+	}
+	pause(): void {
+		this.#held ??= [];
+	}
+	resume(): void {
+		const held = this.#held ?? [];
+		this.#held = undefined;
+		for (const due of held) this.#clock.after(0, due);
+	}
+}
+
+export type Deadline = "before" | "after";
+
+/** The disk as one process sees it: closed for good when the process dies, also in the midst of a commit. */
+class ProcessStore implements Store {
+	readonly #disk: MemoryStore;
+	#alive = true;
+	#deadline: { when: Deadline; die: () => void } | undefined;
+	commits = 0;
+
+	constructor(disk: MemoryStore) {
+		this.#disk = disk;
+	}
+	get(key: string): StoreValue | undefined {
+		return this.#disk.get(key);
+	}
+	range(from: string, to: string, options?: RangeOptions) {
+		return this.#disk.range(from, to, options);
+	}
+	commit(writes: readonly StoreWrite[]): void {
+		if (!this.#alive) throw new StoreFailed("the process is dead");
+		this.commits++;
+		const deadline = this.#deadline;
+		if (deadline?.when !== "before") this.#disk.commit(writes);
+		if (deadline === undefined) return;
+		deadline.die();
+		throw new StoreFailed("the process died while it wrote");
+	}
+	sizeBytes(): number {
+		return this.#disk.sizeBytes();
+	}
+	close(): void {
+		this.#alive = false;
+	}
+	/** The process dies at its next commit: just before that is durable, or just after. */
+	dieAtCommit(when: Deadline, die: () => void): void {
+		this.#deadline = { when, die };
+	}
+}
+
+export class SimProcess {
+	readonly machine: SimMachine;
+	readonly clock: ProcessClock;
+	readonly store: ProcessStore;
+	/** Resolves when the process is killed. */
+	readonly died: Promise<void>;
+	replica: ClusterReplica | undefined;
+	network: Network | undefined;
+	bodies: SimBodies | undefined;
+	alive = true;
+	readonly #around: Surroundings;
+	readonly #random: SimRandom;
+	readonly #log: Log;
+	#tellDied: () => void = () => {};
+
+	constructor(machine: SimMachine, around: Surroundings) {
+		this.machine = machine;
+		this.#around = around;
+		this.clock = new ProcessClock(machine.clock);
+		this.store = new ProcessStore(machine.disk);
+		this.#random = around.random.fork(`${machine.name} ${machine.starts++}`);
+		this.#log = diary((level, message, fields) => {
+			if (this.alive) around.note(machine.name, level, message, fields);
+		}, {});
+		this.died = new Promise((resolve) => {
+			this.#tellDied = resolve;
+		});
+		machine.process = this;
+	}
+
+	/** As startNode() of node/node.ts; resolves when the node serves. */
+	async start(link: string | undefined): Promise<void> {
+		const { machine, clock, store } = this;
+		this.network = await this.#around.network.open(machine.id, {
+			clock,
+			log: this.#log,
+		});
+		const identity = await this.#identify(this.network, link);
+		if (!this.alive) return;
+		const { copies, whenAlone } = machine.options;
+		this.replica = openReplica({
+			identity,
+			self: this.#self(this.network),
+			copies,
+			whenAlone,
+			store,
+			network: this.network,
+			bodies: this.bodies as SimBodies,
+			clock,
+			random: this.#random,
+			diary: this.#log,
+		});
+		await this.replica.joined();
+	}
+
+	#self(network: Network) {
+		const { name } = this.machine;
+		return {
+			name,
+			hostname: `${name}.example.org`,
+			site: "default",
+			publicIps: [],
+			multiaddrs: network.addresses(),
+		};
+	}
+
+	async #identify(
+		network: Network,
+		link: string | undefined,
+	): Promise<Identity> {
+		const known = loadIdentity(this.store);
+		if (known !== undefined) return this.#openKnown(known);
+		if (link === undefined) {
+			const founding = saveIdentity(this.store, foundingIdentity(this.#random));
+			this.#openBodies(driveName(founding), 0);
+			return founding;
+		}
+		const origin = newOrigin(this.#random);
+		const applied = { cluster: "", origin, drives: 1, founding: false };
+		const { drive } = this.#openBodies(driveName(applied), 0);
+		const { cluster, admitter } = await askToJoin(network, this.clock, link, {
+			...this.#self(network),
+			node: network.self,
+			origin,
+			drive,
+		});
+		return saveIdentity(this.store, { ...applied, cluster, joining: admitter });
+	}
+
+	#openKnown(known: Identity): Identity {
+		try {
+			this.#openBodies(driveName(known), driveBlocks(this.store));
+			return known;
+		} catch (error) {
+			if (!(error instanceof DriveShort)) throw error;
+			const drives = known.drives + 1;
+			const identity = saveIdentity(this.store, { ...known, drives });
+			this.store.commit([["meta/driveBlocks", "0"]]);
+			this.#openBodies(driveName(identity), 0);
+			return identity;
+		}
+	}
+
+	#openBodies(name: string, lengthBlocksAtLeast: number): SimBodies {
+		this.bodies = this.#around.bodies.open(this.machine.id, {
+			name,
+			lengthBlocksAtLeast,
+		});
+		return this.bodies;
+	}
+
+	/** kill -9, power cut: at once, or (as() of dieAtCommit) at the next commit. */
+	kill(): void {
+		if (!this.alive) return;
+		this.alive = false;
+		this.clock.kill();
+		this.store.close();
+		this.#around.network.kill(this.machine.id);
+		this.#around.bodies.crash(this.machine.id);
+		this.machine.process = undefined;
+		this.#tellDied();
+	}
+
+	killAtCommit(when: Deadline): void {
+		this.store.dieAtCommit(when, () => this.kill());
+	}
+
+	/** Ends in order. */
+	async stop(): Promise<void> {
+		await this.replica?.stop();
+		this.kill();
+	}
+}
+
+function diary(
+	note: (level: LogLevel, message: string, fields: LogFields) => void,
+	always: LogFields,
+): Log {
+	const at =
+		(level: LogLevel) =>
+		(message: string, fields: LogFields = {}): void =>
+			note(level, message, { ...always, ...fields });
+	return {
+		debug: at("debug"),
+		info: at("info"),
+		warn: at("warn"),
+		error: at("error"),
+		child: (fields) => diary(note, { ...always, ...fields }),
+	};
+}

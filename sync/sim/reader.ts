@@ -1,0 +1,144 @@
+/** A client with a session on one node: what it is told is checked, what it asks for is noted. */
+import type { Placed, SelectedMailbox } from "../api.ts";
+import type { EntryId, Uid } from "../ids.ts";
+import type { Outcome, SimCluster } from "./cluster.ts";
+import type { SimProcess } from "./process.ts";
+
+/** A message as the client sees it. */
+export interface Seen {
+	readonly uid: number;
+	readonly entry: EntryId;
+	readonly hash: string;
+	readonly flags: readonly string[];
+}
+
+export class Reader {
+	readonly user: string;
+	readonly name: string;
+	readonly mailbox: SelectedMailbox;
+	readonly #cluster: SimCluster;
+	readonly #process: SimProcess;
+	/** What the client knows: UID → entry. */
+	readonly #known = new Map<number, string>();
+
+	constructor(
+		cluster: SimCluster,
+		process: SimProcess,
+		at: { user: string; mailbox: string },
+		mailbox: SelectedMailbox,
+	) {
+		this.#cluster = cluster;
+		this.#process = process;
+		this.user = at.user;
+		this.name = at.mailbox;
+		this.mailbox = mailbox;
+		mailbox.onChange(() => this.#look());
+		this.#look();
+	}
+
+	get node(): string {
+		return this.#process.machine.name;
+	}
+	/** Whether its node lives. */
+	get alive(): boolean {
+		return this.#process.alive;
+	}
+
+	/** Takes what changed, and has it checked. A violation is kept: here it would end up in the code under test. */
+	#look(): void {
+		if (!this.alive) return;
+		const { witness } = this.#cluster;
+		const { disk } = this.#process.machine;
+		try {
+			witness.look(this.node, disk, this.mailbox, this.#known);
+		} catch (error) {
+			this.#cluster.violated(error as Error);
+		}
+	}
+
+	close(): void {
+		this.mailbox.release();
+	}
+
+	messages(): Seen[] {
+		return this.mailbox.uids().flatMap((uid) => {
+			const message = this.mailbox.get(uid);
+			if (message === undefined) return [];
+			const { entry, body, flags } = message;
+			return [{ uid, entry, hash: body.hash, flags }];
+		});
+	}
+
+	/** Bodies by UID, fetched if they are not here. */
+	async texts(): Promise<string[]> {
+		const texts: string[] = [];
+		for (const { uid } of this.messages()) {
+			const body = this.mailbox.get(uid as Uid)?.body;
+			if (body === undefined) continue;
+			const bytes = await this.#process.replica?.bodies.read(body);
+			texts.push(
+				Buffer.from(bytes ?? [])
+					.toString()
+					.split("\r\n\r\n")[1] ?? "",
+			);
+		}
+		return texts;
+	}
+
+	#ask<T>(what: string, run: () => Promise<T>): Promise<Outcome<T>> {
+		return this.#cluster.ask(
+			this.node,
+			`${what} in ${this.name} of ${this.user}`,
+			run,
+		);
+	}
+
+	async flag(seen: Seen, flag: string): Promise<Outcome<void>> {
+		const note = this.#cluster.history.flagging(seen.entry, flag);
+		const outcome = await this.#ask(`sets ${flag} on ${seen.uid}`, () =>
+			this.mailbox.store([seen.uid as Uid], { mode: "add", flags: [flag] }),
+		);
+		if (outcome.kind === "done" && this.#still(seen)) note.acknowledged = true;
+		return outcome;
+	}
+
+	/** The message lived when the command came: only then has it taken effect. */
+	#still(seen: Seen): boolean {
+		return this.mailbox.resolve(seen.uid as Uid)?.entry === seen.entry;
+	}
+
+	unflag(seen: Seen, flag: string): Promise<Outcome<void>> {
+		this.#cluster.history.unflagging(seen.hash, flag);
+		return this.#ask(`takes ${flag} from ${seen.uid}`, () =>
+			this.mailbox.store([seen.uid as Uid], { mode: "remove", flags: [flag] }),
+		);
+	}
+
+	async expunge(seen: Seen): Promise<Outcome<void>> {
+		const { history } = this.#cluster;
+		history.expunging(seen.hash);
+		const outcome = await this.#ask(`expunges ${seen.uid}`, () =>
+			this.mailbox.expunge([seen.uid as Uid]),
+		);
+		if (outcome.kind === "done") history.expunged(seen.entry);
+		return outcome;
+	}
+
+	async copy(seen: Seen, target: string): Promise<Outcome<Placed>> {
+		const { history } = this.#cluster;
+		history.copying(seen.hash);
+		const outcome = await this.#ask(`copies ${seen.uid} to ${target}`, () =>
+			this.mailbox.copy([seen.uid as Uid], target),
+		);
+		if (outcome.kind === "done" && outcome.value.uids?.length === 1)
+			history.copied(seen.hash);
+		return outcome;
+	}
+
+	move(seen: Seen, target: string): Promise<Outcome<Placed>> {
+		this.#cluster.history.moving(seen.hash, seen.entry, target);
+		return this.#ask(`moves ${seen.uid} to ${target}`, () =>
+			this.mailbox.move([seen.uid as Uid], target),
+		);
+	}
+}
