@@ -55,7 +55,7 @@ ok(c.copy("2", "Archive"))
 ok(c.expunge())
 copied = int(ok(c.select("Archive"))[0])
 left = int(ok(c.select("INBOX"))[0])
-print(json.dumps({"search": search, "flags": flags, "copied": copied, "left": left, "uidplus": "UIDPLUS" in c.capabilities}))
+print(json.dumps({"search": search, "flags": flags, "copied": copied, "left": left, "uidplus": b"UIDPLUS" in ok(c.capability())[0].split()}))
 c.logout()
 `;
 
@@ -102,8 +102,12 @@ describe("imapflow", () => {
 		expect(fetched.source).toEqual(world.message("flow"));
 		expect(fetched.bodyStructure?.type).toBe("text/plain");
 		const more = new Promise((resolve) => client.once("exists", resolve));
+		// Left alone, it would begin to idle after 15 s.
+		const idling = client.idle();
 		await world.put(world.b, "from the other node");
 		await more;
+		await client.noop();
+		await idling;
 		await client.messageFlagsAdd("1:*", ["\\Flagged"]);
 		const moved = await client.messageMove("1", "Archive");
 		expect(moved ? moved.uidMap?.size : undefined).toBe(1);
