@@ -164,6 +164,11 @@ export class ClusterReplica implements Replica {
 			joining: () => this.#identity.joining !== undefined,
 			snapshotFrame: (frame) => this.#takeSnapshot(frame),
 			changed: () => this.#evaluate(),
+			heard: () => {
+				this.#showWaiting();
+				this.#keepMarks();
+				this.#scheduleReport();
+			},
 		});
 		this.#context = this.#makeContext();
 		this.directory = createDirectory(this.#context);
@@ -197,6 +202,7 @@ export class ClusterReplica implements Replica {
 				if (whenAlone === "defer" && 1 + this.#readyPeers().length < copies)
 					throw tooFewMembers();
 			},
+			hintBody: (body) => this.#replication.hintBody(body),
 			catchUp: async () => {
 				await this.#replication.catchUp();
 			},
@@ -391,7 +397,6 @@ export class ClusterReplica implements Replica {
 		if (!this.isJoining && this.#cluster.slots(this.#ledger.origin) && changed)
 			this.#write((tx) => this.#mailboxes.numberAll(tx));
 		this.#showWaiting();
-		this.#keepMarks();
 		this.#scheduleReport();
 	}
 

@@ -167,10 +167,12 @@ export class AccountSession implements Account {
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {
-		const { ledger, random, clock, copies, mayAccept } = this.#context;
+		const { ledger, random, clock, copies, mayAccept, hintBody } =
+			this.#context;
 		const mailbox = this.#mustFind(name);
 		for (const message of messages) checkFlags(message.flags);
 		mayAccept();
+		for (const { body } of messages) hintBody(body);
 		const now = clock.now();
 		const entries = messages.map(() => randomEntryId(random.bytes(16)));
 		return this.place(mailbox, entries, async () => {

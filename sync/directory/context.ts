@@ -1,7 +1,7 @@
 import type { Ledger } from "../log/ledger.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import type { SlotRange } from "../mailbox/slots.ts";
-import type { Bodies } from "../ports/bodies.ts";
+import type { Bodies, BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { AccountStates } from "./accounts.ts";
@@ -23,6 +23,8 @@ export interface Context {
 	readonly copies: (sequence: number) => Promise<void>;
 	/** Rejects with Temporary where too few members are up and the operator wants mail deferred then. */
 	readonly mayAccept: () => void;
+	/** Tells the members of a body that is durable here and about to be named: they fetch it meanwhile. */
+	readonly hintBody: (body: BodyRef) => void;
 	/** Catches up with the members that can be reached, for a bounded time (rule 8). */
 	readonly catchUp: () => Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** What two members say to each other on a link: CBOR arrays, checked when they come in. Types and codec only. */
 import { decode, encode } from "cborg";
 import {
+	bodyHash,
 	type DocumentId,
 	documentId,
 	type EntryId,
@@ -16,6 +17,7 @@ import {
 import type { Head } from "../log/log.ts";
 import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
 import type { Want } from "../mailbox/mailboxes.ts";
+import type { BodyRef } from "../ports/bodies.ts";
 
 /** Raised when nodes of different versions could misunderstand each other. */
 export const PROTOCOL_VERSION = 1;
@@ -63,7 +65,9 @@ export type Frame =
 	| { readonly type: "sync"; readonly nonce: number; readonly vector: Vector }
 	| { readonly type: "synced"; readonly nonce: number; readonly vector: Vector }
 	| { readonly type: "wants"; readonly wants: readonly Want[] }
-	| { readonly type: "confirm"; readonly transactions: readonly string[] };
+	| { readonly type: "confirm"; readonly transactions: readonly string[] }
+	/** Bodies that changes will name in a moment: fetching them now saves the time until then. */
+	| { readonly type: "bodies"; readonly bodies: readonly BodyRef[] };
 
 export class BadFrame extends Error {
 	override name = "BadFrame";
@@ -114,6 +118,16 @@ export function encodeFrame(frame: Frame): Uint8Array {
 			]);
 		case "confirm":
 			return encode(["confirm", frame.transactions]);
+		case "bodies":
+			return encode([
+				"bodies",
+				frame.bodies.map(({ hash, sizeBytes, drive, blob }) => [
+					hash,
+					sizeBytes,
+					drive,
+					...blob,
+				]),
+			]);
 	}
 }
 
@@ -228,5 +242,18 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 	confirm: ([transactions]) => ({
 		type: "confirm",
 		transactions: list(transactions).map(text),
+	}),
+	bodies: ([bodies]) => ({
+		type: "bodies",
+		bodies: list(bodies).map((body) => {
+			const [hash, size, drive, ...blob] = list(body);
+			const [a, b, c, d] = blob.map(number) as [number, number, number, number];
+			return {
+				hash: bodyHash(text(hash)),
+				sizeBytes: number(size),
+				drive: text(drive),
+				blob: [a, b, c, d],
+			};
+		}),
 	}),
 };

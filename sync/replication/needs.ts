@@ -130,6 +130,26 @@ export class BodyNeeds {
 		else waits.push({ sequence, left: 1 });
 	}
 
+	/** A member says that changes will name these bodies in a moment; if they do not come now, they are fetched then. */
+	prefetch(refs: readonly BodyRef[]): void {
+		for (const ref of refs) {
+			if (this.#running >= BODY_FETCHES_ASKED_MAX || this.#stopped) return;
+			this.#running++;
+			this.#bodies
+				.fetch(ref)
+				.catch((error) =>
+					this.#diary.debug("a body could not be fetched ahead", {
+						hash: ref.hash,
+						error: String(error),
+					}),
+				)
+				.finally(() => {
+					this.#running--;
+					this.#pump();
+				});
+		}
+	}
+
 	/** Peers came or went, or the store was opened: tries what could not be had. */
 	retry(): void {
 		for (const hash of this.#needs.keys()) this.#queue.add(hash);

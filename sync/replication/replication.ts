@@ -8,6 +8,7 @@ import { CATCH_UP_MILLISECONDS_MAX, CONFIRMED_MAX } from "../limits.ts";
 import type { Ledger } from "../log/ledger.ts";
 import { BadRecord, covers, missing, type Vector } from "../log/record.ts";
 import type { Mailboxes, Want } from "../mailbox/mailboxes.ts";
+import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Link, Network } from "../ports/network.ts";
@@ -49,6 +50,8 @@ export interface ReplicationOptions {
 	readonly snapshotFrame: (frame: Frame) => Promise<void> | undefined;
 	/** Who is linked, ready or up has changed, or what peers hold. */
 	readonly changed: () => void;
+	/** A peer told what it holds: what waited for a second copy may be shown now. */
+	readonly heard: () => void;
 }
 
 /** A node that lacks more than this of a peer is catching up, and leaves numbering to others meanwhile. */
@@ -141,6 +144,13 @@ export class Replication {
 	sendWants(wants: readonly Want[]): void {
 		for (const session of this.#sessions.values())
 			session.send({ type: "wants", wants });
+	}
+
+	/** This body is durable here, and a change that names it is about to be made. */
+	hintBody(body: BodyRef): void {
+		for (const session of this.#sessions.values())
+			if (session.vector !== undefined && !session.joining)
+				session.send({ type: "bodies", bodies: [body] });
 	}
 
 	confirm(transaction: string): void {
@@ -300,6 +310,9 @@ export class Replication {
 					.write((tx) => mailboxes.takeWants(tx, frame.wants))
 					.catch((error) => this.#options.diary.warn(String(error)));
 				break;
+			case "bodies":
+				this.#options.needs.prefetch(frame.bodies);
+				break;
 			case "confirm":
 				for (const one of frame.transactions) this.#noteConfirmed(one);
 		}
@@ -386,6 +399,7 @@ export class Replication {
 		copies.heard(session.peer, holds);
 		mailboxes.stamps.heard(holds.counter);
 		if (was !== ready) this.#options.changed();
+		this.#options.heard();
 		if (missing(ledger.log.vector, holds.vector) > 0) this.#schedulePull(0);
 	}
 
