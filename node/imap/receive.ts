@@ -6,7 +6,12 @@ import {
 	IMAP_LITERAL_SKIP_BYTES_MAX,
 } from "../../sync/limits.ts";
 import { Bye, Refusal } from "./answer.ts";
-import { type LiteralHeader, literalAtEnd, literalHeader, Parser } from "./parser.ts";
+import {
+	type LiteralHeader,
+	literalAtEnd,
+	literalHeader,
+	Parser,
+} from "./parser.ts";
 import type { Session, StreamedLiteral } from "./session.ts";
 
 const CRLF = Buffer.from("\r\n");

@@ -68,8 +68,9 @@ export async function startImapServer(
 	server.on("error", (error) =>
 		options.log.error("cannot accept IMAP connections", { error }),
 	);
+	const address = addressOf(server);
 	return {
-		address: () => addressOf(server),
+		address: () => address,
 		connections: () => connections.count,
 		async stop(graceMilliseconds) {
 			server.close();
