@@ -3,9 +3,13 @@
  * ever told, and comparisons of nodes that are connected and quiet. They know nothing of how the nodes decide.
  */
 import type { MailboxInfo, SelectedMailbox } from "../api.ts";
-import type { MailboxId } from "../ids.ts";
+import { OpenDocuments } from "../documents/open.ts";
+import { CLUSTER } from "../documents/shapes.ts";
+import { type MailboxId, origin } from "../ids.ts";
+import { ChangeLog } from "../log/log.ts";
 import type { EntryRow } from "../mailbox/rows.ts";
 import { decodeFacts } from "../mailbox/rows.ts";
+import type { SlotRange } from "../mailbox/slots.ts";
 import type { ClusterReplica } from "../replica.ts";
 import type { MemoryStore } from "./store.ts";
 
@@ -273,6 +277,34 @@ const emptySums = (): Sums => ({
 	deleted: 0,
 	sizeBytes: 0,
 });
+
+/** Rule 1: UID slots by origin, as a disk has them; raises a Violation where two origins own one. */
+export function checkSlots(disk: MemoryStore): Map<string, SlotRange> {
+	const log = new ChangeLog(disk);
+	const documents = new OpenDocuments(disk, READER, (origin, sequence) => {
+		return log.read(origin, sequence).change;
+	});
+	const cluster = documents.get(CLUSTER);
+	const ranges = new Map<string, SlotRange>();
+	const owners = new Map<number, string>();
+	for (const key of cluster.keys()) {
+		if (!key.startsWith("s:")) continue;
+		const [value] = cluster.values(key);
+		const range = JSON.parse(String(value)) as SlotRange;
+		ranges.set(key.slice(2), range);
+		for (let slot = range.low; slot < range.high; slot++) {
+			if (owners.has(slot))
+				throw new Violation(
+					"I1",
+					`slot ${slot} belongs to ${owners.get(slot)} and ${key}`,
+				);
+			owners.set(slot, key);
+		}
+	}
+	documents.forget(CLUSTER);
+	return ranges;
+}
+const READER = origin("ffffffffffffffff");
 
 /** The cluster's directory and slots as a node sees them. */
 export function directoryOf(replica: ClusterReplica): string[] {

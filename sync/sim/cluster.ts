@@ -11,6 +11,7 @@ import type { BodyRef } from "../ports/bodies.ts";
 import type { LogFields, LogLevel } from "../ports/log.ts";
 import { SimBodiesWorld } from "./bodies.ts";
 import {
+	checkSlots,
 	checkSums,
 	compare,
 	describe,
@@ -69,6 +70,7 @@ export class SimCluster {
 	readonly #trace: string[] = [];
 	readonly #errors: string[] = [];
 	#violation: Error | undefined;
+	readonly #answered = new Map<string, number>();
 	/** Errors in diaries that a story brings about. */
 	readonly expectedErrors: RegExp[] = [];
 	/** What happened so far, in events. */
@@ -388,8 +390,26 @@ export class SimCluster {
 					transaction: text,
 				});
 				this.history.sent(body.hash, 1);
+				this.#answered.set(text, this.clock.monotonic());
 			},
 		);
+	}
+
+	/** When the mail of this text was last acknowledged (monotonic). */
+	answeredMilliseconds(text: string): number | undefined {
+		return this.#answered.get(text);
+	}
+
+	/** The same mail once more, by a sender that has seen the first answer. */
+	async sendAgain(name: string, user: string, text: string): Promise<void> {
+		const body = await this.run(this.body(name, `again\r\n\r\n${text}`));
+		this.history.sending(body.hash, `mail "${text}"`, 1);
+		this.history.sendingAgain(body.hash);
+		const delivery = { body, recipients: [this.accountId(user)] };
+		await this.run(
+			this.replica(name).deliver({ ...delivery, transaction: text }),
+		);
+		this.history.sentAgain(body.hash);
 	}
 
 	/** A client selects. */
@@ -469,6 +489,7 @@ export class SimCluster {
 		this.compareAll("directory", ({ replica }) => directoryOf(replica));
 		for (const { name, disk } of this.running) {
 			checkSums(name, disk);
+			checkSlots(disk);
 			this.history.check(disk);
 		}
 		this.say("verified");

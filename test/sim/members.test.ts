@@ -1,0 +1,197 @@
+/** Stories of members: they crash, are away, come late, are removed, fall silent or have full disks. */
+import { describe, expect, it } from "vitest";
+import { Temporary } from "../../sync/faults.ts";
+import { checkSlots } from "../../sync/sim/checkers.ts";
+import { clusterOf, deliverMany, ok, textsAt } from "./world.ts";
+
+const DOWN = 8_000;
+
+describe("members", () => {
+	it("crash and restart under load: every acknowledged message is there once", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		const asked = [];
+		for (let i = 0; i < 120; i++) {
+			const node = cluster.random.pick(["a", "b", "c"]);
+			asked.push(cluster.deliver(node, "anna", `mail ${i}`));
+			await cluster.pass(cluster.random.integer(0, 40));
+			if (i % 30 === 10) cluster.crash("b");
+			if (i % 30 === 12) await cluster.run(cluster.start("b"));
+			if (i % 30 === 20) cluster.crashAtCommit("a", "after");
+			if (i % 30 === 24 && !cluster.machine("a").process)
+				await cluster.run(cluster.start("a"));
+			if (i % 30 === 26) cluster.crashAtCommit("c", "before");
+			if (i % 30 === 29 && !cluster.machine("c").process)
+				await cluster.run(cluster.start("c"));
+		}
+		for (const one of asked) await cluster.run(one);
+		for (const { name, process } of cluster.machines.values())
+			if (!process) await cluster.run(cluster.start(name));
+		expect(cluster.history.acknowledged).toBeGreaterThan(60);
+		await cluster.verify();
+	});
+
+	it("a node that was away while 500 messages came has them soon", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await cluster.run(cluster.stop("c"));
+		const asked = [];
+		for (let i = 0; i < 500; i++) {
+			asked.push(cluster.deliver(i % 2 ? "a" : "b", "anna", `mail ${i}`));
+			if (i % 10 === 0) await cluster.pass(5);
+		}
+		for (const one of asked) await ok(cluster, one);
+		await cluster.run(cluster.start("c"));
+		expect(await cluster.settle(20_000)).toBeLessThan(5_000);
+		await cluster.verify();
+		expect(await textsAt(cluster, "c")).toHaveLength(500);
+		expect(cluster.witness.renumbering.renumbered).toBe(0);
+	});
+
+	it("a late joiner gets all, under the same UIDs, and takes part", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 40);
+		const reader = await cluster.run(cluster.read("a", "anna"));
+		const [first, second, third] = reader.messages();
+		if (!first || !second || !third) throw new Error("no mail");
+		await ok(cluster, reader.flag(first, "\\Flagged"));
+		await ok(cluster, reader.move(second, "Archive"));
+		await ok(cluster, reader.expunge(third));
+		const arriving = [];
+		for (let i = 0; i < 20; i++)
+			arriving.push(cluster.deliver("b", "anna", `meanwhile ${i}`));
+		await cluster.run(cluster.join("c", "b"));
+		for (const one of arriving) await ok(cluster, one);
+		await ok(cluster, cluster.deliver("c", "anna", "by the new one"));
+		await cluster.verify();
+		expect(await textsAt(cluster, "c")).toHaveLength(59);
+		expect(cluster.witness.renumbering.renumbered).toBe(0);
+	});
+
+	it("a joiner that crashes in the midst of it, while mail goes on, has all in the end", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 30);
+		const joining = cluster.join("c", "a");
+		await cluster.until(
+			"rows have begun to come",
+			() =>
+				[...(cluster.machines.get("c")?.disk.range("ent/", "ent0") ?? [])]
+					.length > 0,
+		);
+		cluster.crash("c");
+		await cluster.run(joining);
+		const reader = await cluster.run(cluster.read("b", "anna"));
+		for (const seen of reader.messages().slice(0, 5))
+			await ok(cluster, reader.flag(seen, "\\Seen"));
+		for (const seen of reader.messages().slice(5, 9))
+			await ok(cluster, reader.expunge(seen));
+		await deliverMany(cluster, ["b"], 5, "later");
+		await cluster.run(cluster.start("c"));
+		await cluster.verify();
+		expect(await textsAt(cluster, "c")).toHaveLength(31);
+	});
+
+	it("joins on both sides of a split get slots of their own", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.split(["a", "c"], ["b", "d"]);
+		await cluster.pass(DOWN);
+		await cluster.run(cluster.join("c", "a"));
+		await cluster.run(cluster.join("d", "b"));
+		await deliverMany(cluster, ["a", "c"], 6, "ac");
+		await deliverMany(cluster, ["b", "d"], 6, "bd");
+		for (const node of ["a", "b", "c", "d"]) await textsAt(cluster, node);
+		cluster.heal();
+		await cluster.verify();
+		expect(await textsAt(cluster, "d")).toHaveLength(12);
+		for (const { disk } of cluster.running)
+			expect(checkSlots(disk).size).toBe(4);
+	});
+
+	it("a member is removed: the others go on, and it is let in nowhere", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a", "b", "c"], 6);
+		await cluster.settle();
+		cluster.crash("c");
+		await cluster.run(cluster.replica("a").remove("c"));
+		await cluster.pass(2_000);
+		for (const node of ["a", "b"]) {
+			expect(cluster.replica(node).report().members).toBe(2);
+			expect(cluster.replica(node).report().peers).toHaveLength(1);
+		}
+		await deliverMany(cluster, ["a", "b"], 4, "after");
+		await cluster.verify();
+		expect(await textsAt(cluster, "b")).toHaveLength(10);
+	});
+
+	it("a silent peer: nothing is acknowledged with fewer copies until it is taken for down", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.pause("b");
+		await cluster.pass(500);
+		const start = cluster.clock.monotonic();
+		const asked = cluster.deliver("a", "anna", "hello");
+		await cluster.until(
+			"b is down",
+			() => cluster.replica("a").report().peers[0]?.state === "down",
+		);
+		const down = cluster.clock.monotonic();
+		await ok(cluster, asked);
+		expect(down - start).toBeGreaterThan(3_000);
+		expect(cluster.answeredMilliseconds("hello")).toBeGreaterThanOrEqual(
+			down - 50,
+		);
+		cluster.resume("b");
+		await cluster.verify();
+	});
+
+	it("a peer that was only silent for a moment holds its copy before the answer", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.pause("b");
+		await cluster.pass(300);
+		const asked = cluster.deliver("a", "anna", "hello");
+		await cluster.pass(2_500);
+		cluster.resume("b");
+		await ok(cluster, asked);
+		cluster.crash("a");
+		expect(await textsAt(cluster, "b")).toEqual(["hello"]);
+		await cluster.run(cluster.start("a"));
+		await cluster.verify();
+	});
+
+	it("alone with --when-alone defer: temporary, and again taken with company", async () => {
+		const cluster = await clusterOf(["a", "b"], { whenAlone: "defer" });
+		cluster.split(["a"], ["b"]);
+		await cluster.pass(DOWN);
+		const outcome = await cluster.run(cluster.deliver("a", "anna", "hello"));
+		expect(outcome).toMatchObject({ kind: "refused" });
+		expect((outcome as { error: Error }).error).toBeInstanceOf(Temporary);
+		cluster.heal();
+		await cluster.settle();
+		await ok(cluster, cluster.deliver("b", "anna", "hello"));
+		await cluster.verify();
+		expect(await textsAt(cluster, "a")).toEqual(["hello"]);
+	});
+
+	it("a full disk: temporary, reads go on, and it recovers", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.expectedErrors.push(/could not write a batch/);
+		await deliverMany(cluster, ["a", "b"], 3);
+		const reader = await cluster.run(cluster.read("b", "anna"));
+		cluster.setFull("b", true);
+		const refused = await cluster.run(cluster.deliver("b", "anna", "refused"));
+		expect(refused).toMatchObject({ kind: "refused" });
+		expect(reader.messages()).toHaveLength(3);
+		expect(await cluster.run(reader.texts())).toHaveLength(3);
+		expect(await textsAt(cluster, "b")).toHaveLength(3);
+		const outcome = cluster.deliver("a", "anna", "to the other");
+		await cluster.pass(5_000);
+		cluster.setFull("b", false);
+		await cluster.run(outcome);
+		await ok(cluster, cluster.deliver("b", "anna", "room again"));
+		await cluster.verify();
+	});
+
+	it("disk loss is survived: one acknowledged copy is enough", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a"], 5);
+		cluster.crash("a");
+		expect(await textsAt(cluster, "b")).toHaveLength(5);
+	});
+});
