@@ -7,13 +7,16 @@ import type { GossipSub, GossipSubComponents } from "@libp2p/gossipsub";
 import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type {
 	Connection,
+	NewStreamOptions,
 	Stream,
 	StreamHandler,
 	Topology,
 } from "@libp2p/interface";
 import { nodeId } from "../ids.ts";
-import { GOSSIP_BYTES_MAX } from "../limits.ts";
+import { GOSSIP_BYTES_MAX, LINK_OPEN_MILLISECONDS_MAX } from "../limits.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import { openStream } from "./protocols.ts";
 import type { TransportOwner } from "./transport.ts";
 
 export const GOSSIP_TOPIC = "pmnode";
@@ -26,11 +29,16 @@ interface Waiting {
 
 /** Stands between libp2p and gossipsub and decides which connections gossipsub gets to see. */
 export class GossipGate {
+	readonly #clock: Clock;
 	readonly #topologies: Topology[] = [];
 	/** Connection that carries the link, by peer. */
 	readonly #linked = new Map<string, Connection>();
 	/** Streams that came before the link on their connection was agreed; at most a few per connection. */
 	readonly #waiting = new WeakMap<Connection, Waiting[]>();
+
+	constructor(clock: Clock) {
+		this.#clock = clock;
+	}
 
 	/** What gossipsub is given instead of libp2p's own registrar. */
 	narrow(components: GossipSubComponents): GossipSubComponents {
@@ -70,8 +78,7 @@ export class GossipGate {
 	linked(connection: Connection): void {
 		const peer = connection.remotePeer.toString();
 		this.#linked.set(peer, connection);
-		for (const topology of this.#topologies)
-			topology.onConnect?.(connection.remotePeer, connection);
+		this.#connect(connection);
 		const waiting = this.#waiting.get(connection) ?? [];
 		this.#waiting.delete(connection);
 		for (const { handler, stream } of waiting)
@@ -86,7 +93,10 @@ export class GossipGate {
 			topology.onDisconnect?.(connection.remotePeer);
 	}
 
-	/** gossipsub does not reopen a stream of its own that broke: begin anew with that peer. */
+	/**
+	 * gossipsub does not reopen a stream of its own that broke, and keeps one that broke while it was opened: begin anew
+	 * with that peer.
+	 */
 	repair(connection: Connection): void {
 		const peer = connection.remotePeer.toString();
 		if (this.#linked.get(peer) !== connection) return;
@@ -97,7 +107,44 @@ export class GossipGate {
 		);
 		if (alive) return;
 		for (const topology of this.#topologies)
-			topology.onConnect?.(connection.remotePeer, connection);
+			topology.onDisconnect?.(connection.remotePeer);
+		this.#connect(connection);
+	}
+
+	#connect(connection: Connection): void {
+		// gossipsub opens streams one after the other, for all peers: none may take long, nor outlive its link.
+		const guarded = Object.create(connection, {
+			newStream: {
+				value: (protocols: string[], options?: NewStreamOptions) =>
+					this.#open(connection, protocols, options),
+			},
+		}) as Connection;
+		for (const topology of this.#topologies)
+			topology.onConnect?.(connection.remotePeer, guarded);
+	}
+
+	async #open(
+		connection: Connection,
+		protocols: string[],
+		options?: NewStreamOptions,
+	): Promise<Stream> {
+		const stream = await openStream(
+			{
+				newStream: (_protocol, { signal }) =>
+					connection.newStream(protocols, { ...options, signal }),
+				addEventListener: (type, run) => connection.addEventListener(type, run),
+				removeEventListener: (type, run) =>
+					connection.removeEventListener(type, run),
+			},
+			"gossip",
+			this.#clock,
+			LINK_OPEN_MILLISECONDS_MAX,
+		);
+		const peer = connection.remotePeer.toString();
+		if (stream.status === "open" && this.#linked.get(peer) === connection)
+			return stream;
+		stream.abort(new Error("the link has gone"));
+		throw new Error("the link has gone");
 	}
 
 	#inbound(

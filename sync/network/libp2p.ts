@@ -32,6 +32,7 @@ import {
 	LINK_MESSAGE_BYTES_MAX,
 	STREAM_WINDOW_BYTES_MAX,
 } from "../limits.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import {
 	type HostPort,
@@ -45,6 +46,7 @@ import type { Transport, TransportOwner } from "./transport.ts";
 export interface Libp2pOptions {
 	readonly privateKey: PrivateKey;
 	readonly listen: HostPort;
+	readonly clock: Clock;
 	readonly log: Log;
 	readonly owner: TransportOwner;
 }
@@ -62,7 +64,7 @@ interface Parts {
 /** Starts listening. Throws OperatorFault when the port is taken or cannot be listened on. */
 export async function startLibp2p(options: Libp2pOptions): Promise<Transport> {
 	const listen = await toListenMultiaddr(options.listen);
-	const gate = new GossipGate();
+	const gate = new GossipGate(options.clock);
 	const libp2p = await createHost(options, listen, gate);
 	try {
 		await libp2p.start();

@@ -44,6 +44,6 @@ export async function openNetwork(
 			: parseIdentity(identity.privateKey, "the given key");
 	const random = options.random ?? systemRandom;
 	return PeerNetwork.start({ announce, clock, log, random }, (owner) =>
-		startLibp2p({ privateKey, listen, log, owner }),
+		startLibp2p({ privateKey, listen, clock, log, owner }),
 	);
 }

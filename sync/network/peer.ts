@@ -6,8 +6,10 @@
 import type { Duplex } from "node:stream";
 import type { NodeId } from "../ids.ts";
 import {
+	DIAL_FOLLOWER_MILLISECONDS,
 	LINK_MESSAGE_BYTES_MAX,
 	LINK_OPEN_MILLISECONDS_MAX,
+	LINK_SETTLE_MILLISECONDS,
 	LINK_SHORT_LIVED_MILLISECONDS,
 	LINK_SILENT_MILLISECONDS_MAX,
 } from "../limits.ts";
@@ -67,6 +69,7 @@ export class Peer {
 		this.#redial = new Redial(
 			{ ...context, dialOne: context.transport.dialOne },
 			address,
+			this.leads ? 0 : DIAL_FOLLOWER_MILLISECONDS,
 			{
 				connected: (connection) => this.#connected(connection),
 				refused: () => {
@@ -154,13 +157,18 @@ export class Peer {
 			const { payload } = await this.#inTime(framed.next());
 			await framed.end();
 			const known = linkId(payload);
-			// A knock that crossed with a newer link is settled already.
-			if (known !== "" && this.#session !== undefined)
-				if (known !== this.#session.id) return;
-			if (this.leads) await this.#open(connection);
+			if (this.leads && !this.#crossed(known)) await this.#open(connection);
 		} catch (error) {
 			framed.abort(error as Error);
 		}
+	}
+
+	/** Whether a knock was sent before its sender knew of the present link. */
+	#crossed(known: string): boolean {
+		if (this.#session === undefined || known === this.#session.id) return false;
+		const age =
+			this.#context.clock.monotonic() - this.#session.openedMilliseconds;
+		return known !== "" || age < LINK_SETTLE_MILLISECONDS;
 	}
 
 	attachHeartbeat(stream: WireStream, connection: WireConnection): void {

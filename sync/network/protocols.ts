@@ -1,7 +1,6 @@
 /** Names of our protocols, and how a stream of one is opened in time. */
 import type { Milliseconds } from "../ids.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { WireConnection, WireStream } from "./transport.ts";
 
 export const PROTOCOL = {
 	/** Opened by the pair's leader: hello, acknowledgement, then the link's messages. */
@@ -21,20 +20,32 @@ export function requestProtocol(name: string): string {
 	return `/pmnode/${name}/1`;
 }
 
-/** Opens a stream; rejects when the other end does not agree to the protocol in time. */
-export async function openStream(
-	connection: WireConnection,
+/**
+ * Opens a stream; rejects when the other end does not agree to the protocol in time, or when the connection closes
+ * meanwhile (which libp2p does not always notice).
+ */
+export async function openStream<S>(
+	connection: {
+		newStream(protocol: string, options: { signal: AbortSignal }): Promise<S>;
+		addEventListener(type: "close", run: () => void): void;
+		removeEventListener(type: "close", run: () => void): void;
+	},
 	protocol: string,
 	clock: Clock,
 	timeoutMilliseconds: Milliseconds,
-): Promise<WireStream> {
+): Promise<S> {
 	const controller = new AbortController();
+	const fail = (reason: string): void =>
+		controller.abort(new Error(`${protocol}: ${reason}`));
+	const lost = (): void => fail("connection lost");
 	const cancel = clock.after(timeoutMilliseconds, () =>
-		controller.abort(new Error(`${protocol}: no answer in time`)),
+		fail("no answer in time"),
 	);
+	connection.addEventListener("close", lost);
 	try {
 		return await connection.newStream(protocol, { signal: controller.signal });
 	} finally {
+		connection.removeEventListener("close", lost);
 		cancel();
 	}
 }

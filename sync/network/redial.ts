@@ -21,16 +21,21 @@ export class Redial {
 	readonly #random: Random;
 	readonly #dialOne: DialOne;
 	readonly #events: RedialEvents;
+	readonly #firstMilliseconds: number;
 	readonly #rounds = new Set<DialRound>();
 	address: PeerAddress;
-	#delayMilliseconds = 0;
+	#delayMilliseconds: number;
 	#cancelTimer: Cancel | undefined;
 
+	/** `firstMilliseconds`: how long even the first attempt waits. */
 	constructor(
 		parts: { clock: Clock; random: Random; dialOne: DialOne },
 		address: PeerAddress,
+		firstMilliseconds: number,
 		events: RedialEvents,
 	) {
+		this.#firstMilliseconds = firstMilliseconds;
+		this.#delayMilliseconds = firstMilliseconds;
 		this.#clock = parts.clock;
 		this.#random = parts.random;
 		this.#dialOne = parts.dialOne;
@@ -49,9 +54,9 @@ export class Redial {
 		for (const round of this.#rounds) round.cancel();
 	}
 
-	/** The next attempt comes at once. Called after success that lasted, and when the address changed. */
+	/** The next attempt comes without back-off. Called after success that lasted, and when the address changed. */
 	reset(): void {
-		this.#delayMilliseconds = 0;
+		this.#delayMilliseconds = this.#firstMilliseconds;
 	}
 
 	#schedule(): void {

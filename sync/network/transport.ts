@@ -39,6 +39,7 @@ export interface WireConnection {
 	close(): Promise<void>;
 	abort(error: Error): void;
 	addEventListener(type: "close", run: () => void): void;
+	removeEventListener(type: "close", run: () => void): void;
 }
 
 /** Opens one connection to one address (`…/p2p/<peer>`); `signal` calls it off, and must not fire after success. */

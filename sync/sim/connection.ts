@@ -25,7 +25,7 @@ export class SimConnection implements WireConnection {
 	readonly #wire: Wire;
 	readonly #protocols: Protocols;
 	readonly #streams = new Set<SimStream>();
-	readonly #onClose: (() => void)[] = [];
+	readonly #onClose = new Set<() => void>();
 	#other: SimConnection | undefined;
 
 	constructor(remotePeer: NodeId, wire: Wire, protocols: Protocols) {
@@ -46,7 +46,11 @@ export class SimConnection implements WireConnection {
 	}
 
 	addEventListener(_type: "close", run: () => void): void {
-		this.#onClose.push(run);
+		this.#onClose.add(run);
+	}
+
+	removeEventListener(_type: "close", run: () => void): void {
+		this.#onClose.delete(run);
 	}
 
 	newStream(
@@ -131,7 +135,7 @@ export class SimConnection implements WireConnection {
 		this.status = error === undefined ? "closed" : "aborted";
 		for (const stream of this.#streams)
 			stream.terminate(error === undefined ? "closed" : "reset", error);
-		for (const run of this.#onClose.splice(0)) run();
+		for (const run of [...this.#onClose]) run();
 	}
 
 	#stream(protocol: string): SimStream {
