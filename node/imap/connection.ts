@@ -39,6 +39,8 @@ export class Connection implements Transport {
 	#isUpgrading = false;
 	#lastInput: number;
 	#cancelWatch: Cancel = () => {};
+	/** Leaves the stream to whoever takes it over. */
+	#detach: () => void = () => {};
 	#isFinished = false;
 
 	constructor(socket: Socket, options: ConnectionOptions) {
@@ -93,8 +95,7 @@ export class Connection implements Transport {
 		const { output } = this.session;
 		const socket = this.#socket;
 		output.flush();
-		for (const event of ["data", "end", "drain"])
-			socket.removeAllListeners(event);
+		this.#detach();
 		const secure = new TLSSocket(socket, {
 			isServer: true,
 			secureContext: this.#options.tls.secureContext(),
@@ -102,10 +103,12 @@ export class Connection implements Transport {
 		secure.on("error", (error) => this.#failed(error));
 		this.#isUpgrading = true;
 		await new Promise<void>((resolve, reject) => {
+			const gone = () => reject(new Disconnected("the client has gone"));
 			secure.once("secure", resolve);
-			socket.once("close", () =>
-				reject(new Disconnected("the client has gone")),
-			);
+			secure.once("end", gone);
+			socket.once("close", gone);
+			// It closed its half in the clear: there will be no handshake.
+			if (socket.readableEnded) gone();
 		});
 		this.#isUpgrading = false;
 		this.#isSecure = true;
@@ -120,14 +123,19 @@ export class Connection implements Transport {
 
 	#attach(stream: Duplex): void {
 		const { input, output } = this.session;
-		this.#stream = stream;
-		stream.on("data", (chunk: Buffer) => {
+		const { clock } = this.#options.surroundings;
+		const data = (chunk: Buffer) => {
 			if (this.#isFinished) return;
-			this.#lastInput = this.#options.surroundings.clock.monotonic();
+			this.#lastInput = clock.monotonic();
 			input.feed(chunk);
-		});
-		stream.on("end", () => input.end());
-		stream.on("drain", () => output.drained());
+		};
+		const end = () => input.end();
+		const drain = () => output.drained();
+		this.#stream = stream;
+		stream.on("data", data).on("end", end).on("drain", drain);
+		this.#detach = () => {
+			stream.off("data", data).off("end", end).off("drain", drain);
+		};
 	}
 
 	#closed(): void {
