@@ -7,8 +7,8 @@ import type {
 	Placed,
 } from "../api.ts";
 import { accountDocument, keys } from "../documents/shapes.ts";
-import { ClientFault } from "../faults.ts";
-import type { AccountId, Address, EntryId, Uid } from "../ids.ts";
+import { ClientFault, Temporary } from "../faults.ts";
+import type { AccountId, Address, EntryId, MailboxId, Uid } from "../ids.ts";
 import {
 	KEYWORD_BYTES_MAX,
 	KEYWORDS_MAX,
@@ -136,10 +136,9 @@ export class AccountSession implements Account {
 	// ------------------------------------------------------------------ contents
 
 	async status(name: string): Promise<MailboxStatus> {
-		const { ledger, mailboxes } = this.#context;
+		const { mailboxes } = this.#context;
 		const mailbox = this.#mustFind(name);
-		if (mailboxes.hasPending(mailbox.id))
-			await ledger.write((tx) => mailboxes.show(tx, mailbox.id));
+		if (mailboxes.hasPending(mailbox.id)) await this.showNow(mailbox.id);
 		const box = mailboxes.box(mailbox.id);
 		return {
 			messages: box.shown,
@@ -153,12 +152,12 @@ export class AccountSession implements Account {
 	}
 
 	async select(name: string): Promise<Selected> {
-		const { ledger, mailboxes, catchUp } = this.#context;
+		const { mailboxes, catchUp } = this.#context;
 		const mailbox = this.#mustFind(name);
 		await catchUp();
 		const unlook = mailboxes.look(mailbox.id);
 		try {
-			await ledger.write((tx) => mailboxes.begin(tx, mailbox.id));
+			await this.showNow(mailbox.id, "begin");
 		} catch (error) {
 			unlook();
 			throw error;
@@ -175,7 +174,7 @@ export class AccountSession implements Account {
 		for (const { body } of messages) hintBody(body);
 		const now = clock.now();
 		const entries = messages.map(() => randomEntryId(random.bytes(16)));
-		return this.place(mailbox, entries, async () => {
+		const { uids, late } = await this.place(mailbox, entries, async () => {
 			const sequence = await ledger.write((tx) => {
 				for (const [i, message] of messages.entries())
 					addEntry(
@@ -193,47 +192,70 @@ export class AccountSession implements Account {
 			});
 			await copies(sequence);
 		});
+		const known = entries.flatMap((entry) => uids.get(entry) ?? []);
+		const { uidValidity } = mailbox;
+		const all = !late && known.length === entries.length;
+		return { uidValidity, uids: all ? known : undefined };
 	}
 
-	/** Runs what brings the entries there, and waits until each is shown with its UID, or for a bounded time. */
+	/**
+	 * Runs what brings the entries there, and waits until each is shown, or for a bounded time. Resolves to the UIDs of
+	 * those that are there; `late` when some are and have no UID yet.
+	 */
 	async place(
 		mailbox: AccountMailbox,
 		entries: readonly EntryId[],
 		bring: () => Promise<void>,
-	): Promise<Placed> {
-		const { mailboxes, ledger, clock } = this.#context;
-		const { uidValidity } = mailbox;
-		const uids = new Map<EntryId, Uid>();
+	): Promise<{ uids: ReadonlyMap<EntryId, Uid>; late: boolean }> {
+		const { mailboxes, clock } = this.#context;
 		const unlook = mailboxes.look(mailbox.id);
-		const unwatch: (() => void)[] = [];
+		const uids = new Map<EntryId, Uid>();
+		const coming = new Set<EntryId>(entries);
+		const over: (() => void)[] = [];
 		try {
 			const all = new Promise<void>((resolve) => {
 				for (const entry of entries)
-					unwatch.push(
+					over.push(
 						mailboxes.watch(entry, (uid) => {
 							uids.set(entry, uid);
-							if (uids.size === entries.length) resolve();
+							coming.delete(entry);
+							if (coming.size === 0) resolve();
 						}),
 					);
 			});
 			await bring();
-			if (uids.size < entries.length)
-				await ledger.write((tx) => mailboxes.show(tx, mailbox.id));
-			if (uids.size < entries.length) {
+			if (coming.size > 0) await this.showNow(mailbox.id);
+			// What is there since before, or will not come (another session was faster), is not waited for.
+			for (const entry of [...coming]) {
+				const uid = mailboxes.shownUid(mailbox.id, entry);
+				if (uid === "coming") continue;
+				coming.delete(entry);
+				if (uid !== undefined) uids.set(entry, uid);
+			}
+			if (coming.size > 0) {
 				const late = new Promise<void>((resolve) => {
-					unwatch.push(clock.after(NUMBERED_MILLISECONDS_MAX, resolve));
+					over.push(clock.after(NUMBERED_MILLISECONDS_MAX, resolve));
 				});
 				await Promise.race([all, late]);
 			}
 		} finally {
 			unlook();
-			for (const stop of unwatch) stop();
+			for (const stop of over) stop();
 		}
-		const known = entries.map((entry) => uids.get(entry));
-		return {
-			uidValidity,
-			uids: known.every((uid) => uid !== undefined) ? known : undefined,
-		};
+		return { uids, late: coming.size > 0 };
+	}
+
+	/** Shows what may be shown now. With a full disk reading goes on, with what was shown before. */
+	async showNow(
+		mailbox: MailboxId,
+		show: "show" | "begin" = "show",
+	): Promise<void> {
+		const { ledger, mailboxes } = this.#context;
+		try {
+			await ledger.write((tx) => mailboxes[show](tx, mailbox));
+		} catch (error) {
+			if (!(error instanceof Temporary)) throw error;
+		}
 	}
 }
 

@@ -45,7 +45,8 @@ export class Selected implements SelectedMailbox {
 		return this.#view.uidNext;
 	}
 	get highestModSeq(): ModSeq {
-		return this.#view.highestModSeq;
+		// 0 where nothing was ever shown and the disk is full: RFC 7162 §3.1.2.1 wants a positive number.
+		return Math.max(1, this.#view.highestModSeq) as ModSeq;
 	}
 	uids(): readonly Uid[] {
 		return this.#view.uids();
@@ -137,9 +138,8 @@ export class Selected implements SelectedMailbox {
 
 	/** What this session did is in its view when the command ends. */
 	async #seen(): Promise<void> {
-		const { ledger, mailboxes } = this.#context;
-		if (mailboxes.hasPending(this.id))
-			await ledger.write((tx) => mailboxes.show(tx, this.id));
+		if (this.#context.mailboxes.hasPending(this.id))
+			await this.#account.showNow(this.id);
 	}
 
 	copy(
@@ -202,11 +202,19 @@ export class Selected implements SelectedMailbox {
 		pairs: readonly { uid: Uid; to: EntryId }[],
 		bring: () => Promise<void>,
 	): Promise<Placed & { readonly from: readonly Uid[] }> {
-		const placed = await this.#account.place(
+		const { uids, late } = await this.#account.place(
 			target,
 			pairs.map(({ to }) => to),
 			bring,
 		);
-		return { ...placed, from: pairs.map(({ uid }) => uid) };
+		const { uidValidity } = target;
+		const there = pairs.filter(({ to }) => uids.has(to));
+		return late
+			? { uidValidity, uids: undefined, from: pairs.map(({ uid }) => uid) }
+			: {
+					uidValidity,
+					uids: there.map(({ to }) => uids.get(to) as Uid),
+					from: there.map(({ uid }) => uid),
+				};
 	}
 }

@@ -79,7 +79,7 @@ export class Mailboxes implements Fold {
 	/** Mailboxes that somebody looks at, and how many do: what may be shown there is shown at once. */
 	readonly #looks = new Map<MailboxId, number>();
 	/** Who waits for the UID of an entry. */
-	readonly #watchers = new Map<EntryId, (uid: Uid) => void>();
+	readonly #watchers = new Map<EntryId, Set<(uid: Uid) => void>>();
 	/** Touched in this batch, in order of arrival. */
 	readonly #touched = new Map<string, [MailboxId, EntryId]>();
 	readonly #staged = new Map<MailboxId, Staged>();
@@ -175,7 +175,8 @@ export class Mailboxes implements Fold {
 		if (this.#watchers.size === 0) return;
 		for (const change of changes)
 			if (change.kind === "appeared")
-				this.#watchers.get(change.message.entry)?.(change.message.uid);
+				for (const told of this.#watchers.get(change.message.entry) ?? [])
+					told(change.message.uid);
 	}
 
 	rolledBack(): void {
@@ -438,8 +439,14 @@ export class Mailboxes implements Fold {
 
 	/** Runs `told` once the entry is shown here, with its UID. */
 	watch(entry: EntryId, told: (uid: Uid) => void): () => void {
-		this.#watchers.set(entry, told);
-		return () => this.#watchers.delete(entry);
+		const watchers = this.#watchers.get(entry) ?? new Set();
+		this.#watchers.set(entry, watchers);
+		watchers.add(told);
+		return () => {
+			watchers.delete(told);
+			if (watchers.size === 0 && this.#watchers.get(entry) === watchers)
+				this.#watchers.delete(entry);
+		};
 	}
 
 	/** As committed. */
@@ -448,6 +455,13 @@ export class Mailboxes implements Fold {
 		return text === undefined
 			? newBox()
 			: (JSON.parse(text as string) as BoxRow);
+	}
+
+	/** The UID that the entry is shown under; "coming" when it lives and is not shown yet; else undefined. */
+	shownUid(mailbox: MailboxId, entry: EntryId): Uid | "coming" | undefined {
+		const row = this.row(mailbox, entry);
+		if (row === undefined || !lives(row)) return undefined;
+		return row.v?.u ?? "coming";
 	}
 
 	/** Whether the mailbox has something that was not shown yet. */

@@ -1,14 +1,10 @@
 /** Stories of splits: everything is written on both sides, and after the heal all nodes agree. */
 import { describe, expect, it } from "vitest";
-import type { SimCluster } from "../../sync/sim/cluster.ts";
 import { clusterOf, deliverMany, ok, textsAt } from "./world.ts";
 
 const DOWN = 8_000;
 
-async function both(
-	cluster: SimCluster,
-	run: (node: string) => Promise<void>,
-): Promise<void> {
+async function both(run: (node: string) => Promise<void>): Promise<void> {
 	await run("a");
 	await run("b");
 }
@@ -29,7 +25,7 @@ describe("a split", () => {
 		await cluster.settle();
 		cluster.split(["a"], ["b", "c"]);
 		await cluster.pass(DOWN);
-		await both(cluster, async (node) => {
+		await both(async (node) => {
 			const account = cluster.account(node, "anna");
 			const reader = await cluster.run(cluster.read(node, "anna"));
 			const seen = reader.messages();
@@ -139,7 +135,7 @@ describe("a split", () => {
 		const cluster = await clusterOf(["a", "b"]);
 		cluster.split(["a"], ["b"]);
 		await cluster.pass(DOWN);
-		await both(cluster, async (node) => {
+		await both(async (node) => {
 			await cluster.run(cluster.addUser(node, "bert"));
 			await ok(cluster, cluster.deliver(node, "bert", `by ${node}`));
 			expect(await textsAt(cluster, node, "bert")).toEqual([`by ${node}`]);
