@@ -22,18 +22,15 @@ export const oneLine = (reason: string): string =>
 export class StreamLink implements Link {
 	readonly peer: NodeId;
 	readonly #stream: FramedStream;
-	readonly #onClosed: (reason: string, flushed: Promise<void>) => void;
+	readonly #onClosed: (reason: string, told: boolean) => void;
 	#handlers: LinkHandlers | undefined;
 	#closed = false;
 
-	/**
-	 * `onClosed` runs once, after the owner's `closed`; its promise settles when a reason for the other end has left (or
-	 * cannot leave any more).
-	 */
+	/** `onClosed` runs once, after the owner's `closed`; `told`: the reason is on its way to the other end. */
 	constructor(
 		peer: NodeId,
 		stream: FramedStream,
-		onClosed: (reason: string, flushed: Promise<void>) => void,
+		onClosed: (reason: string, told: boolean) => void,
 	) {
 		this.peer = peer;
 		this.#stream = stream;
@@ -93,16 +90,15 @@ export class StreamLink implements Link {
 		throw new BadFrame(`a frame of unknown kind ${frame.kind}`);
 	}
 
-	#end(reason: string, flush: boolean): void {
+	#end(reason: string, told: boolean): void {
 		if (this.#closed) return;
 		this.#closed = true;
-		const flushed = flush
-			? this.#stream.end().catch(() => {})
-			: Promise.resolve();
+		// A stream that cannot be ended in order ends with its connection.
+		if (told) this.#stream.end().catch(() => {});
 		try {
 			this.#handlers?.closed(reason);
 		} finally {
-			this.#onClosed(reason, flushed);
+			this.#onClosed(reason, told);
 		}
 	}
 }

@@ -231,7 +231,10 @@ export class PeerNetwork implements Network, StreamSource {
 		if (this.#stopped) return;
 		this.#stopped = true;
 		this.#cancelTick();
-		for (const peer of this.#peers.values()) peer.stop("the node stops");
+		const stopped = [...this.#peers.values()].map((peer) =>
+			peer.stop("the node stops"),
+		);
+		await Promise.all(stopped);
 		this.#peers.clear();
 		await this.#transport.stop();
 	}
@@ -277,7 +280,7 @@ export class PeerNetwork implements Network, StreamSource {
 		this.#peers.delete(node);
 		this.#bodies.delete(peer.node);
 		const link = peer.session?.connection;
-		peer.stop("not a member any more");
+		void peer.stop("not a member any more");
 		for (const connection of this.#transport.connections())
 			if (connection.remotePeer.toString() === node && connection !== link)
 				connection.abort(new Error("not a member any more"));

@@ -124,10 +124,14 @@ export class Peer {
 			this.#context.transport.repair(this.#session.connection);
 	}
 
-	stop(reason: string): void {
+	/** Resolves when the other end knows, or cannot be told. */
+	async stop(reason: string): Promise<void> {
 		this.#stopped = true;
 		this.#redial.stop();
-		this.#session?.link.close(reason);
+		const session = this.#session;
+		session?.link.close(reason);
+		this.#previous?.link.abort(reason);
+		await session?.gone;
 	}
 
 	/** Follower: the leader opens a link on this connection. */

@@ -34,6 +34,8 @@ export class Session {
 	readonly connection: WireConnection;
 	readonly link: StreamLink;
 	readonly openedMilliseconds: number;
+	/** Resolves when the connection is closed. */
+	readonly gone: Promise<void>;
 	rttMilliseconds: number | undefined;
 	readonly #clock: Clock;
 	readonly #log: Log;
@@ -56,11 +58,14 @@ export class Session {
 		this.#log = parts.log;
 		this.#owner = parts.owner;
 		this.openedMilliseconds = parts.clock.monotonic();
-		this.link = new StreamLink(peer, stream, (reason, flushed) =>
-			this.#end(reason, flushed),
+		this.link = new StreamLink(peer, stream, (reason, told) =>
+			this.#end(reason, told),
 		);
-		connection.addEventListener("close", () => this.#lost());
-		if (connection.status !== "open") queueMicrotask(() => this.#lost());
+		this.gone = new Promise((resolve) => {
+			connection.addEventListener("close", resolve);
+			if (connection.status !== "open") resolve();
+		});
+		void this.gone.then(() => this.#lost());
 	}
 
 	get ended(): boolean {
@@ -141,10 +146,10 @@ export class Session {
 	}
 
 	/** The link closed. */
-	#end(reason: string, flushed: Promise<void>): void {
+	#end(reason: string, told: boolean): void {
 		if (this.#ended) return;
 		this.#finish(reason);
-		void this.#close(flushed);
+		void this.#close(told);
 	}
 
 	#finish(reason: string): void {
@@ -154,14 +159,17 @@ export class Session {
 		this.#owner.ended(this, reason);
 	}
 
-	/** In order if the other end still listens, so that it learns the reason. */
-	async #close(flushed: Promise<void>): Promise<void> {
+	/**
+	 * Who was told the reason closes the connection. If we did, what it still sends would make the system reset the
+	 * connection, and the reason would be lost on the way.
+	 */
+	async #close(told: boolean): Promise<void> {
 		try {
 			await within(
 				this.#clock,
 				CLOSE_MILLISECONDS_MAX,
 				"closing takes too long",
-				flushed.then(() => this.connection.close()),
+				told ? this.gone : this.connection.close(),
 			);
 		} catch (error) {
 			this.connection.abort(error as Error);

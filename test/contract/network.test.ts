@@ -287,12 +287,14 @@ describe.each([
 		await linked(a, b);
 		const states: (PeerState | undefined)[] = [];
 		a.node.onPeers(() => states.push(stateOf(a.node, b.node)));
-		await b.node.stop();
+		await world.settle(b.node.stop());
 		await world.until("down", () => stateOf(a.node, b.node) === "down", 1_500);
 		expect(a.open).toBe(0);
 		b = new Seen(await world.open("b"));
 		know(a, b);
-		await world.until("up", () => stateOf(a.node, b.node) === "up", 3_000);
+		await world.until("up", () => {
+			return stateOf(a.node, b.node) === "up" && b.link !== undefined;
+		});
 		expect(states.at(-1)).toBe("up");
 		expect(a.events.map((event) => event.split(" ")[0])).toEqual([
 			"link",
