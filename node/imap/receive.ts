@@ -6,12 +6,7 @@ import {
 	IMAP_LITERAL_SKIP_BYTES_MAX,
 } from "../../sync/limits.ts";
 import { Bye, Refusal } from "./answer.ts";
-import {
-	type LiteralHeader,
-	literalAtEnd,
-	literalHeader,
-	Parser,
-} from "./parser.ts";
+import { type LiteralHeader, literalAtEnd } from "./parser.ts";
 import type { Session, StreamedLiteral } from "./session.ts";
 
 const CRLF = Buffer.from("\r\n");
@@ -30,26 +25,27 @@ export const lineBytesMax = (session: Session): number =>
 		: IMAP_LINE_BYTES_MAX;
 
 /**
- * The next command. `streams` says whether the literal announced at the end of these bytes is left to the command. Bye
- * when a line is too long, Disconnected when the client has gone.
+ * The next command. `streamedLiteral` says, of its first line, which literal (from 0) is left to the command. Bye when a
+ * line is too long, Disconnected when the client has gone.
  */
 export async function receive(
 	session: Session,
-	streams: (bytes: Buffer) => boolean,
+	streamedLiteral: (line: Buffer) => number,
 ): Promise<Received> {
 	const { input } = session;
 	const line = await input.line(lineBytesMax(session));
 	let header = literalAtEnd(line);
 	if (header === undefined) return { bytes: line, literal: undefined };
+	const streamed = streamedLiteral(line);
 	const parts: Buffer[] = [line];
 	let literalBytes = 0;
 	let lineBytes = line.length;
-	while (header !== undefined) {
-		const bytes = Buffer.concat(parts);
-		if (streams(bytes)) return { bytes, literal: header };
+	for (let index = 0; header !== undefined; index++) {
+		if (index === streamed)
+			return { bytes: Buffer.concat(parts), literal: header };
 		literalBytes += header.sizeBytes;
 		if (literalBytes > literalBytesMax(session))
-			return refuse(session, bytes, header);
+			return refuse(session, parts, header);
 		askFor(session, header);
 		parts.push(CRLF, await input.exactly(header.sizeBytes));
 		const rest = await input.line(lineBytesMax(session) - lineBytes);
@@ -72,12 +68,12 @@ export function askFor(session: Session, literal: StreamedLiteral): void {
 
 async function refuse(
 	session: Session,
-	bytes: Buffer,
+	parts: readonly Buffer[],
 	literal: StreamedLiteral,
 ): Promise<Received> {
 	await skipCommand(session, literal);
 	const refusal = new Refusal("NO", "TOOBIG", "Literal is too large");
-	return { bytes, literal: undefined, refusal };
+	return { bytes: Buffer.concat(parts), literal: undefined, refusal };
 }
 
 /**
@@ -96,14 +92,4 @@ export async function skipCommand(
 		await session.input.skip(next.sizeBytes);
 		next = literalAtEnd(await session.input.line(lineBytesMax(session)));
 	}
-}
-
-/** True when a literal at the end of `bytes` comes right after tag and command name: a mailbox name. */
-export function isFirstArgument(bytes: Buffer): boolean {
-	const parser = new Parser(bytes);
-	parser.tag();
-	parser.space();
-	parser.atom("a command");
-	parser.space();
-	return literalHeader(bytes, parser.at)?.end === bytes.length;
 }

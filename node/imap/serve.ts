@@ -10,29 +10,35 @@ import {
 } from "./answer.ts";
 import { capabilities } from "./capability.ts";
 import { commandNamed } from "./commands.ts";
-import { ParseFault, Parser } from "./parser.ts";
-import {
-	isFirstArgument,
-	type Received,
-	receive,
-	skipCommand,
-} from "./receive.ts";
+import { literalHeader, ParseFault, Parser } from "./parser.ts";
+import { type Received, receive, skipCommand } from "./receive.ts";
 import type { Command, Completion, Invocation, Session } from "./session.ts";
 import { tell } from "./tell.ts";
+import { turn } from "./turn.ts";
+
+/** Pipelined commands run so long at a time; then others get their turn. */
+const TURN_MILLISECONDS = 5;
 
 /** Serves until the client leaves, breaks a bound, or the session is to stop. Never rejects. */
 export async function serve(session: Session): Promise<void> {
 	const { output } = session;
+	const { clock } = session.surroundings;
 	try {
 		output.text(
 			`* OK [CAPABILITY ${capabilities(session)}] ${session.surroundings.hostname} ready\r\n`,
 		);
 		let errors = 0;
+		let turnBegan = clock.monotonic();
 		while (!session.isOver) {
 			const wasRight = await serveOne(session);
 			errors = wasRight ? 0 : errors + 1;
 			if (errors >= IMAP_ERRORS_MAX) throw new Bye("Too many bad commands");
 			if (output.crowded) await output.room();
+			else if (clock.monotonic() - turnBegan > TURN_MILLISECONDS) {
+				output.flush();
+				await turn();
+				turnBegan = clock.monotonic();
+			}
 		}
 	} catch (error) {
 		if (error instanceof Bye)
@@ -50,7 +56,7 @@ export async function serve(session: Session): Promise<void> {
 /** False: what came was no command. */
 async function serveOne(session: Session): Promise<boolean> {
 	session.isAtRest = true;
-	const received = await receive(session, streams);
+	const received = await receive(session, streamedLiteral);
 	session.isAtRest = false;
 	if (session.stopReason !== undefined) throw new Bye(session.stopReason);
 	// Some clients send an empty line after a literal.
@@ -81,6 +87,7 @@ function asRefusal(session: Session, error: unknown): Refusal {
 /** What a refused command changed all the same (a STORE that came to no end) is told, but for expunges. */
 async function tellQuietly(session: Session): Promise<void> {
 	session.selected?.known.owed.clear();
+	session.selected?.known.expected.clear();
 	await tell(session, false);
 }
 
@@ -150,18 +157,19 @@ function checkState(command: Command, session: Session): void {
 	);
 }
 
-/** Whether the command takes the literal at the end of `bytes` itself. */
-function streams(bytes: Buffer): boolean {
+/** Which literal of a command, counted from 0, the command takes itself; `line` is its first line. */
+function streamedLiteral(line: Buffer): number {
 	try {
-		const parser = new Parser(bytes);
+		const parser = new Parser(line);
 		parser.tag();
 		parser.space();
-		return (
-			commandNamed(parser.word("a command"))?.streamsLiteral === true &&
-			!isFirstArgument(bytes)
-		);
+		const command = commandNamed(parser.word("a command"));
+		if (command?.streamsLiteral !== true) return Number.POSITIVE_INFINITY;
+		parser.space();
+		// A literal right after the name is the mailbox.
+		return literalHeader(line, parser.at)?.end === line.length ? 1 : 0;
 	} catch (error) {
-		if (error instanceof ParseFault) return false;
+		if (error instanceof ParseFault) return Number.POSITIVE_INFINITY;
 		throw error;
 	}
 }

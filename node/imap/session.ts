@@ -39,7 +39,6 @@ export class Session {
 	readonly transport: Transport;
 	readonly input: Input;
 	readonly output: Output;
-	readonly log: Log;
 	account: Account | undefined;
 	selected: Selected | undefined;
 	loginFailures = 0;
@@ -60,7 +59,10 @@ export class Session {
 		this.transport = transport;
 		this.input = input;
 		this.output = output;
-		this.log = surroundings.log;
+	}
+
+	get log(): Log {
+		return this.surroundings.log.child({ client: this.transport.remoteIp });
 	}
 
 	get state(): State {

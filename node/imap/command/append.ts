@@ -3,7 +3,7 @@ import {
 	IMAP_APPEND_MESSAGES_MAX,
 	MESSAGE_BYTES_MAX,
 } from "../../../sync/limits.ts";
-import type { BodyRef } from "../../../sync/ports/bodies.ts";
+import type { BodyRef, BodyWriter } from "../../../sync/ports/bodies.ts";
 import { Refusal } from "../answer.ts";
 import { parseDateTime } from "../dates.ts";
 import { parseFlagList } from "../flags.ts";
@@ -34,21 +34,27 @@ export async function append(invocation: Invocation): Promise<Completion> {
 	// Before the client sends the message for nothing.
 	if (account.find(name) === undefined)
 		throw new Refusal("NO", "TRYCREATE", "No such mailbox");
-	const messages: NewMessage[] = [];
+	const messages: (Omit<NewMessage, "body"> & { body: Promise<BodyRef> })[] =
+		[];
 	let parser = invocation.parser;
 	do {
 		if (messages.length >= IMAP_APPEND_MESSAGES_MAX)
 			throw new Refusal("NO", "LIMIT", "Too many messages in one APPEND");
 		const { flags, internalDateMilliseconds } = parseOptions(parser);
-		const literal = nextLiteral(invocation);
-		const body = await take(invocation, literal);
+		const writer = await take(invocation, nextLiteral(invocation));
+		// The next message comes in while this one is made durable.
+		const body = writer.commit();
+		body.catch(() => {});
 		messages.push({ body, flags, internalDateMilliseconds });
 		// What follows the message: the end, or the next one.
 		const line = await session.input.line(lineBytesMax(session));
 		invocation.literal = literalAtEnd(line);
 		parser = new Parser(line);
 	} while (!parser.atEnd);
-	const placed = await orTryCreate(account.append(name, messages));
+	const stored = await Promise.all(
+		messages.map(async (one) => ({ ...one, body: await one.body })),
+	);
+	const placed = await orTryCreate(account.append(name, stored));
 	return {
 		code:
 			placed.uids === undefined
@@ -89,7 +95,7 @@ function nextLiteral({ literal }: Invocation): StreamedLiteral {
 async function take(
 	invocation: Invocation,
 	literal: StreamedLiteral,
-): Promise<BodyRef> {
+): Promise<BodyWriter> {
 	const { session } = invocation;
 	const { input } = session;
 	const writer = session.surroundings.bodies.create();
@@ -104,8 +110,9 @@ async function take(
 			const wait = writer.write(chunk);
 			if (wait !== undefined) await wait;
 		}
-		return await writer.commit();
-	} finally {
+		return writer;
+	} catch (error) {
 		writer.abort();
+		throw error;
 	}
 }

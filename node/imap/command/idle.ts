@@ -33,6 +33,7 @@ function follow(session: Session): {
 	failed.catch(() => {});
 	let telling = Promise.resolve();
 	let isDue = false;
+	let isStopped = false;
 	const tellNow = async () => {
 		isDue = false;
 		await tell(session, true);
@@ -42,6 +43,7 @@ function follow(session: Session): {
 		if (isDue) return;
 		isDue = true;
 		setImmediate(() => {
+			if (isStopped) return;
 			telling = telling.then(tellNow).catch(reject);
 		});
 	};
@@ -51,6 +53,7 @@ function follow(session: Session): {
 	return {
 		failed,
 		stop: async () => {
+			isStopped = true;
 			cancel?.();
 			await telling;
 		},
