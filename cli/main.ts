@@ -7,8 +7,6 @@ import { failure } from "./failure.ts";
 import { program } from "./program.ts";
 
 process.umask(0o077);
-// Password hashes and disk syncs share libuv's threads: with the default four, logins would hold up mail.
-process.env.UV_THREADPOOL_SIZE ??= "8";
 // A reader that has seen enough (`pmnode status | head -1`) is no error, and must not end a node that runs.
 for (const stream of [process.stdout, process.stderr])
 	stream.on("error", () => {});

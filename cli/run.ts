@@ -9,6 +9,7 @@ import type { RunningNode } from "../node/running.ts";
 import { OperatorFault } from "../sync/faults.ts";
 import { realClock } from "../sync/real/clock.ts";
 import { realRandom } from "../sync/real/random.ts";
+import { setEnvironment } from "./environment.ts";
 import { givenOptions } from "./options.ts";
 import { wantsColour } from "./terminal.ts";
 
@@ -21,6 +22,7 @@ export async function runInForeground(
 	options: Readonly<Record<string, unknown>>,
 	how: { readonly join?: string },
 ): Promise<void> {
+	setEnvironment();
 	const signals = catchSignals();
 	const config = settings(dataDirectory, options);
 	const folder = takeDataFolder(config.dataDirectory);
