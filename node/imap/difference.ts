@@ -72,7 +72,7 @@ function changes(known: Known, view: SelectedMailbox): Uid[] {
 	const touched = view.touchedSince(known.cursor);
 	const all = touched === "all";
 	const changed: Uid[] = [];
-	for (const uid of all ? known.uids : touched) {
+	for (const uid of all ? known.uids : new Set(touched)) {
 		const message = view.get(uid);
 		if (!all && indexOf(known.uids, uid) < 0) continue;
 		if (message === undefined) {

@@ -55,7 +55,7 @@ export async function serve(session: Session): Promise<void> {
 
 /** False: what came was no command. */
 async function serveOne(session: Session): Promise<boolean> {
-	session.isAtRest = true;
+	session.rest();
 	const received = await receive(session, streamedLiteral);
 	session.isAtRest = false;
 	if (session.stopReason !== undefined) throw new Bye(session.stopReason);

@@ -79,6 +79,12 @@ export class Session {
 		);
 	}
 
+	/** From here to `isAtRest = false` the session waits for its client. Bye when it is to stop. */
+	rest(): void {
+		if (this.stopReason !== undefined) throw new Bye(this.stopReason);
+		this.isAtRest = true;
+	}
+
 	/** Ends the session with BYE, but lets the command that runs come to its end. */
 	stop(reason: string): void {
 		this.stopReason ??= reason;

@@ -10,8 +10,8 @@ export async function idle({
 }: Invocation): Promise<undefined> {
 	parser.end();
 	session.output.text("+ idling\r\n");
+	session.rest();
 	const { failed, stop } = follow(session);
-	session.isAtRest = true;
 	try {
 		const line = session.input.line(lineBytesMax(session));
 		const done = await Promise.race([line, failed]);

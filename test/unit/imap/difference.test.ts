@@ -62,7 +62,13 @@ const step = fc.oneof(
 	fc.record({ do: fc.constant("renumber" as const), pick }),
 	fc.record({ do: fc.constant("store" as const), pick, flag, mode }),
 	/** By the client itself, .SILENT. */
-	fc.record({ do: fc.constant("silent" as const), pick, flag, mode }),
+	fc.record({
+		do: fc.constant("silent" as const),
+		pick,
+		flag,
+		mode,
+		other: fc.option(flag),
+	}),
 	fc.record({ do: fc.constant("tell" as const), mayExpunge: fc.boolean() }),
 	/** More than the mailbox keeps a record of. */
 	fc.record({ do: fc.constant("storm" as const), flag }),
@@ -102,8 +108,11 @@ test("after the difference is told, the client knows what the mailbox shows", ()
 						const change: FlagChange = { mode: one.mode, flags: [one.flag] };
 						if (one.do === "silent") silent(selected, client, uid, change);
 						mailbox.store([uid], change);
-						// As the command does it: told at its end.
-						if (one.do === "silent") client.hear(selected, false);
+						if (one.do !== "silent") continue;
+						// Somebody else's, before the command comes to its end; then it is told.
+						if (one.other !== null)
+							mailbox.store([uid], { mode: "replace", flags: [one.other] });
+						client.hear(selected, false);
 					}
 				}
 			}

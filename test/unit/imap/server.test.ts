@@ -72,6 +72,9 @@ describe("TLS", () => {
 		expect(greeting).not.toContain("STARTTLS");
 		const answer = await client.command("a LOGIN ann@example.org secret");
 		expect(answer.at(-1)).toContain("a OK");
+		await client.command("b LOGOUT");
+		expect(await client.response()).toBe(undefined);
+		await until(() => world.server.connections() === 0);
 	});
 
 	test("who does not speak it is cut, others are served", async () => {
@@ -230,6 +233,19 @@ describe("stopping", () => {
 		await stopped;
 		expect(world.server.connections()).toBe(0);
 		await expect(open()).rejects.toThrow("ECONNREFUSED");
+	});
+
+	test("a message that is being appended comes in whole", async () => {
+		await start();
+		const client = await logIn();
+		client.send("a APPEND INBOX {10}\r\n");
+		expect(await client.response()).toContain("+ ");
+		client.send("01234");
+		const stopped = world.server.stop(5_000);
+		client.send("56789\r\n");
+		expect(await client.response()).toContain("a OK [APPENDUID");
+		expect(await client.response()).toContain("* BYE");
+		await stopped;
 	});
 
 	test("does not wait for ever", async () => {
