@@ -331,6 +331,22 @@ describe.each([
 		expect(() => a.node.publish(tooLarge)).toThrow(RangeError);
 	});
 
+	test("gossip of a node that is not named is not taken from one that is", async () => {
+		const c = new Seen(await world.open("c"));
+		a.node.setPeers([addressOf(b.node)]);
+		b.node.setPeers([addressOf(a.node), addressOf(c.node)]);
+		c.node.setPeers([addressOf(b.node)]);
+		await world.until("b has two links", () => b.open === 2 && a.open === 1);
+		await world.until("b hears c, and a hears b", () => {
+			c.node.publish(Buffer.from("from c"));
+			if (a.gossip.length === 0) b.node.publish(Buffer.from("from b"));
+			return b.gossip.length > 0 && a.gossip.length > 0;
+		});
+		c.node.publish(Buffer.from("from c"));
+		await world.pass(300);
+		expect(a.gossip.filter((text) => text.endsWith("from c"))).toEqual([]);
+	});
+
 	test("gossip goes on after a reconnect", async () => {
 		await linked(a, b);
 		a.link?.close("test");

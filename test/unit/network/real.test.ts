@@ -2,11 +2,20 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gossipsub } from "@libp2p/gossipsub";
+import { identify } from "@libp2p/identify";
+import { noise } from "@libp2p/noise";
+import { tcp } from "@libp2p/tcp";
+import { yamux } from "@libp2p/yamux";
+import { multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { OperatorFault } from "../../../sync/faults.ts";
 import { INBOUND_PENDING_PER_SOURCE_MAX } from "../../../sync/limits.ts";
 import { portOf } from "../../../sync/network/addresses.ts";
+import { GOSSIP_TOPIC } from "../../../sync/network/gossip.ts";
 import { openNetwork } from "../../../sync/network/network.ts";
+import { PROTOCOL } from "../../../sync/network/protocols.ts";
 import type { Link, Network, PeerState } from "../../../sync/ports/network.ts";
 import { realClock } from "../../../sync/real/clock.ts";
 import {
@@ -203,6 +212,62 @@ test("stop is quick, also with a peer that does not answer", async () => {
 	expect(realClock.monotonic() - start).toBeLessThan(1_000);
 	await a.stop();
 	await proxy.close();
+});
+
+/** Somebody with libp2p of their own, who speaks all that members speak. */
+async function outsider() {
+	return createLibp2p({
+		addresses: { listen: [] },
+		transports: [tcp()],
+		connectionEncrypters: [noise()],
+		streamMuxers: [yamux()],
+		services: { identify: identify(), gossip: gossipsub() },
+	});
+}
+
+test("an outsider's connection is closed, and while strangers are admitted it brings nothing", async () => {
+	const [a, b] = [await open("a"), await open("b")];
+	a.setPeers([addressOf(b)]);
+	b.setPeers([addressOf(a)]);
+	await world.until(
+		"up",
+		() => stateOf(a, b) === "up" && stateOf(b, a) === "up",
+	);
+	const heard: string[] = [];
+	for (const node of [a, b])
+		node.onPublished((_from, message) =>
+			heard.push(Buffer.from(message).toString()),
+		);
+	const stranger = await outsider();
+	const overheard: string[] = [];
+	stranger.services.gossip.addEventListener("message", ({ detail }) =>
+		overheard.push(Buffer.from(detail.data).toString()),
+	);
+	stranger.services.gossip.subscribe(GOSSIP_TOPIC);
+	const address = multiaddr(`${a.addresses()[0]}/p2p/${a.self}`);
+	const dial = () => stranger.dial(address, { force: true });
+	const refused = await dial().catch(() => undefined);
+	await world.until(
+		"closed",
+		() => refused === undefined || refused.status !== "open",
+	);
+	a.admitStrangers(true);
+	const connection = await dial();
+	await world.until("both hear", () => {
+		a.publish(Buffer.from("secret"));
+		b.publish(Buffer.from("secret"));
+		return heard.length > 2;
+	});
+	await stranger.services.gossip
+		.publish(GOSSIP_TOPIC, Buffer.from("intrusion"))
+		.catch(() => {});
+	await world.pass(1_500);
+	expect(connection.status).toBe("open");
+	expect(overheard).toEqual([]);
+	expect(heard).not.toContain("intrusion");
+	await connection.newStream(PROTOCOL.link).catch(() => {});
+	await world.until("closed for trying", () => connection.status !== "open");
+	await stranger.stop();
 });
 
 test("silent sockets of one source do not pile up", async () => {
