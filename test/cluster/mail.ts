@@ -7,6 +7,7 @@ import type { MessageMaker } from "../harness/messages.ts";
 import type { TestNode } from "../harness/node.ts";
 import { SmtpSender } from "../harness/smtp-sender.ts";
 import { until } from "../harness/until.ts";
+import type { Observer } from "./observer.ts";
 
 export const user = "ana@bench.test";
 const sender = "load@sender.test";
@@ -162,32 +163,4 @@ export async function killOthers(cluster: TestCluster, left: TestNode) {
 	await Promise.all(
 		cluster.nodes.filter((node) => node !== left).map((node) => node.kill9()),
 	);
-}
-
-/** Remembers all that clients were ever shown, and checks I1 and I2 of mailbox consistency on it. */
-export class Observer {
-	/** Must stay empty. */
-	readonly contradictions: string[] = [];
-	readonly #messageOf = new Map<number, string>();
-	readonly #told = new Map<string, { highest: number; shown: Set<number> }>();
-
-	saw(node: string, messages: readonly Fetched[]): void {
-		const told = this.#told.get(node) ?? { highest: 0, shown: new Set() };
-		this.#told.set(node, told);
-		const before = told.highest;
-		for (const { uid, messageId } of messages) {
-			const known = this.#messageOf.get(uid);
-			if (known !== undefined && known !== messageId)
-				this.contradictions.push(
-					`UID ${uid} named ${known}, and on ${node} it names ${messageId}`,
-				);
-			this.#messageOf.set(uid, messageId);
-			if (uid <= before && !told.shown.has(uid))
-				this.contradictions.push(
-					`${node} newly shows UID ${uid}, but had told ${before}`,
-				);
-			told.shown.add(uid);
-			told.highest = Math.max(told.highest, uid);
-		}
-	}
 }

@@ -12,12 +12,12 @@ import {
 	expectBodies,
 	expectExactly,
 	look,
-	Observer,
 	range,
 	sendAll,
 	settled,
 	user,
 } from "./mail.ts";
+import { Observer } from "./observer.ts";
 
 const names = ["a", "b", "c"];
 const hostOf = (name: string) => names.indexOf(name) + 1;

@@ -37,7 +37,7 @@ setInterval(() => {}, 1000);
 `;
 
 test("starts, knows the listeners, stops with the exit status, and takes the same ports again", async () => {
-	const node = actor(`${ready} process.on("SIGTERM", () => process.exit(0));`);
+	const node = actor(`process.on("SIGTERM", () => process.exit(0)); ${ready}`);
 	await node.start();
 	expect(node.listener("imap")).toEqual({ host: "127.0.0.1", port: 4143 });
 	expect(node.listener("smtp")).toEqual({ host: "::1", port: 4025 });
