@@ -191,6 +191,8 @@ export const IMAP_APPEND_MESSAGES_MAX = 10_000;
 /** Messages that one FETCH reads ahead: hides the latency of the store, and is below what may wait for the client. */
 export const IMAP_READ_AHEAD_COUNT = 16;
 export const IMAP_READ_AHEAD_BYTES = 1 * MiB;
+/** Sections that one FETCH asks for: more than any message that people send has parts. */
+export const IMAP_FETCH_SECTIONS_MAX = 256;
 /** Patterns of one LIST (RFC 5258), each matched with every mailbox. */
 export const IMAP_PATTERNS_MAX = 100;
 export const SEARCH_DEPTH_MAX = 64;

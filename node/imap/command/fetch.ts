@@ -1,13 +1,10 @@
-import {
-	BODY_MEMORY_BYTES_MAX,
-	IMAP_READ_AHEAD_BYTES,
-	IMAP_READ_AHEAD_COUNT,
-} from "../../../sync/limits.ts";
+import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
 import { BodyUnavailable } from "../../../sync/ports/bodies.ts";
-import { Disconnected, Refusal } from "../answer.ts";
+import { Refusal } from "../answer.ts";
 import { type FetchItems, parseFetchItems } from "../fetch/items.ts";
+import { readAhead } from "../fetch/read-ahead.ts";
 import { type Piece, render, renderPlain } from "../fetch/render.ts";
-import type { Output } from "../output.ts";
+import { writePieces } from "../fetch/write.ts";
 import type { Selected, Target } from "../selected.ts";
 import {
 	type Completion,
@@ -16,6 +13,9 @@ import {
 	selectedOf,
 } from "../session.ts";
 import { expect } from "./store.ts";
+
+/** What envelope and structure take in memory, about. */
+const STRUCTURE_BYTES = 1024;
 
 /** FETCH, RFC 3501 §6.4.5. */
 export async function fetch({
@@ -108,9 +108,6 @@ async function fetchAll(
 ): Promise<void> {
 	const { surroundings, output } = session;
 	const { bodies } = surroundings;
-	const ahead: { target: Target; pieces: Promise<Piece[]> }[] = [];
-	let aheadBytes = 0;
-	let next = 0;
 	let unavailable: BodyUnavailable | undefined;
 	const prepare = async (target: Target): Promise<Piece[]> => {
 		// One message that cannot be had costs a wait; after it only what lies here is answered.
@@ -118,31 +115,16 @@ async function fetchAll(
 			throw unavailable;
 		return render(surroundings, items, target);
 	};
-	const readAhead = () => {
-		while (
-			next < targets.length &&
-			ahead.length < IMAP_READ_AHEAD_COUNT &&
-			(ahead.length === 0 || aheadBytes < IMAP_READ_AHEAD_BYTES)
-		) {
-			const target = targets[next++];
-			if (target === undefined) return;
-			const pieces = prepare(target);
-			pieces.catch(() => {});
-			aheadBytes += costOf(target, items);
-			ahead.push({ target, pieces });
-		}
-	};
-	for (;;) {
-		readAhead();
-		const first = ahead.shift();
-		if (first === undefined) break;
+	const results = readAhead(targets, prepare, (target) =>
+		costOf(target, items),
+	);
+	for (const pieces of results) {
 		try {
-			await write(session, await first.pieces);
+			await writePieces(session, await pieces);
 		} catch (error) {
 			if (!(error instanceof BodyUnavailable)) throw error;
 			unavailable = error;
 		}
-		aheadBytes -= costOf(first.target, items);
 		if (output.crowded) await output.room();
 	}
 	if (unavailable !== undefined)
@@ -156,44 +138,5 @@ async function fetchAll(
 /** Memory that a message read ahead may take. */
 const costOf = ({ message }: Target, { sections }: FetchItems): number =>
 	sections.length === 0
-		? 1024
+		? STRUCTURE_BYTES
 		: Math.min(message.body.sizeBytes, BODY_MEMORY_BYTES_MAX) * sections.length;
-
-async function write(
-	{ surroundings, output }: Session,
-	pieces: readonly Piece[],
-): Promise<void> {
-	for (const piece of pieces)
-		if (typeof piece === "string") output.text(piece);
-		else if (piece instanceof Uint8Array) output.bytes(piece);
-		else {
-			const { body, range } = piece;
-			let left = range.end - range.start;
-			const chunks = surroundings.bodies.stream(body, range.start, range.end);
-			left -= await pump(chunks, output);
-			if (left !== 0) cut();
-		}
-}
-
-/** Writes chunks with back-pressure; how many octets that were. */
-async function pump(
-	chunks: AsyncIterable<Uint8Array>,
-	output: Output,
-): Promise<number> {
-	let count = 0;
-	try {
-		for await (const chunk of chunks) {
-			count += chunk.length;
-			output.bytes(chunk);
-			if (output.crowded) await output.room();
-		}
-	} catch {
-		cut();
-	}
-	return count;
-}
-
-/** A literal that was announced and cannot be given: nothing that follows would be understood. */
-function cut(): never {
-	throw new Disconnected("a body ended early");
-}

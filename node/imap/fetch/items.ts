@@ -1,5 +1,7 @@
 /** The items of FETCH (RFC 3501 §6.4.5): from the command to what is asked for. */
+import { IMAP_FETCH_SECTIONS_MAX } from "../../../sync/limits.ts";
 import type { Section } from "../../mime/index.ts";
+import { Refusal } from "../answer.ts";
 import { astring } from "../names.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 
@@ -60,6 +62,8 @@ export function parseFetchItems(parser: Parser): FetchItems {
 		else {
 			const peek = item.peek && sections.get(item.label)?.peek !== false;
 			sections.set(item.label, { ...item, peek });
+			if (sections.size > IMAP_FETCH_SECTIONS_MAX)
+				throw new Refusal("NO", "LIMIT", "Too many sections in one FETCH");
 		}
 	};
 	if (parser.atList) parser.list("items to fetch", add);

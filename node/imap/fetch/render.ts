@@ -1,5 +1,9 @@
 /** What FETCH answers for one message, as pieces for the output. */
-import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
+import type { Message } from "../../../sync/api.ts";
+import {
+	BODY_MEMORY_BYTES_MAX,
+	IMAP_READ_AHEAD_BYTES,
+} from "../../../sync/limits.ts";
 import type { BodyRef } from "../../../sync/ports/bodies.ts";
 import {
 	bodyStructureImap,
@@ -61,59 +65,74 @@ export async function render(
 		}
 	}
 	const pieces: Piece[] = [text];
+	let heldBytes = 0;
 	for (const item of items.sections) {
-		pieces.push(`${separator}${item.label} `);
-		await renderSection(surroundings, item, target, pieces);
+		const holdBytesMax = Math.min(
+			BODY_MEMORY_BYTES_MAX,
+			IMAP_READ_AHEAD_BYTES - heldBytes,
+		);
+		const value = await renderSection(surroundings, item, target, holdBytesMax);
+		heldBytes += value instanceof Uint8Array ? value.length : 0;
+		pieces.push(`${separator}${item.label} ${announce(value)}`, value);
 		separator = " ";
 	}
 	pieces.push(")\r\n");
 	return pieces;
 }
 
-async function renderSection(
-	surroundings: Surroundings,
-	{ section, partial }: SectionItem,
-	{ message }: Target,
-	pieces: Piece[],
-): Promise<void> {
-	const { bodies, structures } = surroundings;
-	const { body } = message;
-	const { kind, fields } = section;
-	let bytes: Uint8Array | undefined;
-	let range: Range | undefined;
-	if (section.part.length === 0 && kind.startsWith("HEADER"))
-		bytes = await structures.header(message);
-	else {
-		range = isWhole(section)
-			? { start: 0, end: body.sizeBytes }
-			: sectionRange(await structures.parsed(message), section);
-		// No such part: dovecot, cyrus and RFC 9051 §7.5.2 (nstring) say NIL.
-		if (range === undefined) {
-			pieces.push("NIL");
-			return;
-		}
-		if (fields !== undefined)
-			bytes = await bodies.read(body, range.start, range.end);
-	}
-	if (bytes !== undefined && fields !== undefined)
-		bytes = headerFields(bytes, fields, kind === "HEADER.FIELDS.NOT");
-	const whole = range ?? { start: 0, end: bytes?.length ?? 0 };
-	const cut = cutTo(
-		bytes === undefined ? whole : { start: 0, end: bytes.length },
-		partial,
-	);
-	const length = cut.end - cut.start;
-	pieces.push(`{${length}}\r\n`);
-	if (length === 0) return;
-	if (bytes !== undefined) pieces.push(bytes.subarray(cut.start, cut.end));
-	else if (length > BODY_MEMORY_BYTES_MAX) {
-		// Before its length is announced: after that there is no way to say that it cannot be had.
-		await bodies.fetch(body);
-		pieces.push({ body, range: cut });
-	} else pieces.push(await bodies.read(body, cut.start, cut.end));
+/** The header of the literal, for what comes as one. */
+function announce(value: Piece): string {
+	if (typeof value === "string") return "";
+	if (value instanceof Uint8Array) return `{${value.length}}\r\n`;
+	return `{${value.range.end - value.range.start}}\r\n`;
 }
 
-const isWhole = ({ part, kind }: Section) => part.length === 0 && kind === "";
+/** The octets of a section, held if they are at most `holdBytesMax`, or NIL where there is no such part. */
+async function renderSection(
+	{ bodies, structures }: Surroundings,
+	{ section, partial }: SectionItem,
+	{ message }: Target,
+	holdBytesMax: number,
+): Promise<Piece> {
+	const { body } = message;
+	if (section.kind.startsWith("HEADER")) {
+		const bytes = await headerOf({ bodies, structures }, section, message);
+		if (bytes === undefined) return "NIL";
+		const { start, end } = cutTo({ start: 0, end: bytes.length }, partial);
+		return bytes.subarray(start, end);
+	}
+	const whole =
+		section.part.length === 0 && section.kind === ""
+			? { start: 0, end: body.sizeBytes }
+			: sectionRange(await structures.parsed(message), section);
+	// Dovecot and Cyrus say NIL too, as the grammar allows (RFC 3501 §9 nstring).
+	if (whole === undefined) return "NIL";
+	const range = cutTo(whole, partial);
+	if (range.end - range.start <= holdBytesMax)
+		return bodies.read(body, range.start, range.end);
+	// Before its length is announced: after that there is no way to say that it cannot be had.
+	await bodies.fetch(body);
+	return { body, range };
+}
+
+/** The header of the message or of an embedded one, or the fields of it that are asked for. */
+async function headerOf(
+	{ bodies, structures }: Pick<Surroundings, "bodies" | "structures">,
+	section: Section,
+	message: Message,
+): Promise<Uint8Array | undefined> {
+	const { part, kind, fields } = section;
+	let bytes: Uint8Array;
+	if (part.length === 0) bytes = await structures.header(message);
+	else {
+		const range = sectionRange(await structures.parsed(message), section);
+		if (range === undefined) return undefined;
+		bytes = await bodies.read(message.body, range.start, range.end);
+	}
+	return fields === undefined
+		? bytes
+		: headerFields(bytes, fields, kind === "HEADER.FIELDS.NOT");
+}
 
 function cutTo(range: Range, partial: SectionItem["partial"]): Range {
 	if (partial === undefined) return range;

@@ -3,11 +3,17 @@ import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { startImapServer } from "../../../node/imap/server.ts";
 import {
+	BODY_MEMORY_BYTES_MAX,
 	IMAP_IDLE_MILLISECONDS_MAX,
+	IMAP_INPUT_BYTES_MAX,
+	IMAP_LINE_BEFORE_LOGIN_BYTES_MAX,
 	IMAP_LINE_BYTES_MAX,
+	IMAP_LITERAL_SKIP_BYTES_MAX,
 	IMAP_LOGIN_MILLISECONDS_MAX,
 	IMAP_OUTPUT_BYTES_MAX,
+	IMAP_READ_AHEAD_BYTES,
 	IMAP_STALL_MILLISECONDS_MAX,
+	MESSAGE_BYTES_MAX,
 } from "../../../sync/limits.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
 import { RawClient } from "../../transcripts/client.ts";
@@ -130,6 +136,26 @@ describe("time limits", () => {
 });
 
 describe("limits", () => {
+	test("fit one another", () => {
+		// A line must fit into what is read ahead of it, or nobody would ever take it.
+		expect(IMAP_INPUT_BYTES_MAX).toBeGreaterThan(IMAP_LINE_BYTES_MAX);
+		expect(IMAP_LINE_BEFORE_LOGIN_BYTES_MAX).toBeLessThan(IMAP_LINE_BYTES_MAX);
+		expect(IMAP_LITERAL_SKIP_BYTES_MAX).toBeGreaterThan(MESSAGE_BYTES_MAX);
+		expect(IMAP_READ_AHEAD_BYTES).toBeGreaterThan(BODY_MEMORY_BYTES_MAX);
+	});
+
+	test("sections of one FETCH, and what it holds of them", async () => {
+		await start();
+		world.deliver(`Subject: x\r\n\r\n${"y".repeat(200_000)}`);
+		const client = await logIn("INBOX");
+		const items = (count: number) =>
+			Array.from({ length: count }, (_, n) => `BODY.PEEK[]<${n}.199000>`);
+		const [many] = await client.command(`a FETCH 1 (${items(20).join(" ")})`);
+		expect(many?.length).toBeGreaterThan(20 * 199_000);
+		const refused = await client.command(`b FETCH 1 (${items(257).join(" ")})`);
+		expect(refused).toEqual(["b NO [LIMIT] Too many sections in one FETCH"]);
+	});
+
 	test("a line without end", async () => {
 		await start();
 		const client = await logIn();
