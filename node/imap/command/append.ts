@@ -8,7 +8,7 @@ import { Refusal } from "../answer.ts";
 import { parseDateTime } from "../dates.ts";
 import { parseFlagList } from "../flags.ts";
 import { decodeName } from "../names.ts";
-import { literalAtEnd, ParseFault, Parser } from "../parser.ts";
+import { literalAtEnd, literalHeader, ParseFault, Parser } from "../parser.ts";
 import { askFor, lineBytesMax } from "../receive.ts";
 import { format } from "../sequence-set.ts";
 import {
@@ -41,7 +41,7 @@ export async function append(invocation: Invocation): Promise<Completion> {
 		if (messages.length >= IMAP_APPEND_MESSAGES_MAX)
 			throw new Refusal("NO", "LIMIT", "Too many messages in one APPEND");
 		const { flags, internalDateMilliseconds } = parseOptions(parser);
-		const writer = await take(invocation, nextLiteral(invocation));
+		const writer = await take(invocation, nextLiteral(invocation, parser));
 		// The next message comes in while this one is made durable.
 		const body = writer.commit();
 		body.catch(() => {});
@@ -82,8 +82,13 @@ function parseOptions(parser: Parser): {
 	return { flags, internalDateMilliseconds };
 }
 
-function nextLiteral({ literal }: Invocation): StreamedLiteral {
-	if (literal === undefined) throw new ParseFault("expected a message");
+/** The literal that `parser` stands at, if a message can come as it. */
+function nextLiteral(
+	{ literal }: Invocation,
+	{ bytes, at }: Parser,
+): StreamedLiteral {
+	if (literal === undefined || literalHeader(bytes, at)?.end !== bytes.length)
+		throw new ParseFault("expected a message");
 	if (literal.sizeBytes > MESSAGE_BYTES_MAX)
 		throw new Refusal("NO", "TOOBIG", "Message is too large");
 	if (literal.sizeBytes === 0)
