@@ -82,13 +82,17 @@ export async function startLibp2p(options: Libp2pOptions): Promise<Transport> {
 			transports.dial(multiaddr(address), signal),
 		connections: () => libp2p.getConnections(),
 		handle: (protocol, handler, maxInboundStreams) => {
-			void libp2p.handle(protocol, handler, { maxInboundStreams, force: true });
+			libp2p
+				.handle(protocol, handler, { maxInboundStreams, force: true })
+				.catch((error: Error) =>
+					options.log.error("a protocol is not served", { protocol, error }),
+				);
 		},
 		linked: (connection) => gate.linked(connection as Connection),
 		unlinked: (connection) => gate.unlinked(connection as Connection),
 		repair: (connection) => gate.repair(connection as Connection),
 		publish,
-		stop: () => stopHost(libp2p),
+		stop: () => stopHost(libp2p, gossip),
 	};
 }
 
@@ -173,9 +177,14 @@ function gater(owner: TransportOwner): ConnectionGater {
 }
 
 /** libp2p closes in order, which waits for peers that may be gone; its connections are dropped first. */
-async function stopHost(libp2p: Libp2p): Promise<void> {
+async function stopHost(libp2p: Libp2p, gossip: GossipSub): Promise<void> {
 	for (const connection of libp2p.getConnections())
 		connection.abort(new Error("stopping"));
+	// gossipsub leaves this timer behind, which keeps the process alive for up to a second.
+	const { status } = gossip as unknown as {
+		status?: { heartbeatTimeout?: NodeJS.Timeout };
+	};
+	clearTimeout(status?.heartbeatTimeout);
 	await libp2p.stop();
 }
 
