@@ -49,8 +49,8 @@ async function firstLine(stream: AsyncIterable<Buffer>): Promise<string> {
 
 /** One line from the terminal, unseen. Backspace and ^U correct; ^C and ^D give up. */
 function hidden(terminal: ReadStream, prompt: string): Promise<string> {
+	terminal.setRawMode(true); // first, so that nothing typed early is shown
 	process.stderr.write(prompt);
-	terminal.setRawMode(true);
 	terminal.setEncoding("utf8");
 	terminal.resume();
 	return new Promise((resolve, reject) => {
