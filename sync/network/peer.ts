@@ -59,6 +59,7 @@ export class Peer {
 	#previous: Session | undefined;
 	/** The leader's attempt that is under way, and a connection that was knocked on meanwhile. */
 	#opening: WireConnection | undefined;
+	#openingSince = 0;
 	#knocked: WireConnection | undefined;
 	#stopped = false;
 
@@ -213,11 +214,16 @@ export class Peer {
 	}
 
 	async #open(connection: WireConnection): Promise<void> {
+		const now = this.#context.clock.monotonic();
 		if (this.#opening !== undefined) {
 			this.#knocked = connection;
+			// It may have been cut off in the middle, and this connection is known to work.
+			if (now - this.#openingSince > LINK_OPEN_MILLISECONDS_MAX / 2)
+				this.#opening.abort(new Error("a newer connection got through"));
 			return;
 		}
 		this.#opening = connection;
+		this.#openingSince = now;
 		try {
 			await this.#handshake(connection);
 		} catch (error) {

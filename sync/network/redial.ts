@@ -66,10 +66,13 @@ export class Redial {
 			Math.max(REDIAL_MILLISECONDS_MIN, 2 * delay),
 		);
 		const [draw = 0] = this.#random.bytes(1);
-		const jitter = 0.75 + draw / 512;
+		const jitter = 0.5 + draw / 512;
 		this.#cancelTimer = this.#clock.after(delay * jitter, () => {
 			this.#schedule();
-			if (this.#rounds.size < DIAL_ROUNDS_MAX) void this.#round();
+			// The oldest waits for TCP's longest pause; the new one begins with its shortest.
+			const [oldest] = this.#rounds;
+			if (this.#rounds.size >= DIAL_ROUNDS_MAX) oldest?.cancel();
+			void this.#round();
 		});
 	}
 
