@@ -91,6 +91,10 @@ export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
 
 /** Changes beyond the watermark that one message tells of; the rest follows when the watermark moves. */
 export const HOLDS_EXTRA_MAX = 2_000;
+/** Claims that some node found too low, until a higher one comes: what two sides of a long split number, 150 bytes each. */
+export const WANTS_MAX = 100_000;
+/** And how many of them are told at a time: half a megabyte, far below what a link message may hold. */
+export const WANTS_TOLD_MAX = 5_000;
 /** Transactions whose 250 was seen; a retry that comes after so many others is taken for a new message. */
 export const CONFIRMED_MAX = 100_000;
 /** Gossip of own news while some member is not linked directly: the sure way is another member's link. */

@@ -392,12 +392,28 @@ export class ClusterReplica implements Replica {
 			this.#replication.ready ? this.node : "",
 			...this.#readyPeers(),
 		].join();
-		const changed = numberers !== this.#numberers;
-		this.#numberers = numberers;
-		if (!this.isJoining && this.#cluster.slots(this.#ledger.origin) && changed)
-			this.#write((tx) => this.#mailboxes.numberAll(tx));
+		if (numberers !== this.#numberers && this.#hasSlots) {
+			this.#numberers = numberers;
+			this.#numberAll();
+		}
 		this.#showWaiting();
 		this.#scheduleReport();
+	}
+
+	get #hasSlots(): boolean {
+		return (
+			!this.isJoining && this.#cluster.slots(this.#ledger.origin) !== undefined
+		);
+	}
+
+	/** Where the disk refuses, it is tried again at the next evaluation. */
+	#numberAll(): void {
+		this.#ledger
+			.write((tx) => this.#mailboxes.numberAll(tx))
+			.catch((error) => {
+				if (!(error instanceof Temporary)) throw error;
+				this.#numberers = "";
+			});
 	}
 
 	/** Keeps what peers hold, now and then: after a restart it need not be counted from the beginning. */

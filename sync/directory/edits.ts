@@ -53,7 +53,8 @@ export function changeFlags(
 	change: FlagChange,
 ): void {
 	const row = getRow(tx.batch, mailbox, entry);
-	if (row === undefined || !lives(row)) return;
+	// Moved away, but still shown until the move has its second copy: the flags follow it (rule 17).
+	if (row === undefined || !(lives(row) || row.to !== undefined)) return;
 	const named = new Map(change.flags.map((flag) => [flag.toLowerCase(), flag]));
 	const remove =
 		change.mode === "remove"

@@ -142,7 +142,7 @@ export class Selected implements SelectedMailbox {
 			await this.#account.showNow(this.id);
 	}
 
-	copy(
+	async copy(
 		uids: readonly Uid[],
 		target: string,
 	): Promise<Placed & { readonly from: readonly Uid[] }> {
@@ -163,7 +163,7 @@ export class Selected implements SelectedMailbox {
 		});
 	}
 
-	move(
+	async move(
 		uids: readonly Uid[],
 		target: string,
 	): Promise<Placed & { readonly from: readonly Uid[] }> {

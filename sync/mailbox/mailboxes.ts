@@ -12,6 +12,7 @@ import type {
 	Origin,
 	Uid,
 } from "../ids.ts";
+import { WANTS_MAX, WANTS_TOLD_MAX } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -117,7 +118,7 @@ export class Mailboxes implements Fold {
 			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
 			const row = getRow(batch, mailbox, entry);
 			if (row !== undefined) this.#noteNumber(mailbox, entry, row);
-			this.#askAgain(batch, mailbox, entry);
+			this.#noteLow(batch, mailbox, entry);
 		}
 	}
 
@@ -126,6 +127,9 @@ export class Mailboxes implements Fold {
 		if (lives(row) && row.u.length === 0)
 			this.#unnumbered.set(key, [mailbox, entry]);
 		else this.#unnumbered.delete(key);
+		const want = this.#wanted.get(key);
+		if (want !== undefined && (row.x || uidOf(row) > want.claim))
+			this.#wanted.delete(key);
 	}
 
 	// ------------------------------------------------------------------ Fold
@@ -145,7 +149,7 @@ export class Mailboxes implements Fold {
 		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
 		for (const [mailbox, entry] of [...this.#touched.values()]) {
 			this.#number(tx, mailbox, entry);
-			this.#askAgain(tx.batch, mailbox, entry);
+			this.#askAgain(tx, mailbox, entry);
 		}
 		const looked = new Set(this.#waiting);
 		for (const [mailbox] of this.#touched.values())
@@ -214,30 +218,51 @@ export class Mailboxes implements Fold {
 	}
 
 	/** Rule 6: a claim that cannot be shown here is reported as soon as it arrives, whether a client looks or not. */
-	#askAgain(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
+	#askAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const want = this.#noteLow(tx.batch, mailbox, entry);
+		if (want === undefined) return;
+		this.#number(tx, mailbox, entry);
+		if (this.#wanted.has(`${mailbox}/${entry}`)) this.#newWants.push(want);
+	}
+
+	/** The highest claim cannot be shown here any more, since it is not above E. */
+	#noteLow(batch: Batch, mailbox: MailboxId, entry: EntryId): Want | undefined {
 		const row = getRow(batch, mailbox, entry);
-		if (row === undefined || !lives(row)) return;
+		if (row === undefined || !lives(row)) return undefined;
 		const claim = uidOf(row);
 		const box = getBox(batch, mailbox);
-		if (claim === 0 || claim > box.E || isShownAs(row, claim)) return;
+		if (claim === 0 || claim > box.E || isShownAs(row, claim)) return undefined;
 		const want = { mailbox, entry, claim };
-		this.#wanted.set(`${mailbox}/${entry}`, want);
-		this.#newWants.push(want);
+		this.#keepWant(want);
+		return want;
+	}
+
+	#keepWant(want: Want): void {
+		const key = `${want.mailbox}/${want.entry}`;
+		if (this.#wanted.size < WANTS_MAX || this.#wanted.has(key))
+			this.#wanted.set(key, want);
 	}
 
 	/** Another node finds these claims too low. Numbers them again, if this node is the numberer. */
 	takeWants(tx: Transaction, wants: readonly Want[]): void {
 		for (const want of wants) {
-			const row = getRow(tx.batch, want.mailbox, want.entry);
-			if (row === undefined || uidOf(row) !== want.claim) continue;
-			this.#wanted.set(`${want.mailbox}/${want.entry}`, want);
-			this.#number(tx, want.mailbox, want.entry);
+			const { mailbox, entry, claim } = want;
+			const row = getRow(tx.batch, mailbox, entry);
+			// Settled already. A claim that is not here yet may still come, after the news that it is too low.
+			if (row !== undefined && (row.x || uidOf(row) > claim)) continue;
+			this.#keepWant(want);
+			if (row !== undefined) this.#number(tx, mailbox, entry);
 		}
 	}
 
-	/** All claims known to be too low somewhere, for a peer that was not there when they were told. */
+	/** Claims known to be too low somewhere, to be told again: the first of them, the next when those are settled. */
 	wanted(): Want[] {
-		return [...this.#wanted.values()];
+		const first: Want[] = [];
+		for (const want of this.#wanted.values()) {
+			if (first.length >= WANTS_TOLD_MAX) break;
+			first.push(want);
+		}
+		return first;
 	}
 
 	/** Who numbers may have changed: numbers all that waits and is now this node's to number. */
@@ -255,6 +280,8 @@ export class Mailboxes implements Fold {
 		box.E = uid;
 		tx.batch.change(boxKey(mailbox), box);
 		this.#stage(mailbox, box);
+		for (const entry of this.#pending(tx.batch, mailbox))
+			this.#askAgain(tx, mailbox, entry);
 	}
 
 	// ------------------------------------------------------------------ showing (rules 6, 7, 11)

@@ -4,7 +4,11 @@
  * that are not linked directly. Events only note; evaluate() decides.
  */
 import type { NodeId, Origin, Sequence } from "../ids.ts";
-import { CATCH_UP_MILLISECONDS_MAX, CONFIRMED_MAX } from "../limits.ts";
+import {
+	CATCH_UP_MILLISECONDS_MAX,
+	CONFIRMED_MAX,
+	WANTS_TOLD_MAX,
+} from "../limits.ts";
 import type { Ledger } from "../log/ledger.ts";
 import { BadRecord, covers, missing, type Vector } from "../log/record.ts";
 import type { Mailboxes, Want } from "../mailbox/mailboxes.ts";
@@ -142,8 +146,12 @@ export class Replication {
 	}
 
 	sendWants(wants: readonly Want[]): void {
-		for (const session of this.#sessions.values())
-			session.send({ type: "wants", wants });
+		for (let i = 0; i < wants.length; i += WANTS_TOLD_MAX)
+			for (const session of this.#sessions.values())
+				session.send({
+					type: "wants",
+					wants: wants.slice(i, i + WANTS_TOLD_MAX),
+				});
 	}
 
 	/** This body is durable here, and a change that names it is about to be made. */
@@ -408,7 +416,10 @@ export class Replication {
 		this.#options.clock.after(HOLDS_AGAIN_MILLISECONDS, () => {
 			if (this.#stopped) return;
 			this.tellHolds();
+			// The numberer may not have been there, or its disk refused.
+			this.sendWants(this.#options.mailboxes.wanted());
 			this.#schedulePull(0);
+			this.#options.changed();
 			this.#tellAgain();
 		});
 	}

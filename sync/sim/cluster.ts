@@ -4,11 +4,20 @@
  * told is checked at once. Nothing here knows how nodes decide.
  */
 import { createHash, type Hash } from "node:crypto";
-import type { Account } from "../api.ts";
-import { Temporary } from "../faults.ts";
-import { type AccountId, type Address, address, type NodeId } from "../ids.ts";
-import type { BodyRef } from "../ports/bodies.ts";
+import type { Account, Placed } from "../api.ts";
+import { ClientFault, OperatorFault, Temporary } from "../faults.ts";
+import {
+	type AccountId,
+	type Address,
+	address,
+	type MailboxId,
+	type NodeId,
+} from "../ids.ts";
+import { decodeFacts, type EntryRow } from "../mailbox/rows.ts";
+import { loadIdentity } from "../membership/identity.ts";
+import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
 import type { LogFields, LogLevel } from "../ports/log.ts";
+import { StoreFull } from "../ports/store.ts";
 import { SimBodiesWorld } from "./bodies.ts";
 import {
 	checkSlots,
@@ -240,11 +249,34 @@ export class SimCluster {
 		this.say(`${name} founds a cluster`);
 		await this.#launch(this.#newMachine(name));
 	}
+	async invite(by: string): Promise<string> {
+		const { process } = this.machine(by);
+		const link = await Promise.race([
+			this.replica(by).invite(3_600_000),
+			process?.died,
+		]);
+		if (link === undefined) throw new Temporary(`${by} died`);
+		return link;
+	}
 	/** A new node joins by a link of `by`. Resolves when it serves. */
 	async join(name: string, by: string): Promise<void> {
 		this.say(`${name} joins by ${by}`);
-		const link = await this.replica(by).invite(3_600_000);
+		const link = await this.invite(by);
 		await this.#launch(this.#newMachine(name), link);
+	}
+	/** The same in the midst of faults: a node that could not join is put away, as its operator would. */
+	async tryJoin(name: string, by: string): Promise<void> {
+		try {
+			await this.join(name, by);
+		} catch (error) {
+			if (!(error instanceof OperatorFault || error instanceof Temporary))
+				throw error;
+			this.say(`${name} could not join: ${error.message}`);
+		}
+		const machine = this.machines.get(name);
+		if (machine === undefined || loadIdentity(machine.disk)) return;
+		machine.process?.kill();
+		this.machines.delete(name);
 	}
 	/** After a crash or stop. Resolves when it serves. */
 	async start(name: string): Promise<void> {
@@ -267,15 +299,16 @@ export class SimCluster {
 	/** SIGSTOP: silent, with all its connections. */
 	pause(name: string): void {
 		this.say(`${name} is paused`);
-		this.#cutOff(name, true);
+		this.cutOff(name, true);
 		this.machine(name).process?.clock.pause();
 	}
 	resume(name: string): void {
 		this.say(`${name} goes on`);
 		this.machine(name).process?.clock.resume();
-		this.#cutOff(name, false);
+		this.cutOff(name, false);
 	}
-	#cutOff(name: string, cut: boolean): void {
+	/** Nothing reaches the node, or everything does again. */
+	cutOff(name: string, cut: boolean): void {
 		for (const other of this.machines.keys()) {
 			if (other === name) continue;
 			if (cut) this.network.cut(simNodeId(other), simNodeId(name));
@@ -307,6 +340,16 @@ export class SimCluster {
 		this.say("heal");
 		this.network.heal();
 	}
+	/** Connections between the two break, as by a middlebox. */
+	reset(one: string, other: string): void {
+		this.say(`connections ${one} ↔ ${other} break`);
+		this.network.breakConnections(simNodeId(one), simNodeId(other));
+	}
+	/** The wall clock of a node jumps. */
+	jump(name: string, milliseconds: number): void {
+		this.say(`the clock of ${name} jumps by ${milliseconds} ms`);
+		this.machine(name).clock.jump(milliseconds);
+	}
 	slow(one: string, other: string, delay: DelayRange): void {
 		this.say(`${one} ↔ ${other} take ${delay.join(" to ")} ms`);
 		this.network.setDelay(delay, [simNodeId(one), simNodeId(other)]);
@@ -333,6 +376,8 @@ export class SimCluster {
 			),
 			process.died.then((): Outcome<T> => ({ kind: "lost" })),
 		]);
+		if (outcome.kind === "refused" && !isFault(outcome.error))
+			this.violated(outcome.error);
 		// What a dying process answers reaches nobody.
 		const told: Outcome<T> = process.alive ? outcome : { kind: "lost" };
 		this.say(
@@ -393,6 +438,39 @@ export class SimCluster {
 				this.#answered.set(text, this.clock.monotonic());
 			},
 		);
+	}
+
+	/** APPEND of one message. */
+	append(
+		name: string,
+		user: string,
+		folder: string,
+		text: string,
+	): Promise<Outcome<Placed>> {
+		return this.ask(
+			name,
+			`appends "${text}" to ${folder} of ${user}`,
+			async () => {
+				const account = this.account(name, user);
+				const body = await this.body(name, `Draft\r\n\r\n${text}`);
+				this.history.sending(body.hash, `draft "${text}"`, 1);
+				const placed = await account.append(folder, [{ body, flags: [] }]);
+				this.history.sent(body.hash, 1);
+				return placed;
+			},
+		);
+	}
+
+	/** A mailbox is being deleted: what any node has in it may go. */
+	removing(mailbox: MailboxId): void {
+		for (const { disk } of this.machines.values())
+			for (const [, value] of disk.range(
+				`ent/${mailbox}/`,
+				`ent/${mailbox}0`,
+			)) {
+				const facts = (JSON.parse(value as string) as EntryRow).f;
+				if (facts) this.history.expunging(decodeFacts(facts).body.hash);
+			}
 	}
 
 	/** When the mail of this text was last acknowledged (monotonic). */
@@ -522,6 +600,13 @@ export class SimCluster {
 		return lines;
 	}
 }
+
+/** What a client may be told; anything else is a bug. */
+const isFault = (error: Error): boolean =>
+	error instanceof Temporary ||
+	error instanceof ClientFault ||
+	error instanceof StoreFull ||
+	error instanceof BodyUnavailable;
 
 export const mailAddress = (user: string): Address =>
 	address(`${user}@example.org`);

@@ -155,6 +155,9 @@ class ProcessStore implements Store {
 	close(): void {
 		this.#alive = false;
 	}
+	get dying(): boolean {
+		return this.#deadline !== undefined;
+	}
 	/** The process dies at its next commit: just before that is durable, or just after. */
 	dieAtCommit(when: Deadline, die: () => void): void {
 		this.#deadline = { when, die };
@@ -282,6 +285,11 @@ export class SimProcess {
 		this.#around.bodies.crash(this.machine.id);
 		this.machine.process = undefined;
 		this.#tellDied();
+	}
+
+	/** Will be killed at its next commit. */
+	get dying(): boolean {
+		return this.alive && this.store.dying;
 	}
 
 	killAtCommit(when: Deadline): void {
