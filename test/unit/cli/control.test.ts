@@ -222,6 +222,7 @@ describe("what it can be asked", () => {
 		await tell("status"); // both have been asked before this is answered
 		show("ready", false);
 		await ready;
+		await tell("status"); // the other has had time to be wrong
 		expect(done).toBe("ready ");
 		show("ready", true);
 		await converged;

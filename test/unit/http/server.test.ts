@@ -106,7 +106,7 @@ describe("the HTTP listener", () => {
 	test("a stranger who talks nonsense, or too much, is cut off", async () => {
 		for (const text of [
 			"\u{0}\r\n\r\n",
-			`GET / HTTP/1.1\r\nx: ${"y".repeat(20_000)}\r\n\r\n`,
+			`GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: ${"y".repeat(20_000)}\r\n\r\n`,
 		]) {
 			const socket = connect(server.at);
 			socket.on("error", () => {}); // a reset is as good as an end
