@@ -69,6 +69,13 @@ export class SimBodiesWorld {
 		this.#disk(node).full = full;
 	}
 
+	/** Whether the node's disk has the body, running or not. */
+	holds(node: NodeId, { drive, blob, hash, sizeBytes }: BodyRef): boolean {
+		if (sizeBytes === 0) return true;
+		const lying = this.#disk(node).drives.get(drive)?.blobs.get(blob[1]);
+		return lying?.hash === hash;
+	}
+
 	/** Cuts the tail off a drive, as damage would: the last `blocks` blocks. */
 	truncate(node: NodeId, drive: string, blocks: number): void {
 		const cut = driveOf(this.#disk(node), drive);

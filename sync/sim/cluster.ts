@@ -434,10 +434,44 @@ export class SimCluster {
 					recipients: [this.accountId(user)],
 					transaction: text,
 				});
-				this.history.sent(body.hash, 1);
+				this.#acknowledged(name, body, user);
 				this.#answered.set(text, this.clock.monotonic());
 			},
 		);
+	}
+
+	/** A client is being told that this is safe: it must be on as many members as were asked for, if so many are up. */
+	#acknowledged(name: string, body: BodyRef, user: string): void {
+		const machine = this.machine(name);
+		if (!machine.process?.alive) return;
+		this.history.sent(body.hash, 1);
+		const label = this.history.labelOf(body.hash);
+		const holders = [...this.machines.values()].filter((holder) =>
+			this.#holds(holder, label),
+		);
+		const up = machine.replica
+			.report()
+			.peers.filter(({ state }) => state !== "down").length;
+		const wanted = Math.min(machine.options.copies, 1 + up);
+		if (holders.length < wanted)
+			this.violated(
+				new Violation(
+					"I7",
+					`${name} acknowledged ${label} of ${user} on ${holders.map((holder) => holder.name)}, with ${up} others up`,
+				),
+			);
+	}
+
+	/** Whether the disk of a machine has the message, with its body. */
+	#holds({ disk, id }: SimMachine, label: string): boolean {
+		for (const [, value] of disk.range("ent/", "ent0")) {
+			const { f: facts } = JSON.parse(value as string) as EntryRow;
+			if (facts === undefined) continue;
+			const { body } = decodeFacts(facts);
+			if (this.history.labelOf(body.hash) !== label) continue;
+			if (this.bodies.holds(id, body)) return true;
+		}
+		return false;
 	}
 
 	/** APPEND of one message. */
@@ -455,7 +489,7 @@ export class SimCluster {
 				const body = await this.body(name, `Draft\r\n\r\n${text}`);
 				this.history.sending(body.hash, `draft "${text}"`, 1);
 				const placed = await account.append(folder, [{ body, flags: [] }]);
-				this.history.sent(body.hash, 1);
+				this.#acknowledged(name, body, user);
 				return placed;
 			},
 		);

@@ -44,6 +44,10 @@ export class History {
 		const mail = this.#mail(hash, label);
 		mail.entriesMax = Math.max(mail.entriesMax, places);
 	}
+	/** What the body belongs to. */
+	labelOf(hash: string): string {
+		return this.#labels.get(hash) ?? hash;
+	}
 	/** The same once more, as a message of its own. */
 	sendingAgain(hash: string): void {
 		this.#mail(hash).entriesMax++;

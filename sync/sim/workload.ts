@@ -54,7 +54,8 @@ type Client = Exclude<keyof typeof MAIL, Message>;
 const NAMES = ["a", "b", "c", "d", "e", "f"];
 const FLAGS = ["\\Seen", "\\Flagged", "\\Deleted", "$One", "$Two"];
 const FOLDERS = ["Archive", "Trash", "Work", "Work/Old", "Play"];
-const READERS_MAX = 8;
+const READERS_OPEN = 8;
+const STEPS = 200;
 
 export interface RunResult {
 	readonly digest: string;
@@ -71,14 +72,17 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 	const names = NAMES.slice(0, options.nodes ?? 3);
 	const cluster = await SimCluster.of(names, options, ["anna", "bert"]);
 	options.begun?.(cluster);
+	for (const user of cluster.users)
+		for (const folder of ["Work", "Play"])
+			await cluster.run(cluster.account("a", user).create(folder));
 	const run = new Run(cluster, options);
-	await run.hostile(options.steps ?? 120);
+	await run.hostile(options.steps ?? STEPS);
 	await run.mend();
 	await cluster.verify();
 	return {
 		digest: cluster.digest(),
 		events: cluster.events,
-		steps: options.steps ?? 120,
+		steps: options.steps ?? STEPS,
 		virtualMilliseconds: cluster.clock.monotonic(),
 		acknowledged: cluster.history.acknowledged,
 		...cluster.witness.renumbering,
@@ -154,8 +158,8 @@ class Run {
 
 	#interval(): number {
 		const kind = this.#random.fraction();
-		if (kind < 0.65) return this.#random.integer(0, 40);
-		if (kind < 0.95) return this.#random.integer(40, 800);
+		if (kind < 0.8) return this.#random.integer(0, 30);
+		if (kind < 0.97) return this.#random.integer(40, 800);
 		return this.#random.integer(800, 9_000);
 	}
 
@@ -178,7 +182,9 @@ class Run {
 		return serving.length > 0 ? this.#random.pick(serving).name : undefined;
 	}
 	#user(): string {
-		return this.#random.pick(this.#cluster.users);
+		return this.#random.chance(0.8)
+			? "anna"
+			: this.#random.pick(this.#cluster.users);
 	}
 	#folder(): string {
 		return this.#random.chance(0.7)
@@ -251,7 +257,7 @@ class Run {
 					if (outcome.kind !== "done") return;
 					this.#readers.push(outcome.value);
 					const [oldest] = this.#readers;
-					if (this.#readers.length <= READERS_MAX || !oldest) return;
+					if (this.#readers.length <= READERS_OPEN || !oldest) return;
 					this.#readers.shift();
 					if (oldest.alive) oldest.close();
 				}),
@@ -395,7 +401,15 @@ class Run {
 	}
 
 	#join(by: string): void {
-		const name = NAMES.find((free) => !this.#cluster.machines.has(free));
-		if (name !== undefined) this.#asked(this.#cluster.tryJoin(name, by));
+		const name = NAMES.find(
+			(free) => !this.#cluster.machines.has(free) && !this.#starting.has(free),
+		);
+		if (name === undefined) return;
+		this.#starting.add(name);
+		this.#asked(
+			this.#cluster
+				.tryJoin(name, by)
+				.finally(() => this.#starting.delete(name)),
+		);
 	}
 }
