@@ -89,7 +89,7 @@ export class ClusterReplica implements Replica {
 		this.#options = options;
 		this.#identity = options.identity;
 		this.bodies = options.bodies;
-		const { store, clock, diary, network, bodies, random } = options;
+		const { store, clock, diary, network, bodies, random, copies } = options;
 		const { origin, cluster } = options.identity;
 		this.#cluster = new ClusterState(
 			() => this.#ledger.documents.get(CLUSTER),
@@ -147,7 +147,10 @@ export class ClusterReplica implements Replica {
 				this.#mailboxes,
 				followers(this.#needs, this.#ownBodies),
 			],
-			events: { committed: (own) => this.#replication.committed(own) },
+			events: {
+				committed: (own) => this.#replication.committed(own),
+				onTheWay: () => !this.#copies.isSettled(this.#ownHead(), copies),
+			},
 		});
 		this.#copies = new Copies(origin, clock, store, () => this.#readyPeers());
 		this.#replication = new Replication({
@@ -165,6 +168,7 @@ export class ClusterReplica implements Replica {
 			snapshotFrame: (frame) => this.#takeSnapshot(frame),
 			changed: () => this.#evaluate(),
 			heard: () => {
+				this.#ledger.confirmed();
 				this.#showWaiting();
 				this.#keepMarks();
 				this.#scheduleReport();
@@ -510,11 +514,14 @@ export class ClusterReplica implements Replica {
 	/** The first own change that fewer members hold than the operator wants, and there are. */
 	#firstWithTooFewCopies(): number {
 		const members = this.#cluster.members().length;
-		const head = this.#ledger.log.vector.get(this.#ledger.origin) ?? 0;
 		return this.#copies.firstWithTooFew(
 			Math.min(this.#options.copies, members),
-			head,
+			this.#ownHead(),
 		);
+	}
+
+	#ownHead(): number {
+		return this.#ledger.log.vector.get(this.#ledger.origin) ?? 0;
 	}
 
 	#peerReport({

@@ -8,7 +8,7 @@ import { OpenDocuments } from "../documents/open.ts";
 import { Temporary } from "../faults.ts";
 import type { DocumentId, Origin, Sequence } from "../ids.ts";
 import { RECORD_BATCH_COUNT, RECORDS_WAITING_MAX } from "../limits.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store, StoreWrite } from "../ports/store.ts";
 import { Batch } from "./batch.ts";
@@ -56,6 +56,8 @@ export type Work = (tx: Transaction) => void;
 export interface LedgerEvents {
 	/** After each commit that moved the vector: own records were added up to `own`, or others' were taken in. */
 	readonly committed: (own: boolean) => void;
+	/** Whether own changes are on their way to other members and not confirmed yet. */
+	readonly onTheWay: () => boolean;
 }
 
 interface Group {
@@ -76,6 +78,8 @@ interface Inbound {
 }
 
 const RETRY_MILLISECONDS = 1_000;
+/** Short beside what a client waits for on a line of 100 ms, long beside a sync. */
+const GATHER_MILLISECONDS = 10;
 
 export class Ledger {
 	readonly origin: Origin;
@@ -91,6 +95,8 @@ export class Ledger {
 	readonly #inbound = new Map<Origin, Map<number, Inbound>>();
 	#inboundCount = 0;
 	#scheduled = false;
+	/** Cancels the batch that is scheduled, while it waits for more. */
+	#held: Cancel | undefined;
 	#snapshots: StoreWrite[] = [];
 	#hadAtLastRecord: Map<Origin, Sequence>;
 	#idle: (() => void)[] = [];
@@ -194,14 +200,32 @@ export class Ledger {
 		});
 	}
 
+	/** Own changes on the way to other members were confirmed: what was gathered meanwhile may go. */
+	confirmed(): void {
+		if (this.#held === undefined || this.#events.onTheWay()) return;
+		this.#held();
+		this.#held = undefined;
+		this.#scheduled = false;
+		this.#schedule();
+	}
+
+	/**
+	 * While own changes are on the way to other members, further work is gathered for a moment: as with Nagle's algorithm
+	 * one large batch follows the other, instead of many small ones, each with its own syncs and messages on both ends.
+	 */
 	#schedule(): void {
 		if (this.#scheduled) return;
 		this.#scheduled = true;
-		this.#clock.after(0, () => this.#run());
+		const holds = this.#works.length > 0 && this.#events.onTheWay();
+		const cancel = this.#clock.after(holds ? GATHER_MILLISECONDS : 0, () =>
+			this.#run(),
+		);
+		this.#held = holds ? cancel : undefined;
 	}
 
 	#run(): void {
 		this.#scheduled = false;
+		this.#held = undefined;
 		try {
 			this.#runBatch();
 		} finally {

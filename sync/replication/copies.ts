@@ -124,6 +124,11 @@ export class Copies {
 		});
 	}
 
+	/** Whether nobody would have to wait for copies of own change `sequence`. */
+	isSettled(sequence: number, members: number): boolean {
+		return this.#enough(sequence, members, true);
+	}
+
 	#enough(sequence: number, members: number, withBodies: boolean): boolean {
 		const have = this.count(sequence, withBodies);
 		return have >= members || have >= 1 + this.#up().length;

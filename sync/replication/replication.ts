@@ -64,6 +64,7 @@ const BEHIND_CHANGES = 50;
 const PULL_GRACE_MILLISECONDS = 300;
 const PULL_AGAIN_MILLISECONDS = 3_000;
 const HOLDS_AGAIN_MILLISECONDS = 1_000;
+const HOLDS_INTERVAL_MILLISECONDS = 1;
 
 export class Replication {
 	readonly #options: ReplicationOptions;
@@ -73,6 +74,8 @@ export class Replication {
 	/** Own readiness to number: false while far behind a peer. */
 	#ready = true;
 	#holdsScheduled = false;
+	/** When members were last told (monotonic). */
+	#toldMilliseconds = Number.NEGATIVE_INFINITY;
 	#pullScheduled = false;
 	/** Origin → whom it was pulled from, up to where, until when that is waited for. */
 	readonly #pulls = new Map<
@@ -137,8 +140,11 @@ export class Replication {
 	tellHolds(): void {
 		if (this.#holdsScheduled) return;
 		this.#holdsScheduled = true;
-		this.#options.clock.after(0, () => {
+		const { clock } = this.#options;
+		const since = clock.monotonic() - this.#toldMilliseconds;
+		clock.after(HOLDS_INTERVAL_MILLISECONDS - since, () => {
 			this.#holdsScheduled = false;
+			this.#toldMilliseconds = clock.monotonic();
 			for (const session of this.#sessions.values())
 				if (session.vector !== undefined) this.#sendHolds(session);
 			this.#sendConfirmations();
