@@ -77,6 +77,18 @@ export async function look(
 	}
 }
 
+/** As look() on each node; rejects saying which nodes could not be looked at, and why. */
+async function lookAll(nodes: readonly TestNode[]) {
+	const looks = await Promise.allSettled(nodes.map(look));
+	const reasons = looks.flatMap((each, index) =>
+		each.status === "rejected" ? [`${nodes[index]?.name}: ${each.reason}`] : [],
+	);
+	if (reasons.length > 0) throw new Error(reasons.join("; "));
+	return looks.flatMap((each) =>
+		each.status === "fulfilled" ? [each.value] : [],
+	);
+}
+
 /** Waits until all nodes show `count` messages, and the same ones under the same UIDs with the same flags; resolves to them. */
 export async function settled(
 	nodes: readonly TestNode[],
@@ -87,7 +99,7 @@ export async function settled(
 	return await until(
 		`${nodes.map((node) => node.name).join(", ")} to show the same ${count} messages`,
 		async () => {
-			const views = await Promise.all(nodes.map(look));
+			const views = await lookAll(nodes);
 			for (const [index, view] of views.entries())
 				observer?.saw(nodes[index]?.name ?? "", view.messages);
 			seen = views

@@ -36,7 +36,7 @@ export async function until<T>(
 		}
 		if (performance.now() > deadline)
 			throw new Error(
-				`waited ${timeoutMilliseconds} ms for: ${what}; seen last: ${options.seen?.() ?? last}`,
+				`waited ${timeoutMilliseconds} ms for: ${what}; seen last: ${[last, options.seen?.()].filter(Boolean).join("; ")}`,
 			);
 		await sleep(everyMilliseconds);
 	}
