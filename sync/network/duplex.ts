@@ -2,14 +2,18 @@
 import { Duplex } from "node:stream";
 import { LINK_READ_BUFFER_BYTES } from "../limits.ts";
 import type { WireStream } from "./transport.ts";
+import { updateWindowRarely } from "./window.ts";
 
 const noError = (error: unknown): Error =>
 	error instanceof Error ? error : new Error(String(error));
+
+type Written = (error: Error | null | undefined) => void;
 
 class StreamDuplex extends Duplex {
 	readonly #stream: WireStream;
 	readonly #heard: () => void;
 	#ended = false;
+	#lifting: NodeJS.Immediate | undefined;
 
 	constructor(stream: WireStream, heard: () => void) {
 		super({
@@ -18,6 +22,7 @@ class StreamDuplex extends Duplex {
 		});
 		this.#stream = stream;
 		this.#heard = heard;
+		updateWindowRarely(stream);
 		stream.addEventListener("message", (event) => {
 			if (event.data instanceof Uint8Array) this.#take([event.data]);
 			else this.#take(event.data);
@@ -55,6 +60,35 @@ class StreamDuplex extends Duplex {
 
 	override _read(): void {
 		if (this.#stream.readStatus === "paused") this.#stream.resume();
+	}
+
+	/**
+	 * Small writes of one turn go as one: each costs an encryption and a system call of its own, on both ends. The cork is
+	 * lifted once the turn is over.
+	 */
+	override write(chunk: unknown, done?: Written): boolean;
+	override write(
+		chunk: unknown,
+		encoding: BufferEncoding,
+		done?: Written,
+	): boolean;
+	override write(chunk: unknown, ...rest: unknown[]): boolean {
+		if (this.#lifting === undefined && !this.writableEnded) {
+			this.cork();
+			this.#lifting = setImmediate(() => {
+				this.#lifting = undefined;
+				this.uncork();
+			});
+		}
+		return super.write(chunk, ...(rest as [BufferEncoding, Written]));
+	}
+
+	override _writev(
+		chunks: readonly { chunk: Uint8Array }[],
+		done: (error?: Error) => void,
+	): void {
+		const bytes = Buffer.concat(chunks.map(({ chunk }) => chunk));
+		this._write(bytes, "binary", done);
 	}
 
 	override _write(

@@ -11,6 +11,7 @@ import {
 } from "../limits.ts";
 import { type Frame, FrameReader, frameHeader } from "./frames.ts";
 import type { WireStream } from "./transport.ts";
+import { updateWindowRarely } from "./window.ts";
 
 export interface FrameConsumer {
 	/** One at a time; the next waits while the promise is pending. A rejection closes the stream with its error. */
@@ -45,6 +46,7 @@ export class FramedStream {
 		heard: () => void = () => {},
 	) {
 		this.#stream = stream;
+		updateWindowRarely(stream);
 		this.#reader = new FrameReader(payloadBytesMax);
 		this.#heard = heard;
 		stream.addEventListener("message", (event) => this.#received(event));

@@ -87,6 +87,8 @@ export class Replication {
 	/** Transactions whose 250 was seen by the client, here or on a peer; the oldest are forgotten. */
 	readonly #confirmed = new Set<string>();
 	#confirmations: string[] = [];
+	/** Bodies of this turn that members should fetch ahead. */
+	#hints: BodyRef[] = [];
 	readonly #arrivals = new Set<() => void>();
 	#stopped = false;
 
@@ -162,9 +164,13 @@ export class Replication {
 
 	/** This body is durable here, and a change that names it is about to be made. */
 	hintBody(body: BodyRef): void {
-		for (const session of this.#sessions.values())
-			if (session.vector !== undefined && !session.joining)
-				session.send({ type: "bodies", bodies: [body] });
+		if (this.#hints.push(body) > 1) return;
+		this.#options.clock.after(0, () => {
+			const bodies = this.#hints.splice(0);
+			for (const session of this.#sessions.values())
+				if (session.vector !== undefined && !session.joining)
+					session.send({ type: "bodies", bodies });
+		});
 	}
 
 	confirm(transaction: string): void {
