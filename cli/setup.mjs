@@ -15,7 +15,8 @@ if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
 	process.stderr.write("pmnode: installing packages, about a minute …\n");
 	const run = spawnSync(
 		"npm",
-		["ci", "--no-audit", "--no-fund", "--loglevel=error"],
+		// Not `npm ci`: it refuses the lock file where a registry lacks optional packages of other platforms.
+		["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"],
 		{
 			cwd: root,
 			encoding: "utf8",
@@ -25,7 +26,7 @@ if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== wanted) {
 	if (run.status !== 0) {
 		process.stderr.write(`${run.stdout ?? ""}${run.stderr ?? ""}`);
 		process.stderr.write(
-			"pmnode: npm ci failed; see the lines above, then run the command again\n",
+			"pmnode: npm install failed; see the lines above, then run the command again\n",
 		);
 		process.exit(1);
 	}
