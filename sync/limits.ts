@@ -110,6 +110,8 @@ export const DOWN_MILLISECONDS = 5_000;
 export const CATCH_UP_MILLISECONDS_MAX = 2_000;
 /** 250 or APPEND OK is not held back longer for copies; then it is 451 / NO [UNAVAILABLE]. */
 export const COPIES_MILLISECONDS_MAX = 30_000;
+/** And this long for members that are catching up: most returns are over by then, and mail must not stop for the others. */
+export const COPIES_BEHIND_MILLISECONDS_MAX = 5_000;
 /** An appended message is shown within this, or the command says that it is not known yet. */
 export const NUMBERED_MILLISECONDS_MAX = 10_000;
 export const REDIAL_MILLISECONDS_MIN = 100;

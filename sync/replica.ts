@@ -152,7 +152,10 @@ export class ClusterReplica implements Replica {
 				onTheWay: () => !this.#copies.isSettled(this.#ownHead(), copies),
 			},
 		});
-		this.#copies = new Copies(origin, clock, store, () => this.#readyPeers());
+		this.#copies = new Copies(origin, clock, store, {
+			up: () => this.#presentPeers(),
+			ready: () => this.#readyPeers(),
+		});
 		this.#replication = new Replication({
 			self: network.self,
 			cluster,
@@ -310,14 +313,15 @@ export class ClusterReplica implements Replica {
 		tx: Transaction,
 		frame: Extract<Frame, { type: "document" }>,
 	): void {
+		// Which change named the body is not known: as if the first one had, so that none is told to be whole before.
 		for (const named of adoptDocument(this.#ledger, tx, frame))
-			for (const [origin, sequence] of Object.entries(named.row.o))
+			for (const origin of Object.keys(named.row.o))
 				this.#needs.named(
 					tx.batch,
 					named.facts,
 					[named.mailbox, named.entry],
 					origin as Origin,
-					sequence,
+					1,
 				);
 	}
 
@@ -357,17 +361,32 @@ export class ClusterReplica implements Replica {
 		this.bodies.setDrives(this.#cluster.incarnations());
 	}
 
-	/** Members, without this one, that are up (or silent for a moment) and have caught up. */
-	#readyPeers(): NodeId[] {
+	/** Members, without this one, that are up (or silent for a moment), also those that are catching up. */
+	#presentPeers(): NodeId[] {
 		return this.#options.network
 			.peers()
 			.filter(({ state }) => state !== "down")
 			.map(({ node }) => node)
-			.filter((node) => this.#replication.facts(node).ready);
+			.filter((node) => !this.#replication.facts(node).absent);
 	}
 
-	/** Rule 2: one of the members that are up numbers. */
+	/** Those that have caught up. */
+	#readyPeers(): NodeId[] {
+		return this.#presentPeers().filter(
+			(node) => this.#replication.facts(node).ready,
+		);
+	}
+
+	/** Whether a member may be up of which nothing was heard yet since this process started. */
+	get #isStarting(): boolean {
+		return this.#presentPeers().some(
+			(node) => this.#replication.facts(node).holds === undefined,
+		);
+	}
+
+	/** Rule 2: one of the members that are up numbers. Nobody does before it is known who that is. */
 	#numbers(account: AccountId): boolean {
+		if (this.#isStarting) return false;
 		const others = this.#readyPeers();
 		const ready = this.#replication.ready || others.length === 0;
 		const candidates = ready ? [this.node, ...others] : others;
@@ -393,6 +412,7 @@ export class ClusterReplica implements Replica {
 		if (this.#stopped) return;
 		this.#copies.evaluate();
 		const numberers = [
+			this.#isStarting,
 			this.#replication.ready ? this.node : "",
 			...this.#readyPeers(),
 		].join();
@@ -544,6 +564,7 @@ export class ClusterReplica implements Replica {
 	#isConverged(up: readonly PeerReport[]): boolean {
 		return (
 			!this.isJoining &&
+			!this.#isStarting &&
 			this.#needs.count === 0 &&
 			this.#replication.behind() === 0 &&
 			up.every(

@@ -9,7 +9,7 @@ import {
 import { decodeFacts, getRow, lives } from "../mailbox/rows.ts";
 import { roleMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
-import { addEntry, replaceFacts } from "./edits.ts";
+import { addEntry, nameBody } from "./edits.ts";
 
 /** How often the same mail can be sent, confirmed and sent again before it is taken for a retry after all. */
 const LIVES_MAX = 1_000;
@@ -36,8 +36,9 @@ export async function deliver(
 		for (const [i, { mailbox, entry }] of places.entries()) {
 			const row = getRow(tx.batch, mailbox, entry);
 			if (row === undefined) addEntry(tx, mailbox, entry, facts, []);
-			else if (lives(row) && !kept[i])
-				replaceFacts(tx, mailbox, entry, row, facts);
+			else if (lives(row))
+				// Also where nothing is to be changed: a change of its own, so that its copies can be waited for.
+				nameBody(tx, mailbox, entry, row, kept[i] ? row.f : facts);
 		}
 	});
 	await context.copies(sequence);

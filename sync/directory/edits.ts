@@ -32,17 +32,18 @@ export function addEntry(
 		tx.edit(document, { key: keys.flag(entry, flag), add: flag });
 }
 
-/** Names another body for an entry whose body cannot be had (a retried delivery brought it again). */
-export function replaceFacts(
+/** Names the body of an entry again, or another one where that cannot be had (a retried delivery brought it again). */
+export function nameBody(
 	tx: Transaction,
 	mailbox: MailboxId,
 	entry: EntryId,
 	row: EntryRow,
-	facts: Facts,
+	facts: Facts | string | undefined,
 ): void {
+	if (facts === undefined) return;
 	tx.edit(segmentDocument(mailbox, row.s), {
 		key: keys.facts(entry),
-		set: encodeFacts(facts),
+		add: typeof facts === "string" ? facts : encodeFacts(facts),
 	});
 }
 

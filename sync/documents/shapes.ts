@@ -16,7 +16,7 @@
  * |                             | `x:<mailbox>`            | deleted                                          |
  * |                             | `s:<hash>`               | subscribed name                                  |
  * | `segment:<mailbox>:<n>`     | `e:<entry>`              | facts (JSON), immutable                          |
- * |                             | `u:<entry>:<uid>`        | UID claim                                        |
+ * |                             | `u:<entry>:<uid>`        | UID claim: for which body (start of its hash)    |
  * |                             | `f:<entry>:<flag>`       | flag, as it is spelt; add wins                   |
  * |                             | `x:<entry>`              | expunged; wins over all                          |
  */

@@ -4,6 +4,7 @@ import type { EntryId, MailboxId } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
 import type { KeyChange } from "../log/ledger.ts";
 import {
+	bodyTag,
 	boxKey,
 	decodeFacts,
 	type EntryRow,
@@ -46,7 +47,8 @@ export function foldSegment(
 	const isFlag = kind === "f";
 	let facts: Facts[] = [];
 	if (kind === "e") facts = foldFacts(batch, mailbox, entry, row, change);
-	else if (kind === "u") foldClaim(batch, mailbox, row, Number(detail));
+	else if (kind === "u")
+		foldClaim(batch, mailbox, row, Number(detail), change.values[0]);
 	else if (kind === "x") row.x = true;
 	else if (isFlag) foldFlag(row, detail, change);
 	row.o[change.origin] = Math.max(row.o[change.origin] ?? 0, change.sequence);
@@ -73,7 +75,7 @@ function foldFacts(
 	const [smallest] = [...texts].sort();
 	if (smallest === undefined) return [];
 	const isNew = row.f === undefined;
-	row.f = smallest;
+	if (row.f !== smallest) setFacts(row, smallest);
 	const box = getBox(batch, mailbox);
 	if (isNew) {
 		if (row.s > box.segment) {
@@ -87,13 +89,31 @@ function foldFacts(
 	return texts.map(decodeFacts);
 }
 
+/** Claims that were made for the body so far are none for another one, and the other way round. */
+function setFacts(row: EntryRow, facts: string): void {
+	const before = row.f;
+	row.f = facts;
+	if (before === undefined) return;
+	for (const uid of row.u) setTag(row, uid, row.t?.[uid] ?? bodyTag(before));
+}
+
+function setTag(row: EntryRow, uid: number, tag: string): void {
+	const tags = { ...row.t };
+	if (row.f === undefined || tag === bodyTag(row.f)) delete tags[uid];
+	else tags[uid] = tag;
+	if (Object.keys(tags).length > 0) row.t = tags;
+	else delete row.t;
+}
+
 function foldClaim(
 	batch: Batch,
 	mailbox: MailboxId,
 	row: EntryRow,
 	uid: number,
+	tag: unknown,
 ): void {
 	if (!row.u.includes(uid)) row.u.push(uid);
+	if (typeof tag === "string") setTag(row, uid, tag);
 	const box = getBox(batch, mailbox);
 	if (uid > box.heardUid) {
 		box.heardUid = uid;

@@ -21,6 +21,7 @@ import { prefixEnd, type Store } from "../ports/store.ts";
 import { foldSegment } from "./fold.ts";
 import {
 	type BoxRow,
+	bodyTag,
 	boxKey,
 	decodeFacts,
 	type EntryRow,
@@ -124,7 +125,7 @@ export class Mailboxes implements Fold {
 
 	#noteNumber(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
 		const key = `${mailbox}/${entry}`;
-		if (lives(row) && row.u.length === 0)
+		if (lives(row) && uidOf(row) === 0)
 			this.#unnumbered.set(key, [mailbox, entry]);
 		else this.#unnumbered.delete(key);
 		const want = this.#wanted.get(key);
@@ -213,7 +214,7 @@ export class Mailboxes implements Fold {
 		this.#wanted.delete(key);
 		tx.edit(segmentDocument(mailbox, row.s), {
 			key: keys.claim(entry, uid),
-			set: true,
+			set: bodyTag(row.f as string),
 		});
 	}
 

@@ -68,6 +68,8 @@ export interface EntryRow {
 	f?: string;
 	/** All UIDs ever claimed. */
 	u: number[];
+	/** Of those the ones that were claimed for another body than that of `f`: UID → body. */
+	t?: Record<number, string>;
 	/** Expunged. */
 	x?: true;
 	/** Own flags: lower-case name → as spelt. */
@@ -144,12 +146,18 @@ export function getBox(batch: Batch, mailbox: MailboxId): BoxRow {
 	return box;
 }
 
-/** Rule 5: the highest claim is the UID; 0 while there is none. */
+/** Rule 5: the highest claim is the UID; 0 while there is none. A UID names one body: claims for another do not count. */
 export const uidOf = (row: EntryRow): number => {
 	let highest = 0;
-	for (const claim of row.u) if (claim > highest) highest = claim;
+	for (const claim of row.u)
+		if (claim > highest && row.t?.[claim] === undefined) highest = claim;
 	return highest;
 };
+
+/** What a claim says of the body that it is made for. */
+export const bodyTag = (facts: string): string =>
+	decodeFacts(facts).body.hash.slice(0, BODY_TAG_LENGTH);
+const BODY_TAG_LENGTH = 16;
 
 export const lives = (row: EntryRow): boolean => row.f !== undefined && !row.x;
 

@@ -16,9 +16,19 @@ export const TICK_MILLISECONDS = HEARTBEAT_MILLISECONDS / 2;
 const TICK_COUNTED_MILLISECONDS_MAX = 2 * TICK_MILLISECONDS;
 
 export class Liveness {
-	#silentMilliseconds = DOWN_MILLISECONDS;
+	#silentMilliseconds: number;
 	#linked = false;
 	#refused = false;
+
+	/**
+	 * `expected`: a member since before this process was started. It is as likely up as not, and gets the usual time to
+	 * show; others are down until they are linked.
+	 */
+	constructor(expected = false) {
+		this.#silentMilliseconds = expected
+			? SUSPECT_MILLISECONDS
+			: DOWN_MILLISECONDS;
+	}
 
 	/** Anything came from the peer. */
 	heard(): void {

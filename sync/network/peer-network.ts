@@ -66,6 +66,8 @@ export class PeerNetwork implements Network, StreamSource {
 	readonly #asking = new Set<WireConnection>();
 	/** Since when a connection is seen without a purpose. */
 	readonly #idleSince = new WeakMap<WireConnection, Milliseconds>();
+	/** Peers were named once: those that are named later are new members. */
+	#named = false;
 	#strangersAdmitted = false;
 	#told = "";
 	#cancelTick: Cancel = () => {};
@@ -134,8 +136,10 @@ export class PeerNetwork implements Network, StreamSource {
 		for (const [node, address] of named) {
 			const known = this.#peers.get(node);
 			if (known !== undefined) known.address = address;
-			else this.#peers.set(node, new Peer(address, this.#context));
+			else
+				this.#peers.set(node, new Peer(address, this.#context, !this.#named));
 		}
+		this.#named = true;
 		this.#changed();
 	}
 

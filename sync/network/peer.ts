@@ -51,7 +51,7 @@ export class Peer {
 	/** Whether this node opens the pair's link streams. */
 	readonly leads: boolean;
 	readonly #context: PeerContext;
-	readonly #liveness = new Liveness();
+	readonly #liveness: Liveness;
 	readonly #redial: Redial;
 	#session: Session | undefined;
 	#linkStream: FramedStream | undefined;
@@ -63,8 +63,10 @@ export class Peer {
 	#knocked: WireConnection | undefined;
 	#stopped = false;
 
-	constructor(address: PeerAddress, context: PeerContext) {
+	/** `expected` as in Liveness. */
+	constructor(address: PeerAddress, context: PeerContext, expected: boolean) {
 		this.node = address.node;
+		this.#liveness = new Liveness(expected);
 		this.leads = context.self < address.node;
 		this.#context = context;
 		this.#redial = new Redial(

@@ -51,7 +51,8 @@ export interface Network {
 	addresses(): readonly string[];
 	/**
 	 * The other members: only they get links, gossip and body streams; each is dialled until it is reached and again
-	 * after each loss, with bounded back-off. Whoever is not named any more is cut off.
+	 * after each loss, with bounded back-off. Whoever is not named any more is cut off. Those of the first call are
+	 * `suspect` until they had time to show, those named later `down` until they are linked.
 	 */
 	setPeers(peers: readonly PeerAddress[]): void;
 	peers(): readonly PeerStatus[];

@@ -4,7 +4,10 @@
  */
 import { Temporary } from "../faults.ts";
 import type { NodeId, Origin, Sequence } from "../ids.ts";
-import { COPIES_MILLISECONDS_MAX } from "../limits.ts";
+import {
+	COPIES_BEHIND_MILLISECONDS_MAX,
+	COPIES_MILLISECONDS_MAX,
+} from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import { prefixEnd, type Store, type StoreWrite } from "../ports/store.ts";
 import type { Holds } from "./frames.ts";
@@ -23,27 +26,33 @@ interface Waiter {
 	readonly withBodies: boolean;
 	readonly resolve: () => void;
 	readonly reject: (error: Error) => void;
-	readonly cancel: Cancel;
+	/** Members that are catching up are waited for only so long. */
+	patient: boolean;
+	cancel: Cancel;
 }
+
+/** Other members. */
+export interface Members {
+	/** Up, or merely silent for a moment. */
+	readonly up: () => readonly NodeId[];
+	/** Of those the ones that have caught up. */
+	readonly ready: () => readonly NodeId[];
+}
+
+const STEP_MILLISECONDS = 500;
 
 export class Copies {
 	readonly #origin: Origin;
 	readonly #clock: Clock;
-	/** Members that are up (or merely silent for a moment), without this one. */
-	readonly #up: () => readonly NodeId[];
+	readonly #members: Members;
 	readonly #held = new Map<NodeId, Held>();
 	readonly #kept = new Map<NodeId, string>();
 	#waiters: Waiter[] = [];
 
-	constructor(
-		origin: Origin,
-		clock: Clock,
-		store: Store,
-		up: () => readonly NodeId[],
-	) {
+	constructor(origin: Origin, clock: Clock, store: Store, members: Members) {
 		this.#origin = origin;
 		this.#clock = clock;
-		this.#up = up;
+		this.#members = members;
 		for (const [key, value] of store.range("peer/", prefixEnd("peer/"))) {
 			const [changes, bodies] = JSON.parse(value as string) as number[];
 			this.#held.set(key.slice("peer/".length) as NodeId, {
@@ -62,6 +71,12 @@ export class Copies {
 			this.#kept.set(node, text);
 			return [[`peer/${node}`, text] as const];
 		});
+	}
+
+	/** A link begins with all that the member holds: less than it told before, if it was restored from an old copy. */
+	hello(node: NodeId, holds: Holds): void {
+		this.#held.delete(node);
+		this.heard(node, holds);
 	}
 
 	/** A member told what it holds. */
@@ -100,10 +115,11 @@ export class Copies {
 		return members;
 	}
 
-	/** Resolves when `members` hold it, or as many as are up; rejects with Temporary after a bound. */
+	/**
+	 * Resolves when `members` hold it, or as many as are up; rejects with Temporary after a bound. Members that are catching
+	 * up get it behind all that they lack, so they are waited for only a while.
+	 */
 	wait(sequence: number, members: number, withBodies: boolean): Promise<void> {
-		if (sequence === 0 || this.#enough(sequence, members, withBodies))
-			return Promise.resolve();
 		return new Promise((resolve, reject) => {
 			const waiter: Waiter = {
 				sequence,
@@ -111,27 +127,59 @@ export class Copies {
 				withBodies,
 				resolve,
 				reject,
-				cancel: this.#clock.after(COPIES_MILLISECONDS_MAX, () => {
-					this.#waiters = this.#waiters.filter((one) => one !== waiter);
-					reject(
-						new Temporary(
-							"other members did not confirm their copy in time; try again",
-						),
-					);
-				}),
+				patient: true,
+				cancel: () => {},
 			};
+			if (sequence === 0 || this.#enough(waiter)) return resolve();
+			this.#countDown(waiter, COPIES_BEHIND_MILLISECONDS_MAX);
 			this.#waiters.push(waiter);
 		});
 	}
 
-	/** Whether nobody would have to wait for copies of own change `sequence`. */
+	/** Whether nobody would have to wait for copies of own change `sequence` at members that have caught up. */
 	isSettled(sequence: number, members: number): boolean {
-		return this.#enough(sequence, members, true);
+		return this.#enough({
+			sequence,
+			members,
+			withBodies: true,
+			patient: false,
+		});
 	}
 
-	#enough(sequence: number, members: number, withBodies: boolean): boolean {
+	/** In steps: a process that was stalled itself has not listened meanwhile. */
+	#countDown(waiter: Waiter, leftMilliseconds: number): void {
+		waiter.cancel = this.#clock.after(STEP_MILLISECONDS, () => {
+			const left = leftMilliseconds - STEP_MILLISECONDS;
+			if (left > 0) this.#countDown(waiter, left);
+			else this.#losePatience(waiter);
+		});
+	}
+
+	#losePatience(waiter: Waiter): void {
+		waiter.patient = false;
+		waiter.cancel = this.#clock.after(
+			COPIES_MILLISECONDS_MAX - COPIES_BEHIND_MILLISECONDS_MAX,
+			() => {
+				this.#waiters = this.#waiters.filter((one) => one !== waiter);
+				waiter.reject(
+					new Temporary(
+						"other members did not confirm their copy in time; try again",
+					),
+				);
+			},
+		);
+		this.evaluate();
+	}
+
+	#enough({
+		sequence,
+		members,
+		withBodies,
+		patient,
+	}: Pick<Waiter, "sequence" | "members" | "withBodies" | "patient">): boolean {
 		const have = this.count(sequence, withBodies);
-		return have >= members || have >= 1 + this.#up().length;
+		const others = patient ? this.#members.up() : this.#members.ready();
+		return have >= members || have >= 1 + others.length;
 	}
 
 	/** What is held, or who is up, has changed. */
@@ -139,10 +187,7 @@ export class Copies {
 		const left: Waiter[] = [];
 		const done: Waiter[] = [];
 		for (const waiter of this.#waiters)
-			(this.#enough(waiter.sequence, waiter.members, waiter.withBodies)
-				? done
-				: left
-			).push(waiter);
+			(this.#enough(waiter) ? done : left).push(waiter);
 		this.#waiters = left;
 		for (const waiter of done) {
 			waiter.cancel();

@@ -21,7 +21,7 @@ interface NeedRow {
 
 interface Wait {
 	readonly sequence: number;
-	left: number;
+	readonly missing: Set<BodyHash>;
 }
 
 const RETRY_MILLISECONDS = 1_000;
@@ -126,8 +126,8 @@ export class BodyNeeds {
 		const waits = this.#waits.get(origin) ?? [];
 		this.#waits.set(origin, waits);
 		const last = waits.at(-1);
-		if (last?.sequence === sequence) last.left++;
-		else waits.push({ sequence, left: 1 });
+		if (last?.sequence === sequence) last.missing.add(hash);
+		else waits.push({ sequence, missing: new Set([hash]) });
 	}
 
 	/** A member says that changes will name these bodies in a moment; if they do not come now, they are fetched then. */
@@ -197,7 +197,7 @@ export class BodyNeeds {
 		if (row === undefined) return;
 		this.#needs.delete(hash);
 		for (const [origin, sequence] of row.waits)
-			this.#arrivedFor(origin, sequence);
+			this.#arrivedFor(origin, sequence, hash);
 		this.#arrivedKeys.add(needKey(hash));
 		this.#scheduleFlush();
 		this.#done();
@@ -213,12 +213,12 @@ export class BodyNeeds {
 		});
 	}
 
-	#arrivedFor(origin: Origin, sequence: number): void {
+	#arrivedFor(origin: Origin, sequence: number, hash: BodyHash): void {
 		const waits = this.#waits.get(origin) ?? [];
 		const wait = waits.find((one) => one.sequence === sequence);
-		if (wait !== undefined) wait.left--;
+		wait?.missing.delete(hash);
 		let finished = 0;
-		while (waits[finished]?.left === 0) finished++;
+		while (waits[finished]?.missing.size === 0) finished++;
 		if (finished > 0) waits.splice(0, finished);
 	}
 
@@ -233,16 +233,21 @@ export class BodyNeeds {
 		return marks;
 	}
 
-	/** Changes of `origin` beyond its watermark whose bodies are all here. */
-	beyond(origin: Origin, upTo: number): Sequence[] {
+	/**
+	 * Changes of `origin` beyond its watermark whose bodies are all here. Of what came as a snapshot (before `firstKept`)
+	 * nobody knows which change named which body: until all are here, none of them counts.
+	 */
+	beyond(origin: Origin, upTo: number, firstKept: number): Sequence[] {
 		const waits = this.#waits.get(origin);
 		if (waits === undefined || waits.length === 0) return [];
 		const missing = new Set(
-			waits.filter(({ left }) => left > 0).map(({ sequence }) => sequence),
+			waits
+				.filter((wait) => wait.missing.size > 0)
+				.map(({ sequence }) => sequence),
 		);
 		const found: Sequence[] = [];
 		for (
-			let sequence = (waits[0] as Wait).sequence;
+			let sequence = Math.max((waits[0] as Wait).sequence, firstKept);
 			sequence <= upTo && found.length < HOLDS_EXTRA_MAX;
 			sequence++
 		)

@@ -35,6 +35,8 @@ export interface PeerFacts {
 	holds: Holds | undefined;
 	/** It has caught up and takes part in numbering. */
 	ready: boolean;
+	/** It has no documents yet, or cannot be talked to: not to be waited for. */
+	absent: boolean;
 }
 
 export interface ReplicationOptions {
@@ -104,7 +106,7 @@ export class Replication {
 	facts(node: NodeId): PeerFacts {
 		let facts = this.#facts.get(node);
 		if (facts === undefined) {
-			facts = { holds: undefined, ready: false };
+			facts = { holds: undefined, ready: false, absent: false };
 			this.#facts.set(node, facts);
 		}
 		return facts;
@@ -293,7 +295,9 @@ export class Replication {
 				peer: session.peer,
 				error: known ? error.message : String((error as Error).stack),
 			});
+			if (session.vector === undefined) this.facts(session.peer).absent = true;
 			session.link.close(`bad message: ${(error as Error).message}`);
+			this.#options.changed();
 		}
 	}
 
@@ -358,6 +362,7 @@ export class Replication {
 		session.joining = frame.joining;
 		this.#origins.set(session.peer, frame.origin);
 		const lacks = missing(frame.holds.vector, ledger.log.vector);
+		this.#options.copies.hello(session.peer, frame.holds);
 		this.#heardHolds(
 			session,
 			frame.holds,
@@ -381,7 +386,13 @@ export class Replication {
 		const bodies = needs.watermarks(vector);
 		const theirs = this.#originOf(session.peer);
 		const extra =
-			theirs === undefined ? [] : needs.beyond(theirs, vector.get(theirs) ?? 0);
+			theirs === undefined
+				? []
+				: needs.beyond(
+						theirs,
+						vector.get(theirs) ?? 0,
+						ledger.log.firstKept(theirs),
+					);
 		return {
 			vector,
 			bodies,
@@ -416,6 +427,7 @@ export class Replication {
 		const was = facts.ready;
 		facts.holds = holds;
 		facts.ready = ready;
+		facts.absent = session.joining;
 		copies.heard(session.peer, holds);
 		mailboxes.stamps.heard(holds.counter);
 		if (was !== ready) this.#options.changed();

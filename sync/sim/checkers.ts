@@ -217,7 +217,7 @@ export function compare(
 		throw new Violation("I4", `${what}: another order`);
 }
 
-const SHARED = ["s", "f", "u", "x", "g", "l", "to", "o"] as const;
+const SHARED = ["s", "f", "u", "t", "x", "g", "l", "to", "o"] as const;
 
 /** The replicated part of all rows, which must be alike on nodes that have the same changes. */
 export function sharedRows(disk: MemoryStore): string[] {

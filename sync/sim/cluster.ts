@@ -64,6 +64,8 @@ const OPERATION_MILLISECONDS_MAX = 90_000;
 /** How long nothing may change anywhere before a cluster counts as quiet: above every interval of telling again. */
 const QUIET_MILLISECONDS = 1_500;
 const STEP_MILLISECONDS = 100;
+/** A line of 300 ms, both ways, and time to say it. */
+const KNOWN_MILLISECONDS = 2_000;
 
 export class SimCluster {
 	readonly clock = new SimClock();
@@ -80,6 +82,8 @@ export class SimCluster {
 	readonly #errors: string[] = [];
 	#violation: Error | undefined;
 	readonly #answered = new Map<string, number>();
+	/** Bodies by what they belong to. */
+	readonly #bodies = new Map<string, BodyRef[]>();
 	/** Errors in diaries that a story brings about. */
 	readonly expectedErrors: RegExp[] = [];
 	/** What happened so far, in events. */
@@ -243,6 +247,8 @@ export class SimCluster {
 			note: (...line) => this.#note(...line),
 		});
 		await Promise.race([process.start(link), process.died]);
+		if (process.alive)
+			machine.memberSinceMilliseconds ??= this.clock.monotonic();
 	}
 
 	async found(name: string): Promise<void> {
@@ -428,7 +434,7 @@ export class SimCluster {
 					name,
 					`Received: by ${name}\r\n\r\n${text}`,
 				);
-				this.history.sending(body.hash, `mail "${text}"`, 1);
+				this.#sending(body, `mail "${text}"`);
 				await this.replica(name).deliver({
 					body,
 					recipients: [this.accountId(user)],
@@ -446,12 +452,24 @@ export class SimCluster {
 		if (!machine.process?.alive) return;
 		this.history.sent(body.hash, 1);
 		const label = this.history.labelOf(body.hash);
-		const holders = [...this.machines.values()].filter((holder) =>
-			this.#holds(holder, label),
+		const bodies = this.#bodies.get(label) ?? [];
+		const machines = [...this.machines.values()];
+		const holders = machines.filter((holder) => this.#holds(holder, bodies));
+		const now = this.clock.monotonic();
+		// A member without documents cannot hold anything, and is known to have them a moment after it has.
+		const joining = new Set(
+			machines
+				.filter(
+					({ memberSinceMilliseconds: since }) =>
+						since === undefined || since > now - KNOWN_MILLISECONDS,
+				)
+				.map(({ id }) => id),
 		);
 		const up = machine.replica
 			.report()
-			.peers.filter(({ state }) => state !== "down").length;
+			.peers.filter(
+				({ id, state }) => state !== "down" && !joining.has(id),
+			).length;
 		const wanted = Math.min(machine.options.copies, 1 + up);
 		if (holders.length < wanted)
 			this.violated(
@@ -462,16 +480,22 @@ export class SimCluster {
 			);
 	}
 
-	/** Whether the disk of a machine has the message, with its body. */
-	#holds({ disk, id }: SimMachine, label: string): boolean {
+	/** Whether the disk of a machine has the message, with its body (one of them, where it was retried elsewhere). */
+	#holds({ disk, id }: SimMachine, bodies: readonly BodyRef[]): boolean {
+		if (!bodies.some((body) => this.bodies.holds(id, body))) return false;
+		const hashes = new Set(bodies.map(({ hash }) => hash));
 		for (const [, value] of disk.range("ent/", "ent0")) {
 			const { f: facts } = JSON.parse(value as string) as EntryRow;
-			if (facts === undefined) continue;
-			const { body } = decodeFacts(facts);
-			if (this.history.labelOf(body.hash) !== label) continue;
-			if (this.bodies.holds(id, body)) return true;
+			if (facts && hashes.has(decodeFacts(facts).body.hash)) return true;
 		}
 		return false;
+	}
+
+	#sending(body: BodyRef, label: string): void {
+		this.history.sending(body.hash, label, 1);
+		const bodies = this.#bodies.get(label) ?? [];
+		this.#bodies.set(label, bodies);
+		bodies.push(body);
 	}
 
 	/** APPEND of one message. */
@@ -487,7 +511,7 @@ export class SimCluster {
 			async () => {
 				const account = this.account(name, user);
 				const body = await this.body(name, `Draft\r\n\r\n${text}`);
-				this.history.sending(body.hash, `draft "${text}"`, 1);
+				this.#sending(body, `draft "${text}"`);
 				const placed = await account.append(folder, [{ body, flags: [] }]);
 				this.#acknowledged(name, body, user);
 				return placed;

@@ -63,6 +63,8 @@ export class SimMachine {
 	readonly disk = new MemoryStore();
 	readonly options: NodeOptions;
 	process: SimProcess | undefined;
+	/** Since when it has the documents of its cluster (monotonic); undefined before. */
+	memberSinceMilliseconds: number | undefined;
 	/** How often a process was started here. */
 	starts = 0;
 

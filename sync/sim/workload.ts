@@ -135,9 +135,13 @@ class Run {
 		for (const name of this.#full) cluster.setFull(name, false);
 		for (const { name, process } of cluster.machines.values())
 			if (process?.dying) cluster.crash(name);
-		await this.#answers();
-		for (const { name, process } of [...cluster.machines.values()])
-			if (!process) await cluster.run(cluster.start(name));
+		// Twice: a node that was about to join may be put away, or have its start behind it only now.
+		for (let i = 0; i < 2; i++) {
+			for (const { name, process } of [...cluster.machines.values()])
+				if (!process && !this.#starting.has(name))
+					this.#asked(cluster.start(name));
+			await this.#answers();
+		}
 		for (const reader of this.#readers) if (reader.alive) reader.close();
 	}
 

@@ -96,6 +96,38 @@ describe("connected nodes", () => {
 		expect(await textsAt(cluster, "a")).toEqual(["hello"]);
 	});
 
+	it("of mail tried on both sides no UID names two bodies, whichever side's headers win", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.split(["a"], ["b"]);
+		await cluster.pass(8_000);
+		for (let i = 0; i < 8; i++)
+			for (const node of ["a", "b"])
+				await ok(cluster, cluster.deliver(node, "anna", `hello ${i}`));
+		const readers = [
+			await cluster.run(cluster.read("a", "anna")),
+			await cluster.run(cluster.read("b", "anna")),
+		];
+		cluster.heal();
+		await cluster.verify();
+		for (const reader of readers) expect(reader.messages()).toHaveLength(8);
+	});
+
+	it("a retry of what is here already waits for its copies as well", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.pause("b");
+		await cluster.pass(300);
+		const first = cluster.deliver("a", "anna", "hello");
+		await cluster.pass(500);
+		// Its client gave up and comes again; that it is taken at once is checked against what b holds.
+		const second = cluster.deliver("a", "anna", "hello");
+		await cluster.pass(1_000);
+		cluster.resume("b");
+		await ok(cluster, first);
+		await ok(cluster, second);
+		await cluster.verify();
+		expect(await textsAt(cluster, "b")).toEqual(["hello"]);
+	});
+
 	it("sent again after its 250 was seen, it is a second message", async () => {
 		const cluster = await clusterOf(["a", "b"]);
 		await ok(cluster, cluster.deliver("a", "anna", "hello"));

@@ -46,6 +46,66 @@ describe("members", () => {
 		expect(cluster.witness.renumbering.renumbered).toBe(0);
 	});
 
+	it("a node that was just started knows that it is not alone: what it takes has its copies", async () => {
+		const cluster = await clusterOf(["a", "b", "c"], {
+			delayMilliseconds: [30, 60],
+		});
+		cluster.crash("a");
+		await cluster.pass(3_000);
+		await cluster.run(cluster.start("a"));
+		// Checked when it is acknowledged.
+		await ok(cluster, cluster.deliver("a", "anna", "at once"));
+		await cluster.verify();
+		expect(cluster.witness.renumbering.renumbered).toBe(0);
+	});
+
+	it("a node that starts while nobody else is there takes mail all the same", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.split(["a"], ["b"]);
+		cluster.crash("a");
+		await cluster.run(cluster.start("a"));
+		const start = cluster.clock.monotonic();
+		await ok(cluster, cluster.deliver("a", "anna", "alone"));
+		expect(await textsAt(cluster, "a")).toEqual(["alone"]);
+		expect(cluster.clock.monotonic() - start).toBeLessThan(6_000);
+		cluster.heal();
+		await cluster.verify();
+	});
+
+	it("while a node catches up, what others take has its copy there", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.crash("b");
+		await deliverMany(cluster, ["a"], 300);
+		await cluster.run(cluster.start("b"));
+		await cluster.until(
+			"b is up",
+			() => cluster.replica("a").report().peers[0]?.state === "up",
+		);
+		const asked = [];
+		for (let i = 0; i < 10; i++) {
+			asked.push(cluster.deliver("a", "anna", `meanwhile ${i}`));
+			await cluster.pass(3);
+		}
+		for (const one of asked) await ok(cluster, one);
+		await cluster.verify();
+	});
+
+	it("a joiner that has the documents and not the bodies does not count as a copy", async () => {
+		const cluster = await clusterOf(["a"]);
+		await deliverMany(cluster, ["a"], 50);
+		const joining = cluster.join("b", "a");
+		const asked = [];
+		for (let i = 0; i < 40; i++) {
+			asked.push(cluster.deliver("a", "anna", `meanwhile ${i}`));
+			await cluster.pass(2);
+		}
+		await cluster.run(joining);
+		for (const one of asked) await ok(cluster, one);
+		const report = cluster.replica("a").report();
+		expect(report.peers).toHaveLength(1);
+		await cluster.verify();
+	});
+
 	it("a late joiner gets all, under the same UIDs, and takes part", async () => {
 		const cluster = await clusterOf(["a", "b"]);
 		await deliverMany(cluster, ["a", "b"], 40);

@@ -54,6 +54,7 @@ test("a frame that is announced too large, or empty, is refused before it comes"
 test("silence makes suspect, then down; refusal makes down at once, but only without a link", () => {
 	const liveness = new Liveness();
 	expect(liveness.state).toBe("down");
+	expect(new Liveness(true).state).toBe("suspect");
 	liveness.linked();
 	const silence = (milliseconds: number): void => {
 		for (let t = 0; t < milliseconds; t += TICK_MILLISECONDS)
