@@ -342,6 +342,12 @@ export class SimCluster {
 		this.say(`cut ${from} → ${to}`);
 		this.network.cut(simNodeId(from), simNodeId(to));
 	}
+	/** Both ways. */
+	mend(one: string, other: string): void {
+		this.say(`mend ${one} ↔ ${other}`);
+		this.network.mend(simNodeId(one), simNodeId(other));
+		this.network.mend(simNodeId(other), simNodeId(one));
+	}
 	heal(): void {
 		this.say("heal");
 		this.network.heal();

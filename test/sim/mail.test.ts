@@ -97,16 +97,19 @@ describe("connected nodes", () => {
 	});
 
 	it("of mail tried on both sides no UID names two bodies, whichever side's headers win", async () => {
-		const cluster = await clusterOf(["a", "b"]);
-		cluster.split(["a"], ["b"]);
+		const cluster = await clusterOf(["a", "b", "c"]);
+		cluster.split(["a"], ["b"], ["c"]);
 		await cluster.pass(8_000);
 		for (let i = 0; i < 8; i++)
 			for (const node of ["a", "b"])
 				await ok(cluster, cluster.deliver(node, "anna", `hello ${i}`));
-		const readers = [
-			await cluster.run(cluster.read("a", "anna")),
-			await cluster.run(cluster.read("b", "anna")),
-		];
+		const readers = [];
+		for (const node of ["a", "b", "c"])
+			readers.push(await cluster.run(cluster.read(node, "anna")));
+		cluster.mend("a", "c");
+		await cluster.until("c has it", () => readers[2]?.messages().length === 8);
+		cluster.mend("b", "c");
+		await cluster.pass(10_000);
 		cluster.heal();
 		await cluster.verify();
 		for (const reader of readers) expect(reader.messages()).toHaveLength(8);

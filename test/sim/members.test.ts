@@ -55,6 +55,10 @@ describe("members", () => {
 		await cluster.run(cluster.start("a"));
 		// Checked when it is acknowledged.
 		await ok(cluster, cluster.deliver("a", "anna", "at once"));
+		cluster.crash("a");
+		await cluster.pass(3_000);
+		expect(await textsAt(cluster, "b")).toEqual(["at once"]);
+		await cluster.run(cluster.start("a"));
 		await cluster.verify();
 		expect(cluster.witness.renumbering.renumbered).toBe(0);
 	});
