@@ -1,5 +1,6 @@
 /** Stories of mail while all are connected: read elsewhere, numbered once, merged when retried. */
 import { describe, expect, it } from "vitest";
+import type { Reader } from "../../sync/sim/reader.ts";
 import { clusterOf, deliverMany, ok, only, textsAt } from "./world.ts";
 
 describe("connected nodes", () => {
@@ -103,7 +104,7 @@ describe("connected nodes", () => {
 		for (let i = 0; i < 8; i++)
 			for (const node of ["a", "b"])
 				await ok(cluster, cluster.deliver(node, "anna", `hello ${i}`));
-		const readers = [];
+		const readers: Reader[] = [];
 		for (const node of ["a", "b", "c"])
 			readers.push(await cluster.run(cluster.read(node, "anna")));
 		cluster.mend("a", "c");
