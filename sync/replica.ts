@@ -314,15 +314,21 @@ export class ClusterReplica implements Replica {
 		frame: Extract<Frame, { type: "document" }>,
 	): void {
 		// Which change named the body is not known: as if the first one had, so that none is told to be whole before.
-		for (const named of adoptDocument(this.#ledger, tx, frame))
-			for (const origin of Object.keys(named.row.o))
+		for (const { facts, mailbox, entry, row } of adoptDocument(
+			this.#ledger,
+			tx,
+			frame,
+		)) {
+			this.#mailboxes.noteAdopted(tx.batch, mailbox, entry);
+			for (const origin of Object.keys(row.o))
 				this.#needs.named(
 					tx.batch,
-					named.facts,
-					[named.mailbox, named.entry],
+					facts,
+					[mailbox, entry],
 					origin as Origin,
 					1,
 				);
+		}
 	}
 
 	async #endSnapshot(heads: ReadonlyMap<Origin, Head>): Promise<void> {

@@ -2,19 +2,26 @@
 import { createHash } from "node:crypto";
 import type { DocumentId, Origin, Sequence } from "../ids.ts";
 import { DOCUMENTS_OPEN_MAX, SNAPSHOT_EVERY_CHANGES } from "../limits.ts";
+import type { Batch } from "../log/batch.ts";
 import { prefixEnd, type Store, type StoreWrite } from "../ports/store.ts";
 import { DamagedDocument, FlatDocument } from "./flat.ts";
 import { bucketsOf } from "./shapes.ts";
 
-/** Gives the Automerge change of a record in the log. */
-export type ChangeReader = (origin: Origin, sequence: Sequence) => Uint8Array;
+/** "<origin> <sequence>" of a record in the log. */
+export type ChangePlace = `${Origin} ${number}`;
+/** Gives the Automerge change of a record in the log, and where the change of its document before it lies. */
+export type ChangeReader = (at: ChangePlace) => {
+	readonly change: Uint8Array;
+	readonly previous: ChangePlace | "";
+};
 
 interface Opened {
 	readonly document: FlatDocument;
 	changesSinceSnapshot: number;
 }
 
-const tailPrefix = (document: DocumentId): string => `tail/${document}/`;
+/** Where the newest change of a document since its snapshot lies. */
+const docKey = (document: DocumentId): string => `docs/${document}`;
 const snapshotKey = (document: DocumentId): string => `snap/${document}`;
 
 export class OpenDocuments {
@@ -23,13 +30,11 @@ export class OpenDocuments {
 	readonly #change: ChangeReader;
 	readonly #open = new Map<DocumentId, Opened>();
 	readonly #touched = new Set<DocumentId>();
-	#tailNumber: number;
 
 	constructor(store: Store, origin: Origin, change: ChangeReader) {
 		this.#store = store;
 		this.#origin = origin;
 		this.#change = change;
-		this.#tailNumber = Number(store.get("meta/tail") ?? 0);
 	}
 
 	/** The document as of all that was committed, plus what was changed since through this object. */
@@ -43,16 +48,22 @@ export class OpenDocuments {
 		return opened.document;
 	}
 
-	/** Notes that a record changed the document; to be committed together with the record. */
-	noteChange(id: DocumentId, origin: Origin, sequence: Sequence): StoreWrite[] {
-		const number = String(this.#tailNumber++).padStart(12, "0");
+	/**
+	 * Notes in the batch that a record changes the document. Returns where the change before it lies ("" for none since the
+	 * snapshot), which goes into the log with the record: changes of a document are a list, newest first, without an index.
+	 */
+	noteChange(
+		batch: Batch,
+		id: DocumentId,
+		origin: Origin,
+		sequence: Sequence,
+	): ChangePlace | "" {
 		const opened = this.#open.get(id);
 		if (opened !== undefined) opened.changesSinceSnapshot++;
 		this.#touched.add(id);
-		return [
-			[`${tailPrefix(id)}${number}`, `${origin} ${sequence}`],
-			["meta/tail", String(this.#tailNumber)],
-		];
+		const previous = (batch.get(docKey(id)) ?? "") as ChangePlace | "";
+		batch.put(docKey(id), `${origin} ${sequence}`);
+		return previous;
 	}
 
 	/** The commit went through; returns snapshots that are due, to go with a later commit. */
@@ -74,7 +85,6 @@ export class OpenDocuments {
 	rolledBack(): void {
 		for (const id of this.#touched) this.forget(id);
 		this.#touched.clear();
-		this.#tailNumber = Number(this.#store.get("meta/tail") ?? 0);
 	}
 
 	/** Touched by a change whose commit may yet fail, though noteChange was not called (an aborted batch). */
@@ -111,7 +121,7 @@ export class OpenDocuments {
 	}
 
 	#exists(id: DocumentId): boolean {
-		return this.#store.get(`docs/${id}`) !== undefined;
+		return this.#store.get(docKey(id)) !== undefined;
 	}
 
 	#load(id: DocumentId): Opened {
@@ -124,13 +134,16 @@ export class OpenDocuments {
 						this.#origin,
 						checked(saved as Uint8Array, id),
 					);
-		const tail = [
-			...this.#store.range(tailPrefix(id), prefixEnd(tailPrefix(id))),
-		];
-		const changes = tail.map(([, at]) => {
-			const [origin, sequence] = (at as string).split(" ");
-			return this.#change(origin as Origin, Number(sequence) as Sequence);
-		});
+		const changes: Uint8Array[] = [];
+		for (
+			let at = (this.#store.get(docKey(id)) ?? "") as ChangePlace | "";
+			at;
+		) {
+			const { change, previous } = this.#change(at);
+			changes.push(change);
+			at = previous;
+		}
+		changes.reverse();
 		if (changes.length > 0) document.apply(changes);
 		return { document, changesSinceSnapshot: changes.length };
 	}
@@ -139,13 +152,10 @@ export class OpenDocuments {
 		const saved = opened.document.save();
 		opened.changesSinceSnapshot = 0;
 		const digest = createHash("sha256").update(saved).digest();
-		const writes: StoreWrite[] = [
+		return [
 			[snapshotKey(id), Buffer.concat([digest, saved])],
+			[docKey(id), ""],
 		];
-		const prefix = tailPrefix(id);
-		for (const [key] of this.#store.range(prefix, prefixEnd(prefix)))
-			writes.push([key, undefined]);
-		return writes;
 	}
 
 	#evict(): void {

@@ -117,11 +117,10 @@ export class Ledger {
 		this.#folds = options.folds;
 		this.#events = options.events;
 		this.log = new ChangeLog(options.store);
-		this.documents = new OpenDocuments(
-			options.store,
-			options.origin,
-			(origin, sequence) => this.log.read(origin, sequence).change,
-		);
+		this.documents = new OpenDocuments(options.store, options.origin, (at) => {
+			const { record, previous } = this.log.read(at);
+			return { change: record.change, previous };
+		});
 		this.#hadAtLastRecord = readHad(options.store);
 	}
 
@@ -269,7 +268,6 @@ export class Ledger {
 			document.apply(changes);
 		}
 		for (const { record } of ready) {
-			flush.noteRecord(record);
 			const document = this.documents.get(record.document);
 			for (const key of record.keys)
 				flush.fold({
@@ -301,7 +299,7 @@ export class Ledger {
 						waiting.clear();
 						break;
 					}
-					this.log.append(flush.batch, next.record, unframe(next.framed));
+					flush.append(next.record, unframe(next.framed));
 					vector.set(origin, next.record.sequence);
 					ready.push(next);
 					progress = true;
@@ -355,8 +353,7 @@ export class Ledger {
 				change,
 				madeMilliseconds: this.#clock.now(),
 			};
-			this.log.append(flush.batch, record, encodeRecord(record));
-			flush.noteRecord(record);
+			flush.append(record, encodeRecord(record));
 		}
 	}
 
@@ -486,17 +483,18 @@ class Flush implements Transaction {
 		for (const fold of this.#folds) fold.fold(this, change);
 	}
 
-	noteRecord(record: ChangeRecord): void {
-		this.origins.add(record.origin);
-		this.batch.putAll(
-			this.#ledger.documents.noteChange(
-				record.document,
-				record.origin,
-				record.sequence,
-			),
+	/** Puts a record into the log, as the newest change of its document. */
+	append(record: ChangeRecord, encoded: Uint8Array): void {
+		const { documents, log } = this.#ledger;
+		const { document, origin, sequence } = record;
+		this.origins.add(origin);
+		const previous = documents.noteChange(
+			this.batch,
+			document,
+			origin,
+			sequence,
 		);
-		const index = `docs/${record.document}`;
-		if (this.batch.get(index) === undefined) this.batch.put(index, "");
+		log.append(this.batch, record, encoded, previous);
 	}
 
 	/** The vector as of this batch. */

@@ -2,6 +2,7 @@
  * The change log: every change of every origin, in its origin's order, and the vector of what is held. Reading and
  * appending only; who commits and who applies is ledger.ts.
  */
+import type { ChangePlace } from "../documents/open.ts";
 import type { Origin, Sequence } from "../ids.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 import type { Batch } from "./batch.ts";
@@ -58,14 +59,22 @@ export class ChangeLog {
 	}
 
 	/** Appends to the batch. The record must be the next of its origin; the caller has seen to that. */
-	append(batch: Batch, record: ChangeRecord, encoded: Uint8Array): void {
+	append(
+		batch: Batch,
+		record: ChangeRecord,
+		encoded: Uint8Array,
+		documentPrevious: ChangePlace | "",
+	): void {
 		const previous = this.headIn(batch, record.origin);
 		if ((previous?.sequence ?? 0) + 1 !== record.sequence)
 			throw new BadRecord(
 				`change ${record.sequence} of ${record.origin} does not follow ${previous?.sequence ?? 0}`,
 			);
 		const hash = chainHash(previous?.hash ?? "", encoded);
-		batch.put(logKey(record.origin, record.sequence), frame(hash, encoded));
+		batch.put(
+			logKey(record.origin, record.sequence),
+			toRow(documentPrevious, hash, encoded),
+		);
 		batch.change(headKey(record.origin), [record.sequence, hash]);
 	}
 
@@ -93,11 +102,17 @@ export class ChangeLog {
 		}
 	}
 
-	read(origin: Origin, sequence: Sequence): ChangeRecord {
-		const framed = this.#store.get(logKey(origin, sequence));
-		if (framed === undefined)
+	/** A record, and where the change of its document before it lies. */
+	read(at: ChangePlace): {
+		readonly record: ChangeRecord;
+		readonly previous: ChangePlace | "";
+	} {
+		const [origin, sequence] = at.split(" ") as [Origin, string];
+		const row = this.#store.get(logKey(origin, Number(sequence)));
+		if (row === undefined)
 			throw new BadRecord(`change ${sequence} of ${origin} is not in the log`);
-		return decodeRecord(unframe(framed as Uint8Array));
+		const { previous, framed } = fromRow(row as Uint8Array);
+		return { record: decodeRecord(unframe(framed)), previous };
 	}
 
 	/** Encoded records with their chain hash in front, as they travel; from `from` on, at most `count` and about `bytes`. */
@@ -115,7 +130,7 @@ export class ChangeLog {
 			{ limit: count },
 		);
 		for (const [, value] of rows) {
-			framed.push(value as Uint8Array);
+			framed.push(fromRow(value as Uint8Array).framed);
 			sum += value.length;
 			if (sum >= bytes) break;
 		}
@@ -124,8 +139,33 @@ export class ChangeLog {
 }
 
 const HASH_BYTES = 16;
-const frame = (hash: ChainHash, encoded: Uint8Array): Uint8Array =>
-	Buffer.concat([Buffer.from(hash, "hex"), encoded]);
+
+/** As it lies in the store: length and text of the document's change before, chain hash, encoded record. */
+function toRow(
+	previous: ChangePlace | "",
+	hash: ChainHash,
+	encoded: Uint8Array,
+): Uint8Array {
+	const row = Buffer.allocUnsafe(
+		1 + previous.length + HASH_BYTES + encoded.length,
+	);
+	row[0] = previous.length;
+	row.write(previous, 1, "latin1");
+	row.write(hash, 1 + previous.length, "hex");
+	row.set(encoded, 1 + previous.length + HASH_BYTES);
+	return row;
+}
+function fromRow(row: Uint8Array): {
+	previous: ChangePlace | "";
+	framed: Uint8Array;
+} {
+	const end = 1 + (row[0] as number);
+	const previous = Buffer.from(row.subarray(1, end)).toString("latin1");
+	return {
+		previous: previous as ChangePlace | "",
+		framed: row.subarray(end),
+	};
+}
 export const unframe = (framed: Uint8Array): Uint8Array =>
 	framed.subarray(HASH_BYTES);
 export const framedHash = (framed: Uint8Array): ChainHash =>

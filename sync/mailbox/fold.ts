@@ -12,7 +12,6 @@ import {
 	getBox,
 	getRow,
 	lives,
-	pendingKey,
 	rowKey,
 } from "./rows.ts";
 
@@ -24,6 +23,8 @@ export interface Folded {
 	readonly facts: readonly Facts[];
 	/** 1 when the entry began to live with this change, -1 when it ended. */
 	readonly livesMore: number;
+	/** All entries with something new to show: the entry, and what was made of it by moves. */
+	readonly changed: readonly (readonly [MailboxId, EntryId])[];
 }
 
 /** Undefined for changes that are none of a mailbox's. */
@@ -59,9 +60,9 @@ export function foldSegment(
 		batch.change(boxKey(mailbox), getBox(batch, mailbox));
 	}
 	batch.change(rowKey(mailbox, entry), row);
-	batch.put(pendingKey(mailbox, entry), "");
-	if (isFlag) passOn(batch, row);
-	return { mailbox, entry, row, facts, livesMore };
+	const changed: [MailboxId, EntryId][] = [[mailbox, entry]];
+	if (isFlag) passOn(batch, row, changed);
+	return { mailbox, entry, row, facts, livesMore, changed };
 }
 
 function foldFacts(
@@ -143,14 +144,18 @@ function inherit(
 	row.l = { ...source.l, ...source.g };
 }
 
-function passOn(batch: Batch, row: EntryRow): void {
+function passOn(
+	batch: Batch,
+	row: EntryRow,
+	changed: [MailboxId, EntryId][],
+): void {
 	for (const [mailbox, entry] of row.to ?? []) {
 		const next = getRow(batch, mailbox, entry);
 		if (next === undefined) continue;
 		next.l = { ...row.l, ...row.g };
 		next.n++;
 		batch.change(rowKey(mailbox, entry), next);
-		batch.put(pendingKey(mailbox, entry), "");
-		passOn(batch, next);
+		changed.push([mailbox, entry]);
+		passOn(batch, next, changed);
 	}
 }

@@ -19,6 +19,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 import { foldSegment } from "./fold.ts";
+import { Pending } from "./pending.ts";
 import {
 	type BoxRow,
 	bodyTag,
@@ -31,8 +32,6 @@ import {
 	getRow,
 	lives,
 	newBox,
-	pendingKey,
-	pendingPrefix,
 	rowKey,
 	uidOf,
 } from "./rows.ts";
@@ -77,6 +76,7 @@ interface Staged {
 export class Mailboxes implements Fold {
 	readonly #options: MailboxesOptions;
 	readonly stamps: Stamps;
+	readonly #pending: Pending;
 	readonly #views = new Map<MailboxId, { view: View; users: number }>();
 	/** Mailboxes that somebody looks at, and how many do: what may be shown there is shown at once. */
 	readonly #looks = new Map<MailboxId, number>();
@@ -99,6 +99,7 @@ export class Mailboxes implements Fold {
 	constructor(options: MailboxesOptions) {
 		this.#options = options;
 		this.stamps = new Stamps(options.clock, options.slots);
+		this.#pending = new Pending(options.store);
 		this.recount();
 	}
 
@@ -115,8 +116,8 @@ export class Mailboxes implements Fold {
 		for (const [, box] of store.range("box/", prefixEnd("box/")))
 			this.#live += (JSON.parse(box as string) as BoxRow).live;
 		const batch = new Batch(store);
-		for (const [key] of store.range("pend/", prefixEnd("pend/"))) {
-			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
+		this.#pending.load();
+		for (const [mailbox, entry] of this.#pending.all()) {
 			const row = getRow(batch, mailbox, entry);
 			if (row !== undefined) this.#noteNumber(mailbox, entry, row);
 			this.#noteLow(batch, mailbox, entry);
@@ -142,6 +143,7 @@ export class Mailboxes implements Fold {
 		this.#liveInBatch += folded.livesMore;
 		this.#noteNumber(mailbox, entry, folded.row);
 		this.#touched.set(`${mailbox}/${entry}`, [mailbox, entry]);
+		for (const place of folded.changed) this.#pending.add(tx.batch, ...place);
 		for (const facts of folded.facts)
 			this.#options.bodyNamed(tx.batch, facts, { mailbox, entry }, change);
 	}
@@ -281,7 +283,7 @@ export class Mailboxes implements Fold {
 		box.E = uid;
 		tx.batch.change(boxKey(mailbox), box);
 		this.#stage(mailbox, box);
-		for (const entry of this.#pending(tx.batch, mailbox))
+		for (const entry of this.#pending.of(mailbox))
 			this.#askAgain(tx, mailbox, entry);
 	}
 
@@ -291,10 +293,9 @@ export class Mailboxes implements Fold {
 	show(tx: Transaction, mailbox: MailboxId): void {
 		const { batch } = tx;
 		const box = getBox(batch, mailbox);
-		const pending = this.#pending(batch, mailbox);
 		const appearing: { uid: number; entry: EntryId; row: EntryRow }[] = [];
 		let waits = false;
-		for (const entry of pending) {
+		for (const entry of this.#pending.of(mailbox)) {
 			const row = getRow(batch, mailbox, entry);
 			if (row === undefined) continue;
 			if (!this.#isSafe(row)) {
@@ -326,18 +327,6 @@ export class Mailboxes implements Fold {
 		return this.#waiting.size > 0;
 	}
 
-	#pending(batch: Batch, mailbox: MailboxId): EntryId[] {
-		const prefix = pendingPrefix(mailbox);
-		const entries = new Set<EntryId>();
-		for (const [key] of this.#options.store.range(prefix, prefixEnd(prefix)))
-			entries.add(key.slice(prefix.length) as EntryId);
-		for (const [of, entry] of this.#touched.values())
-			if (of === mailbox) entries.add(entry);
-		return [...entries].filter(
-			(entry) => batch.get(pendingKey(mailbox, entry)) !== undefined,
-		);
-	}
-
 	/** Rule 7: all that this node did to the entry is on one more member, if one can be reached. */
 	#isSafe(row: EntryRow): boolean {
 		const own = row.o[this.#options.origin];
@@ -366,7 +355,7 @@ export class Mailboxes implements Fold {
 		box.E = uid;
 		count(box, row, 1);
 		batch.change(rowKey(mailbox, entry), row);
-		batch.put(pendingKey(mailbox, entry), undefined);
+		this.#pending.remove(batch, mailbox, entry);
 		this.#stage(mailbox, box).changes.push({
 			kind: "appeared",
 			message: messageOf(entry, row),
@@ -396,7 +385,7 @@ export class Mailboxes implements Fold {
 				message: messageOf(entry, row),
 			});
 		}
-		if (!staysPending) batch.put(pendingKey(mailbox, entry), undefined);
+		if (!staysPending) this.#pending.remove(batch, mailbox, entry);
 	}
 
 	#expunge(
@@ -419,7 +408,7 @@ export class Mailboxes implements Fold {
 				uid: shown.u,
 			});
 		}
-		batch.put(pendingKey(mailbox, entry), undefined);
+		this.#pending.remove(batch, mailbox, entry);
 	}
 
 	#stage(mailbox: MailboxId, box: BoxRow): Staged {
@@ -494,11 +483,7 @@ export class Mailboxes implements Fold {
 
 	/** Whether the mailbox has something that was not shown yet. */
 	hasPending(mailbox: MailboxId): boolean {
-		const prefix = pendingPrefix(mailbox);
-		const [first] = this.#options.store.range(prefix, prefixEnd(prefix), {
-			limit: 1,
-		});
-		return first !== undefined;
+		return this.#pending.has(mailbox);
 	}
 
 	/** A client selects: shows what may be shown, and gives the mailbox its first stamp. */
@@ -509,6 +494,11 @@ export class Mailboxes implements Fold {
 			tx.batch.change(boxKey(mailbox), box);
 		}
 		this.show(tx, mailbox);
+	}
+
+	/** An entry came with a snapshot, without a change of its own: it is still to be shown. */
+	noteAdopted(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
+		this.#pending.add(batch, mailbox, entry);
 	}
 
 	/** Entries that live, shown or not. */

@@ -110,10 +110,6 @@ export interface BoxRow {
 export const rowKey = (mailbox: MailboxId, entry: EntryId): string =>
 	`ent/${mailbox}/${entry}`;
 export const boxKey = (mailbox: MailboxId): string => `box/${mailbox}`;
-/** Entries with something that is not shown yet. */
-export const pendingPrefix = (mailbox: MailboxId): string => `pend/${mailbox}/`;
-export const pendingKey = (mailbox: MailboxId, entry: EntryId): string =>
-	`pend/${mailbox}/${entry}`;
 
 export const getRow = (
 	batch: Batch,

@@ -11,7 +11,6 @@ import {
 	getBox,
 	getRow,
 	lives,
-	pendingKey,
 	rowKey,
 	uidOf,
 } from "../mailbox/rows.ts";
@@ -102,7 +101,6 @@ export function adoptDocument(
 		tx.batch.change(rowKey(mailbox, entry), row);
 		if (!lives(row)) continue;
 		box.live++;
-		tx.batch.put(pendingKey(mailbox, entry), "");
 		const facts = decodeFacts(row.f as string);
 		named.push({ facts, mailbox, entry, row });
 	}

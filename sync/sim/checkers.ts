@@ -283,8 +283,9 @@ const emptySums = (): Sums => ({
 /** Rule 1: UID slots by origin, as a disk has them; raises a Violation where two origins own one. */
 export function checkSlots(disk: MemoryStore): Map<string, SlotRange> {
 	const log = new ChangeLog(disk);
-	const documents = new OpenDocuments(disk, READER, (origin, sequence) => {
-		return log.read(origin, sequence).change;
+	const documents = new OpenDocuments(disk, READER, (at) => {
+		const { record, previous } = log.read(at);
+		return { change: record.change, previous };
 	});
 	const cluster = documents.get(CLUSTER);
 	const ranges = new Map<string, SlotRange>();
