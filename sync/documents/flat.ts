@@ -82,18 +82,24 @@ export class FlatDocument {
 
 	/** Applies the edits and returns them as one change, or undefined where there are none. */
 	change(edits: readonly Edit[]): Uint8Array | undefined {
-		for (const edit of edits) {
-			const object = this.#object(edit.key);
-			if ("remove" in edit) this.#handle.delete(object, edit.key);
-			else {
-				// A put of an equal value is no operation, so a concurrent removal would win: remove first.
-				if ("add" in edit && this.has(edit.key))
-					this.#handle.delete(object, edit.key);
-				this.#handle.put(object, edit.key, "add" in edit ? edit.add : edit.set);
-			}
-		}
+		for (const edit of edits) this.#edit(this.#object(edit.key), edit);
 		if (this.#handle.commit(null, 0) === null) return undefined;
 		return this.#handle.getLastLocalChange() as Uint8Array;
+	}
+
+	/** Always makes an operation, also where nothing differs then: the edit is counted on as a change of its own. */
+	#edit(object: `${number}@${string}`, edit: Edit): void {
+		const { key } = edit;
+		if ("remove" in edit) {
+			if (!this.has(key)) this.#handle.put(object, key, false);
+			this.#handle.delete(object, key);
+			return;
+		}
+		const value = "add" in edit ? edit.add : edit.set;
+		// A put of an equal value is no operation (and a concurrent removal would win): remove first.
+		if ("add" in edit ? this.has(key) : this.values(key).includes(value))
+			this.#handle.delete(object, key);
+		this.#handle.put(object, key, value);
 	}
 
 	/** Applies changes of others. They must be whole (hash checked by the caller) and in causal order. */

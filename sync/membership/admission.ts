@@ -168,12 +168,17 @@ export class Admission {
 				throw new OperatorFault(
 					'the join link has expired; run "pmnode invite" for a new one',
 				);
-			if (row.usedBy === node && state.member(node) !== undefined) return;
-			if (row.usedBy !== null)
+			// It asks again since it did not hear the answer, as another incarnation if it was started anew.
+			if (row.usedBy === node && state.slots(origin) !== undefined) return;
+			if (row.usedBy !== null && row.usedBy !== node)
 				throw new OperatorFault(
 					'the join link was used already; run "pmnode invite" for a new one',
 				);
-			this.#checkApplicant(applicant);
+			if (state.wasRemoved(node))
+				throw new OperatorFault(
+					"this node was removed from the cluster; join with an empty data folder",
+				);
+			if (state.member(node) === undefined) this.#checkApplicant(applicant);
 			tx.batch.put(key, JSON.stringify({ ...row, usedBy: node }));
 			this.#grant(tx, { ...applicant, node, origin });
 		});

@@ -94,13 +94,14 @@ export function adoptDocument(
 	const named = [];
 	for (const [entry, json] of frame.rows) {
 		const row = JSON.parse(json) as EntryRow;
-		// A snapshot that broke off is sent again from its start.
-		if (getRow(tx.batch, mailbox, entry) !== undefined) continue;
-		if (segment === box.segment) box.segmentEntries++;
+		// A snapshot that broke off is sent again from its start, as of a later time.
+		const before = getRow(tx.batch, mailbox, entry);
+		if (before === undefined && segment === box.segment) box.segmentEntries++;
 		box.heardUid = Math.max(box.heardUid, uidOf(row));
+		box.live +=
+			Number(lives(row)) - Number(before !== undefined && lives(before));
 		tx.batch.change(rowKey(mailbox, entry), row);
 		if (!lives(row)) continue;
-		box.live++;
 		const facts = decodeFacts(row.f as string);
 		named.push({ facts, mailbox, entry, row });
 	}

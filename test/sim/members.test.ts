@@ -1,8 +1,9 @@
 /** Stories of members: they crash, are away, come late, are removed, fall silent or have full disks. */
 import { describe, expect, it } from "vitest";
 import { Temporary } from "../../sync/faults.ts";
+import { loadIdentity } from "../../sync/membership/identity.ts";
 import { checkSlots } from "../../sync/sim/checkers.ts";
-import { clusterOf, deliverMany, ok, textsAt } from "./world.ts";
+import { clusterOf, deliverMany, ok, only, textsAt } from "./world.ts";
 
 const DOWN = 8_000;
 
@@ -134,12 +135,11 @@ describe("members", () => {
 		const cluster = await clusterOf(["a", "b"]);
 		await deliverMany(cluster, ["a", "b"], 30);
 		const joining = cluster.join("c", "a");
-		await cluster.until(
-			"rows have begun to come",
-			() =>
-				[...(cluster.machines.get("c")?.disk.range("ent/", "ent0") ?? [])]
-					.length > 0,
-		);
+		await cluster.clock.runUntil(() => {
+			const rows = cluster.machines.get("c")?.disk.range("ent/", "ent0");
+			return [...(rows ?? [])].length > 0;
+		}, 5_000);
+		expect(loadIdentity(cluster.machine("c").disk)?.joining).toBeDefined();
 		cluster.crash("c");
 		await cluster.run(joining);
 		const reader = await cluster.run(cluster.read("b", "anna"));
@@ -151,6 +151,27 @@ describe("members", () => {
 		await cluster.run(cluster.start("c"));
 		await cluster.verify();
 		expect(await textsAt(cluster, "c")).toHaveLength(31);
+	});
+
+	it("a node whose admission it never heard of joins with the same link again", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		const link = await cluster.run(cluster.invite("a"));
+		const joining = cluster.joinWith("c", link);
+		joining.catch(() => {});
+		await cluster.clock.runUntil(
+			() => cluster.replica("a").report().members === 3,
+			10_000,
+		);
+		cluster.cut("a", "c");
+		await expect(cluster.run(joining)).rejects.toThrow(/cannot reach/);
+		cluster.crash("c");
+		cluster.heal();
+		await cluster.run(cluster.joinWith("c", link));
+		await ok(cluster, cluster.deliver("c", "anna", "by c"));
+		const reader = await cluster.run(cluster.read("c", "anna"));
+		await ok(cluster, reader.move(only(reader), "Trash"));
+		await cluster.run(cluster.account("c", "anna").create("Made by c"));
+		await cluster.verify();
 	});
 
 	it("joins on both sides of a split get slots of their own", async () => {

@@ -171,5 +171,10 @@ describe("a split", () => {
 		cluster.heal();
 		await cluster.verify();
 		expect(await textsAt(cluster, "a", "anna", "Work")).toEqual(["mail 2"]);
+		// Deleted once more, it is gone.
+		cluster.history.expunging(second.hash);
+		await cluster.run(cluster.account("b", "anna").remove("Work"));
+		await cluster.verify();
+		expect(cluster.account("a", "anna").find("Work")).toBeUndefined();
 	});
 });
