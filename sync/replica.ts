@@ -89,7 +89,7 @@ export class ClusterReplica implements Replica {
 		this.#options = options;
 		this.#identity = options.identity;
 		this.bodies = options.bodies;
-		const { store, clock, diary, network, bodies, random, copies } = options;
+		const { store, clock } = options;
 		const { origin, cluster } = options.identity;
 		this.#cluster = new ClusterState(
 			() => this.#ledger.documents.get(CLUSTER),
@@ -99,11 +99,28 @@ export class ClusterReplica implements Replica {
 			(account) => this.#ledger.documents.get(accountDocument(account)),
 			(mailbox) => this.#mailboxes.box(mailbox).live > 0,
 		);
-		this.#needs = new BodyNeeds({
-			store,
-			clock,
-			diary,
-			bodies,
+		this.#needs = this.#makeNeeds();
+		this.#mailboxes = this.#makeMailboxes();
+		this.#ledger = this.#makeLedger();
+		this.#copies = new Copies(origin, clock, store, {
+			up: () => this.#presentPeers(),
+			ready: () => this.#readyPeers(),
+		});
+		this.#replication = this.#makeReplication();
+		this.#context = this.#makeContext();
+		this.directory = createDirectory(this.#context);
+		this.#admission = new Admission({
+			...options,
+			cluster,
+			state: this.#cluster,
+			ledger: this.#ledger,
+			second: this.#context.second,
+		});
+	}
+
+	#makeNeeds(): BodyNeeds {
+		return new BodyNeeds({
+			...this.#options,
 			lives: (mailbox, entry) => {
 				const row = this.#mailboxes.row(mailbox, entry);
 				return row !== undefined && lives(row);
@@ -114,11 +131,14 @@ export class ClusterReplica implements Replica {
 			},
 			flush: () => this.#write(() => {}),
 		});
-		this.#mailboxes = new Mailboxes({
+	}
+
+	#makeMailboxes(): Mailboxes {
+		const { bodies, identity } = this.#options;
+		const { origin } = identity;
+		return new Mailboxes({
+			...this.#options,
 			origin,
-			store,
-			clock,
-			diary,
 			slots: () => this.#slots(),
 			numbers: (account) => this.#numbers(account),
 			secondCopy: (sequence) => this.#hasSecondCopy(sequence),
@@ -136,11 +156,13 @@ export class ClusterReplica implements Replica {
 			},
 			wants: (wants) => this.#replication.sendWants(wants),
 		});
-		this.#ledger = new Ledger({
-			origin,
-			store,
-			clock,
-			diary,
+	}
+
+	#makeLedger(): Ledger {
+		const { identity, copies } = this.#options;
+		return new Ledger({
+			...this.#options,
+			origin: identity.origin,
 			folds: [
 				this.#cluster,
 				this.#accounts,
@@ -152,22 +174,18 @@ export class ClusterReplica implements Replica {
 				onTheWay: () => !this.#copies.isSettled(this.#ownHead(), copies),
 			},
 		});
-		this.#copies = new Copies(origin, clock, store, {
-			up: () => this.#presentPeers(),
-			ready: () => this.#readyPeers(),
-		});
-		this.#replication = new Replication({
-			self: network.self,
-			cluster,
-			store,
+	}
+
+	#makeReplication(): Replication {
+		return new Replication({
+			...this.#options,
+			self: this.node,
+			cluster: this.#identity.cluster,
 			ledger: this.#ledger,
 			mailboxes: this.#mailboxes,
-			network,
 			needs: this.#needs,
 			copies: this.#copies,
-			clock,
-			diary,
-			joining: () => this.#identity.joining !== undefined,
+			joining: () => this.isJoining,
 			snapshotFrame: (frame) => this.#takeSnapshot(frame),
 			changed: () => this.#evaluate(),
 			heard: () => {
@@ -176,19 +194,6 @@ export class ClusterReplica implements Replica {
 				this.#keepMarks();
 				this.#scheduleReport();
 			},
-		});
-		this.#context = this.#makeContext();
-		this.directory = createDirectory(this.#context);
-		this.#admission = new Admission({
-			cluster,
-			state: this.#cluster,
-			ledger: this.#ledger,
-			store,
-			network,
-			clock,
-			random,
-			diary,
-			second: this.#context.second,
 		});
 	}
 
