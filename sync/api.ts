@@ -15,6 +15,7 @@ import type {
 	NodeId,
 	Origin,
 	Uid,
+	UidRange,
 } from "./ids.ts";
 import type { Bodies, BodyRef } from "./ports/bodies.ts";
 import type { Cancel } from "./ports/clock.ts";
@@ -97,9 +98,25 @@ export interface SelectedMailbox {
 	readonly gone: boolean;
 	/** Rule 8: a client named this UID (of `a:*`: a-1), so some node told it. */
 	named(uid: number): void;
+	/** Rule 8: a client named this mod-sequence (QRESYNC, CHANGEDSINCE, UNCHANGEDSINCE), so some node told it. */
+	tokenNamed(token: number): void;
+	/** Rule 13: live UIDs, ascending, with a change that a client need not know which was told `token` by any node. */
+	changedSince(token: number): readonly Uid[];
+	/**
+	 * Rule 15: which of the UIDs that a client knows (default 1 to E) are no messages here any more, ascending and
+	 * disjoint; may span numbers never used. RFC 7162 §3.2.10.
+	 */
+	vanished(known?: readonly UidRange[]): readonly UidRange[];
 
-	/** UIDs that are not live (any more) are passed over. */
-	store(uids: readonly Uid[], change: FlagChange): Promise<void>;
+	/**
+	 * UIDs that are not live (any more) are passed over. With `unchangedSince` (RFC 7162 §3.1.3) messages that have a
+	 * change the client need not know (rule 14, judged within the commit) are left alone. Resolves to the UIDs of those.
+	 */
+	store(
+		uids: readonly Uid[],
+		change: FlagChange,
+		unchangedSince?: number,
+	): Promise<readonly Uid[]>;
 	expunge(uids: readonly Uid[]): Promise<void>;
 	/** Pairs of old and new UID, for COPYUID; `uids` as in Placed. Target by full name; ClientFault NONEXISTENT. */
 	copy(

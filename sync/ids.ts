@@ -116,3 +116,6 @@ export const isDomain = (text: string): boolean =>
 	);
 export const domainOf = (of: Address): string =>
 	of.slice(of.lastIndexOf("@") + 1);
+
+/** All UIDs from low to high, both included. */
+export type UidRange = readonly [low: number, high: number];

@@ -40,6 +40,7 @@ import { BodyNeeds } from "./replication/needs.ts";
 import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
 import { adoptDocument } from "./replication/snapshot.ts";
+import type { Rules } from "./rules.ts";
 
 export interface ReplicaOptions {
 	readonly identity: Identity;
@@ -53,6 +54,8 @@ export interface ReplicaOptions {
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly diary: Log;
+	/** Only simulations give other than all. */
+	readonly rules?: Rules;
 }
 
 /** Opens the replica. It serves at once where it founded the cluster or has joined; else wait for joined(). */

@@ -15,9 +15,11 @@ import {
 	type MailboxId,
 	modSeq,
 	type Uid,
+	type UidRange,
 	uid,
 } from "../../sync/ids.ts";
 import { KEYWORDS_MAX } from "../../sync/limits.ts";
+import { without } from "../../sync/ranges.ts";
 import { applyChange } from "./flags.ts";
 import type { MemoryAccount } from "./memory.ts";
 
@@ -97,19 +99,33 @@ export class MemoryMailbox {
 		return number;
 	}
 
-	store(uids: readonly Uid[], change: FlagChange): void {
+	store(
+		uids: readonly Uid[],
+		change: FlagChange,
+		unchangedSince = Number.POSITIVE_INFINITY,
+	): readonly Uid[] {
+		const modified: Uid[] = [];
 		for (const of of uids) {
 			const message = this.#messages.get(of);
 			if (message === undefined) continue;
+			if (message.modSeq > unchangedSince) {
+				modified.push(of);
+				continue;
+			}
 			const flags = applyChange(message.flags, change);
 			if (flags.length > KEYWORDS_MAX)
 				throw new ClientFault("LIMIT", "too many keywords on one message");
 			this.#put({ ...message, flags, modSeq: this.#account.nextModSeq() });
 		}
+		return modified;
 	}
 
 	expunge(uids: readonly Uid[]): void {
-		for (const of of uids) if (this.#messages.delete(of)) this.#touch(of);
+		for (const of of uids)
+			if (this.#messages.delete(of)) {
+				this.#account.nextModSeq();
+				this.#touch(of);
+			}
 	}
 
 	/** Gives a message a new UID, as after a split (mailbox-consistency rule 6). */
@@ -221,9 +237,23 @@ class MemoryView implements SelectedMailbox {
 		this.#mailbox.named = Math.max(this.#mailbox.named, number);
 	}
 
-	async store(uids: readonly Uid[], change: FlagChange): Promise<void> {
+	tokenNamed(): void {
+		// One node gives all mod-sequences here: a client can name none that it has not given.
+	}
+	changedSince(token: number) {
+		return this.uids().filter((of) => (this.get(of)?.modSeq ?? 0) > token);
+	}
+	vanished(known?: readonly UidRange[]) {
+		return without(known ?? [[1, this.uidNext - 1]], this.uids());
+	}
+
+	async store(
+		uids: readonly Uid[],
+		change: FlagChange,
+		unchangedSince?: number,
+	): Promise<readonly Uid[]> {
 		this.#account.check("store");
-		this.#mailbox.store(uids, change);
+		return this.#mailbox.store(uids, change, unchangedSince);
 	}
 
 	async expunge(uids: readonly Uid[]): Promise<void> {

@@ -1,10 +1,12 @@
 /** A mailbox that a session looks at: the SelectedMailbox of api.ts on a live view. */
 import type { FlagChange, Message, Placed, SelectedMailbox } from "../api.ts";
 import { ClientFault } from "../faults.ts";
-import type { EntryId, MailboxId, ModSeq, Uid } from "../ids.ts";
+import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import { STORE_BATCH_COUNT } from "../limits.ts";
+import { counterOf } from "../mailbox/slots.ts";
 import type { View } from "../mailbox/view.ts";
 import type { Cancel } from "../ports/clock.ts";
+import { without } from "../ranges.ts";
 import { type AccountSession, checkFlags, randomEntryId } from "./account.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
@@ -89,6 +91,19 @@ export class Selected implements SelectedMailbox {
 		ledger.write((tx) => mailboxes.named(tx, this.id, uid)).catch(() => {});
 	}
 
+	tokenNamed(token: number): void {
+		this.#context.mailboxes.stamps.heard(counterOf(token));
+	}
+	changedSince(token: number): readonly Uid[] {
+		return this.uids().filter((uid) => this.#isChanged(uid, token));
+	}
+	#isChanged(uid: Uid, token: number): boolean {
+		return (this.get(uid)?.modSeq ?? 0) > token;
+	}
+	vanished(known?: readonly UidRange[]): readonly UidRange[] {
+		return without(known ?? [[1, this.uidNext - 1]], this.uids());
+	}
+
 	release(): void {
 		this.#release?.();
 		this.#release = undefined;
@@ -103,23 +118,34 @@ export class Selected implements SelectedMailbox {
 		});
 	}
 
-	async store(uids: readonly Uid[], change: FlagChange): Promise<void> {
+	async store(
+		uids: readonly Uid[],
+		change: FlagChange,
+		unchangedSince?: number,
+	): Promise<readonly Uid[]> {
 		checkFlags(change.flags);
-		await this.#inBatches(this.#entries(uids), (tx, entry) =>
-			changeFlags(tx, this.id, entry, change),
-		);
+		const modified: Uid[] = [];
+		await this.#inBatches(this.#entries(uids), (tx, { uid, entry }) => {
+			if (unchangedSince !== undefined && this.#isChanged(uid, unchangedSince))
+				modified.push(uid);
+			else changeFlags(tx, this.id, entry, change);
+		});
+		return modified;
 	}
 
 	async expunge(uids: readonly Uid[]): Promise<void> {
-		await this.#inBatches(this.#entries(uids), (tx, entry) =>
+		await this.#inBatches(this.#entries(uids), (tx, { entry }) =>
 			expunge(tx, this.id, entry),
 		);
 	}
 
 	/** In steps, so that a command on a whole mailbox does not keep all others waiting. */
 	async #inBatches(
-		entries: readonly { entry: EntryId }[],
-		edit: (tx: Parameters<typeof changeFlags>[0], entry: EntryId) => void,
+		entries: readonly { uid: Uid; entry: EntryId }[],
+		edit: (
+			tx: Parameters<typeof changeFlags>[0],
+			one: { uid: Uid; entry: EntryId },
+		) => void,
 	): Promise<void> {
 		const { ledger, second } = this.#context;
 		let sequence = 0;
@@ -128,7 +154,7 @@ export class Selected implements SelectedMailbox {
 			sequence = Math.max(
 				sequence,
 				await ledger.write((tx) => {
-					for (const { entry } of some) edit(tx, entry);
+					for (const one of some) edit(tx, one);
 				}),
 			);
 		}

@@ -93,7 +93,7 @@ export class Reader {
 		);
 	}
 
-	async flag(seen: Seen, flag: string): Promise<Outcome<void>> {
+	async flag(seen: Seen, flag: string): Promise<Outcome<readonly Uid[]>> {
 		const note = this.#cluster.history.flagging(seen.entry, flag);
 		const outcome = await this.#ask(`sets ${flag} on ${seen.uid}`, () =>
 			this.mailbox.store([seen.uid as Uid], { mode: "add", flags: [flag] }),
@@ -107,7 +107,7 @@ export class Reader {
 		return this.mailbox.resolve(seen.uid as Uid)?.entry === seen.entry;
 	}
 
-	unflag(seen: Seen, flag: string): Promise<Outcome<void>> {
+	unflag(seen: Seen, flag: string): Promise<Outcome<readonly Uid[]>> {
 		this.#cluster.history.unflagging(seen.hash, flag);
 		return this.#ask(`takes ${flag} from ${seen.uid}`, () =>
 			this.mailbox.store([seen.uid as Uid], { mode: "remove", flags: [flag] }),

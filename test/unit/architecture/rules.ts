@@ -51,6 +51,8 @@ const vocabulary = [
 	"sync/ids.ts",
 	"sync/limits.ts",
 	"sync/faults.ts",
+	"sync/ranges.ts",
+	"sync/rules.ts",
 	"sync/ports",
 ];
 /** The only things of sync/ that protocols may see. */

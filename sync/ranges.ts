@@ -1,0 +1,37 @@
+/** Sets of UIDs as ascending, disjoint ranges, both ends included. Pure. */
+import type { UidRange } from "./ids.ts";
+
+/** `ranges` in any order, overlapping or not, as ascending and disjoint ones. */
+export function normalised(ranges: readonly UidRange[]): UidRange[] {
+	const sorted = ranges
+		.filter(([low, high]) => low <= high)
+		.sort(([a], [b]) => a - b);
+	const joined: [number, number][] = [];
+	for (const [low, high] of sorted) {
+		const last = joined.at(-1);
+		if (last !== undefined && low <= last[1] + 1)
+			last[1] = Math.max(last[1], high);
+		else joined.push([low, high]);
+	}
+	return joined;
+}
+
+/** What of `ranges` is not among `taken`, which ascends. */
+export function without(
+	ranges: readonly UidRange[],
+	taken: readonly number[],
+): UidRange[] {
+	const left: UidRange[] = [];
+	let at = 0;
+	for (const [low, high] of normalised(ranges)) {
+		let from = low;
+		while (at < taken.length && (taken[at] as number) < low) at++;
+		for (; at < taken.length && (taken[at] as number) <= high; at++) {
+			const uid = taken[at] as number;
+			if (uid > from) left.push([from, uid - 1]);
+			from = uid + 1;
+		}
+		if (from <= high) left.push([from, high]);
+	}
+	return left;
+}
