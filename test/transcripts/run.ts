@@ -85,10 +85,11 @@ const events: Readonly<Record<string, Event>> = {
 			);
 	},
 	/** Another session's work, visible at once. */
-	store: (world, [mailbox = "", number = "", ...flags]) =>
+	store: (world, [mailbox = "", number = "", ...flags]) => {
 		world.account
 			.mailbox(mailbox)
-			.store([uid(Number(number))], { mode: "replace", flags }),
+			.store([uid(Number(number))], { mode: "replace", flags });
+	},
 	expunge: (world, [mailbox = "", ...numbers]) =>
 		world.account
 			.mailbox(mailbox)
