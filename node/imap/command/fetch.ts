@@ -1,10 +1,5 @@
-import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
-import { BodyUnavailable } from "../../../sync/ports/bodies.ts";
-import { Refusal } from "../answer.ts";
+import { answer } from "../fetch/answer.ts";
 import { type FetchItems, parseFetchItems } from "../fetch/items.ts";
-import { readAhead } from "../fetch/read-ahead.ts";
-import { type Piece, render, renderPlain } from "../fetch/render.ts";
-import { writePieces } from "../fetch/write.ts";
 import type { Selected, Target } from "../selected.ts";
 import {
 	type Completion,
@@ -13,9 +8,6 @@ import {
 	selectedOf,
 } from "../session.ts";
 import { expect } from "./store.ts";
-
-/** What envelope and structure take in memory, about. */
-const STRUCTURE_BYTES = 1024;
 
 /** FETCH, RFC 3501 §6.4.5. */
 export async function fetch({
@@ -35,9 +27,7 @@ export async function fetch({
 	const current = seen
 		? targets.map((target) => refresh(selected, target))
 		: targets;
-	if (items.structure.length + items.sections.length === 0)
-		await fetchPlain(session, items, current);
-	else await fetchAll(session, items, current);
+	await answer(session, items, current);
 	return found.someGone && !byUid
 		? { code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
 		: undefined;
@@ -87,56 +77,3 @@ const refresh = (selected: Selected, target: Target): Target => ({
 	...target,
 	message: selected.mailbox.resolve(target.uid) ?? target.message,
 });
-
-/** Without waiting for anything but the client. */
-async function fetchPlain(
-	{ output }: Session,
-	{ plain }: FetchItems,
-	targets: readonly Target[],
-): Promise<void> {
-	for (const target of targets) {
-		output.text(`* ${target.number} FETCH (${renderPlain(plain, target)})\r\n`);
-		if (output.crowded) await output.room();
-	}
-}
-
-/** Reads some messages ahead while earlier ones are written. */
-async function fetchAll(
-	session: Session,
-	items: FetchItems,
-	targets: readonly Target[],
-): Promise<void> {
-	const { surroundings, output } = session;
-	const { bodies } = surroundings;
-	let unavailable: BodyUnavailable | undefined;
-	const prepare = async (target: Target): Promise<Piece[]> => {
-		// One message that cannot be had costs a wait; after it only what lies here is answered.
-		if (unavailable !== undefined && !(await bodies.has(target.message.body)))
-			throw unavailable;
-		return render(surroundings, items, target);
-	};
-	const results = readAhead(targets, prepare, (target) =>
-		costOf(target, items),
-	);
-	for (const pieces of results) {
-		try {
-			await writePieces(session, await pieces);
-		} catch (error) {
-			if (!(error instanceof BodyUnavailable)) throw error;
-			unavailable = error;
-		}
-		if (output.crowded) await output.room();
-	}
-	if (unavailable !== undefined)
-		throw new Refusal(
-			"NO",
-			"UNAVAILABLE",
-			"Some messages have not arrived at this node yet",
-		);
-}
-
-/** Memory that a message read ahead may take. */
-const costOf = ({ message }: Target, { sections }: FetchItems): number =>
-	sections.length === 0
-		? STRUCTURE_BYTES
-		: Math.min(message.body.sizeBytes, BODY_MEMORY_BYTES_MAX) * sections.length;

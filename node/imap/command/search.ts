@@ -1,21 +1,10 @@
 import type { SelectedMailbox } from "../../../sync/api.ts";
-import {
-	IMAP_READ_AHEAD_BYTES,
-	IMAP_READ_AHEAD_COUNT,
-} from "../../../sync/limits.ts";
 import { Refusal } from "../answer.ts";
 import { ParseFault, type Parser } from "../parser.ts";
+import { find } from "../search/find.ts";
 import { type Key, parseKeys } from "../search/keys.ts";
-import { type Candidate, compile, type Test } from "../search/match.ts";
-import type { Selected } from "../selected.ts";
 import { format, largestNamed } from "../sequence-set.ts";
-import { type Invocation, type Session, selectedOf } from "../session.ts";
-import { turn } from "../turn.ts";
-
-/** Messages tested by the view alone before others get their turn. */
-const CANDIDATES_PER_TURN = 10_000;
-/** What a header takes in memory, about. */
-const HEADER_BYTES = 4 * 1024;
+import { type Invocation, selectedOf } from "../session.ts";
 
 /** SEARCH, RFC 3501 §6.4.4, with RETURN options (RFC 4731). */
 export async function search({
@@ -63,7 +52,7 @@ function parseReturn(parser: Parser): ReadonlySet<string> | undefined {
 	return new Set(options.length === 0 ? ["ALL"] : options);
 }
 
-function parseCharset(parser: Parser): void {
+export function parseCharset(parser: Parser): void {
 	const at = parser.at;
 	if (!isWord(parser, "CHARSET")) {
 		parser.at = at;
@@ -94,57 +83,6 @@ function tellNamed(mailbox: SelectedMailbox, key: Key): void {
 	} else if (key.kind === "not") tellNamed(mailbox, key.key);
 	else if (key.kind === "and" || key.kind === "or")
 		for (const one of key.keys) tellNamed(mailbox, one);
-}
-
-/** The messages that fulfil the key, ascending. */
-async function find(
-	{ surroundings }: Session,
-	{ known: { uids }, mailbox }: Selected,
-	key: Key,
-): Promise<Candidate[]> {
-	const test = compile(key, {
-		surroundings,
-		lastNumber: uids.length,
-		lastUid: uids.at(-1) ?? 0,
-		nowMilliseconds: surroundings.clock.now(),
-	});
-	const found: Candidate[] = [];
-	let batch: Candidate[] = [];
-	let batchBytes = 0;
-	for (let index = 0; index < uids.length; index++) {
-		const uid = uids[index];
-		const message = uid === undefined ? undefined : mailbox.get(uid);
-		if (uid === undefined || message === undefined) continue;
-		const candidate: Candidate = { number: index + 1, uid, message };
-		if (test.cost === "view") {
-			if (test.run(candidate) === true) found.push(candidate);
-			if (index % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await turn();
-			continue;
-		}
-		batch.push(candidate);
-		batchBytes +=
-			test.cost === "header" ? HEADER_BYTES : message.body.sizeBytes;
-		if (
-			batch.length < IMAP_READ_AHEAD_COUNT &&
-			batchBytes < IMAP_READ_AHEAD_BYTES
-		)
-			continue;
-		await addFound(test, batch, found);
-		batch = [];
-		batchBytes = 0;
-	}
-	await addFound(test, batch, found);
-	return found;
-}
-
-async function addFound(
-	test: Test,
-	batch: readonly Candidate[],
-	found: Candidate[],
-): Promise<void> {
-	const results = await Promise.all(batch.map((one) => test.run(one)));
-	for (const [index, candidate] of batch.entries())
-		if (results[index] === true) found.push(candidate);
 }
 
 /** The ESEARCH response (RFC 4731 §3.1). */

@@ -1,0 +1,77 @@
+/** Answers a FETCH: from the view and the cache many messages at a time, bodies read ahead of the client. */
+import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
+import { BodyUnavailable } from "../../../sync/ports/bodies.ts";
+import { Refusal } from "../answer.ts";
+import type { Target } from "../selected.ts";
+import type { Session } from "../session.ts";
+import type { FetchItems } from "./items.ts";
+import { readAhead } from "./read-ahead.ts";
+import { type Piece, render, renderPlain } from "./render.ts";
+import { writePieces } from "./write.ts";
+
+/** What envelope and structure take in memory, about. */
+const STRUCTURE_BYTES = 1024;
+
+/** One FETCH response for each target, in order. Refusal UNAVAILABLE after those that can be had. */
+export async function answer(
+	session: Session,
+	items: FetchItems,
+	targets: readonly Target[],
+): Promise<void> {
+	if (items.structure.length + items.sections.length === 0)
+		await fetchPlain(session, items, targets);
+	else await fetchAll(session, items, targets);
+}
+
+/** Without waiting for anything but the client. */
+async function fetchPlain(
+	{ output }: Session,
+	{ plain }: FetchItems,
+	targets: readonly Target[],
+): Promise<void> {
+	for (const target of targets) {
+		output.text(`* ${target.number} FETCH (${renderPlain(plain, target)})\r\n`);
+		if (output.crowded) await output.room();
+	}
+}
+
+/** Reads some messages ahead while earlier ones are written. */
+async function fetchAll(
+	session: Session,
+	items: FetchItems,
+	targets: readonly Target[],
+): Promise<void> {
+	const { surroundings, output } = session;
+	const { bodies } = surroundings;
+	let unavailable: BodyUnavailable | undefined;
+	const prepare = async (target: Target): Promise<Piece[]> => {
+		// One message that cannot be had costs a wait; after it only what lies here is answered.
+		if (unavailable !== undefined && !(await bodies.has(target.message.body)))
+			throw unavailable;
+		return render(surroundings, items, target);
+	};
+	const results = readAhead(targets, prepare, (target) =>
+		costOf(target, items),
+	);
+	for (const pieces of results) {
+		try {
+			await writePieces(session, await pieces);
+		} catch (error) {
+			if (!(error instanceof BodyUnavailable)) throw error;
+			unavailable = error;
+		}
+		if (output.crowded) await output.room();
+	}
+	if (unavailable !== undefined)
+		throw new Refusal(
+			"NO",
+			"UNAVAILABLE",
+			"Some messages have not arrived at this node yet",
+		);
+}
+
+/** Memory that a message read ahead may take. */
+const costOf = ({ message }: Target, { sections }: FetchItems): number =>
+	sections.length === 0
+		? STRUCTURE_BYTES
+		: Math.min(message.body.sizeBytes, BODY_MEMORY_BYTES_MAX) * sections.length;
