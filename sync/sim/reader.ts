@@ -1,7 +1,7 @@
 /** A client with a session on one node: what it is told is checked, what it asks for is noted. */
 import type { Placed, SelectedMailbox } from "../api.ts";
 import type { EntryId, Uid } from "../ids.ts";
-import type { Outcome, SimCluster } from "./cluster.ts";
+import type { Outcome, SimMail } from "./mail.ts";
 import type { SimProcess } from "./process.ts";
 
 /** A message as the client sees it. */
@@ -16,13 +16,13 @@ export class Reader {
 	readonly user: string;
 	readonly name: string;
 	readonly mailbox: SelectedMailbox;
-	readonly #cluster: SimCluster;
+	readonly #cluster: SimMail;
 	readonly #process: SimProcess;
 	/** What the client knows: UID → entry. */
 	readonly #known = new Map<number, string>();
 
 	constructor(
-		cluster: SimCluster,
+		cluster: SimMail,
 		process: SimProcess,
 		at: { user: string; mailbox: string },
 		mailbox: SelectedMailbox,

@@ -1,0 +1,237 @@
+/** What clients ask the nodes of a simulated cluster for: noted, and what they are told is checked at once. */
+import type { Account, Placed } from "../api.ts";
+import { ClientFault, Temporary } from "../faults.ts";
+import {
+	type AccountId,
+	type Address,
+	address,
+	type MailboxId,
+} from "../ids.ts";
+import { COPIES_BEHIND_MILLISECONDS_MAX } from "../limits.ts";
+import { decodeFacts, type EntryRow } from "../mailbox/rows.ts";
+import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
+import { StoreFull } from "../ports/store.ts";
+import { Violation } from "./checkers.ts";
+import { SimNodes } from "./nodes.ts";
+import type { SimMachine } from "./process.ts";
+import { Reader } from "./reader.ts";
+
+/** What became of something a client asked for. `lost`: its node died first, so nobody was told. */
+export type Outcome<T> =
+	| { readonly kind: "done"; readonly value: T }
+	| { readonly kind: "refused"; readonly error: Error }
+	| { readonly kind: "lost" };
+
+/** A line of 300 ms, both ways, and time to say it. */
+const KNOWN_MILLISECONDS = 2_000;
+
+export class SimMail extends SimNodes {
+	readonly #accounts = new Map<string, AccountId>();
+	readonly #answered = new Map<string, number>();
+	/** Bodies by what they belong to. */
+	readonly #bodies = new Map<string, BodyRef[]>();
+
+	/** Asks a node for something; noted, and settled also when the node dies. Never rejects. */
+	async ask<T>(
+		name: string,
+		what: string,
+		run: () => Promise<T>,
+	): Promise<Outcome<T>> {
+		const { process } = this.machine(name);
+		if (process?.replica === undefined) return { kind: "lost" };
+		this.say(`${name} ${what}`);
+		const outcome = await Promise.race([
+			run().then(
+				(value): Outcome<T> => ({ kind: "done", value }),
+				(error): Outcome<T> => ({ kind: "refused", error }),
+			),
+			process.died.then((): Outcome<T> => ({ kind: "lost" })),
+		]);
+		if (outcome.kind === "refused" && !isFault(outcome.error))
+			this.violated(outcome.error);
+		// What a dying process answers reaches nobody.
+		const told: Outcome<T> = process.alive ? outcome : { kind: "lost" };
+		this.say(
+			`${name} ${what}: ${told.kind}${told.kind === "refused" ? ` (${told.error.message})` : ""}`,
+		);
+		return told;
+	}
+
+	async addUser(name: string, user: string): Promise<void> {
+		const full = mailAddress(user);
+		const account = await this.replica(name).directory.addUser(full, "hash", {
+			createDomain: true,
+		});
+		this.#accounts.set(user, account);
+	}
+	accountId(user: string): AccountId {
+		const id = this.#accounts.get(user);
+		if (id === undefined) throw new Error(`there is no user ${user}`);
+		return id;
+	}
+	get users(): string[] {
+		return [...this.#accounts.keys()];
+	}
+	account(name: string, user: string): Account {
+		const account = this.replica(name).account(this.accountId(user));
+		if (account === undefined) throw new Temporary(`${name} lacks ${user}`);
+		return account;
+	}
+
+	async body(name: string, text: string): Promise<BodyRef> {
+		const writer = this.replica(name).bodies.create();
+		await writer.write(Buffer.from(text));
+		return writer.commit();
+	}
+
+	/** Mail from outside. `retry`: the same transaction again; else it is a message of its own. */
+	deliver(
+		name: string,
+		user: string,
+		text: string,
+		{ retry = false } = {},
+	): Promise<Outcome<void>> {
+		return this.ask(
+			name,
+			`takes "${text}" for ${user}${retry ? " again" : ""}`,
+			async () => {
+				const body = await this.body(
+					name,
+					`Received: by ${name}\r\n\r\n${text}`,
+				);
+				this.#sending(body, `mail "${text}"`);
+				const asked = this.clock.monotonic();
+				await this.replica(name).deliver({
+					body,
+					recipients: [this.accountId(user)],
+					transaction: text,
+				});
+				this.#acknowledged(name, body, asked);
+				this.#answered.set(text, this.clock.monotonic());
+			},
+		);
+	}
+
+	/** A client is being told that this is safe: it must be on as many members as were asked for, if so many are up. */
+	#acknowledged(name: string, body: BodyRef, askedMilliseconds: number): void {
+		const machine = this.machine(name);
+		if (!machine.process?.alive) return;
+		this.history.sent(body.hash, 1);
+		const label = this.history.labelOf(body.hash);
+		const bodies = this.#bodies.get(label) ?? [];
+		const machines = [...this.machines.values()];
+		const holders = machines.filter((holder) => this.#holds(holder, bodies));
+		const now = this.clock.monotonic();
+		// So long it was waited for those that are up and far behind.
+		if (now - askedMilliseconds >= COPIES_BEHIND_MILLISECONDS_MAX) return;
+		// A member without documents cannot hold anything, and is known to have them a moment after it has.
+		const joining = new Set(
+			machines
+				.filter(
+					({ memberSinceMilliseconds: since }) =>
+						since === undefined || since > now - KNOWN_MILLISECONDS,
+				)
+				.map(({ id }) => id),
+		);
+		const up = machine.replica
+			.report()
+			.peers.filter(
+				({ id, state }) => state !== "down" && !joining.has(id),
+			).length;
+		const wanted = Math.min(machine.options.copies, 1 + up);
+		if (holders.length < wanted)
+			this.violated(
+				new Violation(
+					"I7",
+					`${name} acknowledged ${label} on ${holders.map((holder) => holder.name)}, with ${up} others up`,
+				),
+			);
+	}
+
+	/** Whether the disk of a machine has the message, with its body (one of them, where it was retried elsewhere). */
+	#holds({ disk, id }: SimMachine, bodies: readonly BodyRef[]): boolean {
+		if (!bodies.some((body) => this.bodies.holds(id, body))) return false;
+		const hashes = new Set(bodies.map(({ hash }) => hash));
+		for (const [, value] of disk.range("ent/", "ent0")) {
+			const { f: facts } = JSON.parse(value as string) as EntryRow;
+			if (facts && hashes.has(decodeFacts(facts).body.hash)) return true;
+		}
+		return false;
+	}
+
+	#sending(body: BodyRef, label: string): void {
+		this.history.sending(body.hash, label, 1);
+		const bodies = this.#bodies.get(label) ?? [];
+		this.#bodies.set(label, bodies);
+		bodies.push(body);
+	}
+
+	/** APPEND of one message. */
+	append(
+		name: string,
+		user: string,
+		folder: string,
+		text: string,
+	): Promise<Outcome<Placed>> {
+		return this.ask(
+			name,
+			`appends "${text}" to ${folder} of ${user}`,
+			async () => {
+				const account = this.account(name, user);
+				const body = await this.body(name, `Draft\r\n\r\n${text}`);
+				this.#sending(body, `draft "${text}"`);
+				const asked = this.clock.monotonic();
+				const placed = await account.append(folder, [{ body, flags: [] }]);
+				this.#acknowledged(name, body, asked);
+				return placed;
+			},
+		);
+	}
+
+	/** A mailbox is being deleted: what any node has in it may go. */
+	removing(mailbox: MailboxId): void {
+		for (const { disk } of this.machines.values())
+			for (const [, value] of disk.range(
+				`ent/${mailbox}/`,
+				`ent/${mailbox}0`,
+			)) {
+				const facts = (JSON.parse(value as string) as EntryRow).f;
+				if (facts) this.history.expunging(decodeFacts(facts).body.hash);
+			}
+	}
+
+	/** When the mail of this text was last acknowledged (monotonic). */
+	answeredMilliseconds(text: string): number | undefined {
+		return this.#answered.get(text);
+	}
+
+	/** The same mail once more, by a sender that has seen the first answer. */
+	async sendAgain(name: string, user: string, text: string): Promise<void> {
+		const body = await this.run(this.body(name, `again\r\n\r\n${text}`));
+		this.history.sending(body.hash, `mail "${text}"`, 1);
+		this.history.sendingAgain(body.hash);
+		const delivery = { body, recipients: [this.accountId(user)] };
+		await this.run(
+			this.replica(name).deliver({ ...delivery, transaction: text }),
+		);
+		this.history.sentAgain(body.hash);
+	}
+
+	/** A client selects. */
+	async read(name: string, user: string, mailbox = "INBOX"): Promise<Reader> {
+		const selected = await this.account(name, user).select(mailbox);
+		const { process } = this.machine(name);
+		if (!process?.alive) throw new Temporary(`${name} died`);
+		return new Reader(this, process, { user, mailbox }, selected);
+	}
+}
+
+/** What a client may be told; anything else is a bug. */
+const isFault = (error: Error): boolean =>
+	error instanceof Temporary ||
+	error instanceof ClientFault ||
+	error instanceof StoreFull ||
+	error instanceof BodyUnavailable;
+
+export const mailAddress = (user: string): Address =>
+	address(`${user}@example.org`);

@@ -1,0 +1,148 @@
+/** The machines of a simulated cluster and the lines between them: what an operator, or bad luck, does to them. */
+import { OperatorFault, Temporary } from "../faults.ts";
+import { loadIdentity } from "../membership/identity.ts";
+import type { DelayRange } from "./network.ts";
+import { type Deadline, SimMachine, SimProcess, simNodeId } from "./process.ts";
+import { SimWorld } from "./world.ts";
+
+export class SimNodes extends SimWorld {
+	#newMachine(name: string): SimMachine {
+		const { copies = 2, whenAlone = "accept", skew } = this.options;
+		const clock = this.clock.view(skew?.(this.random));
+		const machine = new SimMachine(name, clock, { copies, whenAlone });
+		this.machines.set(name, machine);
+		return machine;
+	}
+
+	async #launch(machine: SimMachine, link?: string): Promise<void> {
+		const process = new SimProcess(machine, {
+			network: this.network,
+			bodies: this.bodies,
+			random: this.random,
+			note: (...line) => this.note(...line),
+		});
+		await Promise.race([process.start(link), process.died]);
+		if (process.alive)
+			machine.memberSinceMilliseconds ??= this.clock.monotonic();
+	}
+
+	async found(name: string): Promise<void> {
+		this.say(`${name} founds a cluster`);
+		await this.#launch(this.#newMachine(name));
+	}
+	async invite(by: string): Promise<string> {
+		const { process } = this.machine(by);
+		const link = await Promise.race([
+			this.replica(by).invite(3_600_000),
+			process?.died,
+		]);
+		if (link === undefined) throw new Temporary(`${by} died`);
+		return link;
+	}
+	/** A new node joins by a link of `by`. Resolves when it serves. */
+	async join(name: string, by: string): Promise<void> {
+		await this.joinWith(name, await this.invite(by));
+	}
+	/** The same with a link that is there, also after an attempt that failed. */
+	async joinWith(name: string, link: string): Promise<void> {
+		this.say(`${name} joins`);
+		const machine = this.machines.get(name) ?? this.#newMachine(name);
+		await this.#launch(machine, link);
+	}
+	/** The same in the midst of faults: a node that could not join is put away, as its operator would. */
+	async tryJoin(name: string, by: string): Promise<void> {
+		try {
+			await this.join(name, by);
+		} catch (error) {
+			if (!(error instanceof OperatorFault || error instanceof Temporary))
+				throw error;
+			this.say(`${name} could not join: ${error.message}`);
+		}
+		const machine = this.machines.get(name);
+		if (machine === undefined || loadIdentity(machine.disk)) return;
+		machine.process?.kill();
+		this.machines.delete(name);
+	}
+	/** After a crash or stop. Resolves when it serves. */
+	async start(name: string): Promise<void> {
+		this.say(`${name} starts`);
+		await this.#launch(this.machine(name));
+	}
+	crash(name: string): void {
+		this.say(`${name} crashes`);
+		this.machine(name).process?.kill();
+	}
+	/** At the next commit of its store: just before it is durable, or just after. */
+	crashAtCommit(name: string, when: Deadline): void {
+		this.say(`${name} will crash ${when} its next commit`);
+		this.machine(name).process?.killAtCommit(when);
+	}
+	async stop(name: string): Promise<void> {
+		this.say(`${name} stops`);
+		await this.machine(name).process?.stop();
+	}
+	/** SIGSTOP: silent, with all its connections. */
+	pause(name: string): void {
+		this.say(`${name} is paused`);
+		this.cutOff(name, true);
+		this.machine(name).process?.clock.pause();
+	}
+	resume(name: string): void {
+		this.say(`${name} goes on`);
+		this.machine(name).process?.clock.resume();
+		this.cutOff(name, false);
+	}
+	/** Nothing reaches the node, or everything does again. */
+	cutOff(name: string, cut: boolean): void {
+		for (const other of this.machines.keys()) {
+			if (other === name) continue;
+			if (cut) this.network.cut(simNodeId(other), simNodeId(name));
+			else this.network.mend(simNodeId(other), simNodeId(name));
+		}
+	}
+	setFull(name: string, full: boolean): void {
+		this.say(`the disk of ${name} ${full ? "is full" : "has room again"}`);
+		this.machine(name).disk.full = full;
+		this.bodies.setFull(simNodeId(name), full);
+	}
+
+	// ------------------------------------------------------------------ lines
+
+	split(...groups: readonly (readonly string[])[]): void {
+		this.say(`split ${groups.map((group) => `{${group}}`).join(" | ")}`);
+		this.network.split(...groups.map((group) => group.map(simNodeId)));
+	}
+	/** Both ways. */
+	cut(one: string, other: string): void {
+		this.cutOneWay(one, other);
+		this.cutOneWay(other, one);
+	}
+	cutOneWay(from: string, to: string): void {
+		this.say(`cut ${from} → ${to}`);
+		this.network.cut(simNodeId(from), simNodeId(to));
+	}
+	/** Both ways. */
+	mend(one: string, other: string): void {
+		this.say(`mend ${one} ↔ ${other}`);
+		this.network.mend(simNodeId(one), simNodeId(other));
+		this.network.mend(simNodeId(other), simNodeId(one));
+	}
+	heal(): void {
+		this.say("heal");
+		this.network.heal();
+	}
+	/** Connections between the two break, as by a middlebox. */
+	reset(one: string, other: string): void {
+		this.say(`connections ${one} ↔ ${other} break`);
+		this.network.breakConnections(simNodeId(one), simNodeId(other));
+	}
+	/** The wall clock of a node jumps. */
+	jump(name: string, milliseconds: number): void {
+		this.say(`the clock of ${name} jumps by ${milliseconds} ms`);
+		this.machine(name).clock.jump(milliseconds);
+	}
+	slow(one: string, other: string, delay: DelayRange): void {
+		this.say(`${one} ↔ ${other} take ${delay.join(" to ")} ms`);
+		this.network.setDelay(delay, [simNodeId(one), simNodeId(other)]);
+	}
+}
