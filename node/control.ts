@@ -28,7 +28,7 @@ export interface ControlOptions {
 	readonly node: RunningNode;
 	readonly clock: Clock;
 	readonly log: Log;
-	/** argon2id of a new password (node/accounts/password.ts); the command line sends the password itself. */
+	/** What the directory keeps of a new password (node/accounts/credentials.ts); the command line sends the password itself. */
 	readonly hashPassword: (password: string) => Promise<string>;
 }
 

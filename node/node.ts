@@ -27,8 +27,8 @@ import type { Random } from "../sync/ports/random.ts";
 import type { Store } from "../sync/ports/store.ts";
 import { openStore } from "../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../sync/replica.ts";
+import { makeCredentials } from "./accounts/credentials.ts";
 import { createAuthenticator } from "./accounts/login.ts";
-import { hashPassword } from "./accounts/password.ts";
 import type { HostPort, NodeConfig } from "./config.ts";
 import { startControl } from "./control.ts";
 import { startHttp } from "./http/server.ts";
@@ -275,7 +275,7 @@ class Starting {
 			node,
 			clock,
 			log,
-			hashPassword: (password) => hashPassword(password, random),
+			hashPassword: (password) => makeCredentials(password, random),
 		});
 		this.#closing.add(() => control.stop());
 		if (http === undefined) return;

@@ -181,6 +181,8 @@ export interface Directory {
 	removeUser(address: Address): Promise<void>;
 	setPasswordHash(address: Address, passwordHash: string): Promise<void>;
 	passwordHash(account: AccountId): string | undefined;
+	/** Known to all members and nobody else; undefined before the first user is added. */
+	secret(): Uint8Array | undefined;
 	aliases(): readonly { readonly alias: Address; readonly target: Address }[];
 	/** A second target makes a list of both. */
 	addAlias(alias: Address, target: Address): Promise<void>;

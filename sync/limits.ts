@@ -205,6 +205,8 @@ export const SEARCH_DEPTH_MAX = 64;
 export const SEARCH_KEYS_MAX = 1_000;
 /** Wrong passwords from one address (or /64) a minute; then it waits, others do not. */
 export const LOGIN_FAILURES_PER_MINUTE_MAX = 20;
+/** On one account from anywhere: five sources' worth, so that one alone cannot lock it. Where its user was, he stays welcome. */
+export const LOGIN_FAILURES_PER_ACCOUNT_MINUTE_MAX = 100;
 export const LOGIN_CACHE_ENTRIES_MAX = 10_000;
 export const LOGIN_CACHE_MILLISECONDS_MAX = 5 * 60_000;
 /** argon2 runs at once: each holds 19 MiB and a thread. */
@@ -214,6 +216,10 @@ export const LOGIN_WAITING_MAX = 1_000;
 export const LOGIN_WAITING_PER_SOURCE_MAX = 100;
 /** Sources whose failures are remembered for a minute. */
 export const LOGIN_SOURCES_MAX = 10_000;
+/** Accounts whose failures are remembered for a minute. */
+export const LOGIN_ACCOUNTS_MAX = 10_000;
+/** Pairs of source and account that logged in: not locked out by guesses from elsewhere. */
+export const LOGIN_TRUSTED_MAX = 50_000;
 /** MIME nesting; deeper parts are one opaque part. */
 export const MIME_DEPTH_MAX = 100;
 export const MIME_PARTS_MAX = 10_000;

@@ -22,12 +22,17 @@ const AFTER_LOGIN = [
 	"WITHIN",
 ].join(" ");
 
+const LOGINS = ["AUTH=PLAIN", "AUTH=LOGIN", "AUTH=SCRAM-SHA-256"];
+
 /** The capabilities of the session as it is now, separated by spaces. */
 export function capabilities(session: Session): string {
 	if (session.account !== undefined) return AFTER_LOGIN;
 	const names = [...BEFORE_LOGIN];
 	if (!session.transport.isSecure()) names.push("STARTTLS");
 	// RFC 3501 §6.2.3
-	names.push(session.mayLogin ? "AUTH=PLAIN" : "LOGINDISABLED");
+	if (session.mayLogin) names.push(...LOGINS);
+	else names.push("LOGINDISABLED");
+	if (session.mayLogin && session.transport.isSecure())
+		names.push("AUTH=SCRAM-SHA-256-PLUS");
 	return names.join(" ");
 }

@@ -7,6 +7,7 @@ import {
 	IMAP_LOGIN_MILLISECONDS_MAX,
 } from "../../sync/limits.ts";
 import type { Cancel } from "../../sync/ports/clock.ts";
+import { channelBinding } from "../accounts/channel.ts";
 import { isLoopback } from "../accounts/source.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { Bye, Disconnected } from "./answer.ts";
@@ -34,7 +35,9 @@ export class Connection implements Transport {
 	readonly #options: ConnectionOptions;
 	readonly #socket: Socket;
 	#stream: Duplex;
-	#isSecure = false;
+	#secure: TLSSocket | undefined;
+	/** The certificate of the handshake, as PEM. */
+	#certificate = "";
 	/** In a TLS handshake. */
 	#isUpgrading = false;
 	#lastInput: number;
@@ -88,7 +91,13 @@ export class Connection implements Transport {
 	}
 
 	isSecure(): boolean {
-		return this.#isSecure;
+		return this.#secure !== undefined;
+	}
+
+	channelBinding(type: string): Uint8Array | undefined {
+		return (
+			this.#secure && channelBinding(type, this.#secure, this.#certificate)
+		);
 	}
 
 	async startTls(): Promise<void> {
@@ -96,6 +105,7 @@ export class Connection implements Transport {
 		const socket = this.#socket;
 		output.flush();
 		this.#detach();
+		this.#certificate = this.#options.tls.pem().cert;
 		const secure = new TLSSocket(socket, {
 			isServer: true,
 			secureContext: this.#options.tls.secureContext(),
@@ -111,7 +121,7 @@ export class Connection implements Transport {
 			if (socket.readableEnded) gone();
 		});
 		this.#isUpgrading = false;
-		this.#isSecure = true;
+		this.#secure = secure;
 		this.#attach(secure);
 		output.attach(secure);
 	}

@@ -1,6 +1,6 @@
-/** Memory twins of what an IMAP server needs beside accounts: bodies, structures and logins. For tests. */
+/** Memory twins of what an IMAP server needs beside accounts: bodies and structures. For tests. */
 import { createHash } from "node:crypto";
-import type { Account, Message } from "../../sync/api.ts";
+import type { Message } from "../../sync/api.ts";
 import { bodyHash } from "../../sync/ids.ts";
 import {
 	type Bodies,
@@ -8,7 +8,6 @@ import {
 	BodyUnavailable,
 	type BodyWriter,
 } from "../../sync/ports/bodies.ts";
-import { type Authenticator, LoginRefused } from "../accounts/authenticator.ts";
 import { type Parsed, parseMessage } from "../mime/index.ts";
 import type { MessageStructures } from "./structures.ts";
 
@@ -103,24 +102,5 @@ export class ParsedStructures implements MessageStructures {
 		const bytes = await this.#bodies.read(body);
 		const { structure } = parseMessage(bytes);
 		return bytes.subarray(structure.headerStart, structure.bodyStart);
-	}
-}
-
-export class MemoryAuthenticator implements Authenticator {
-	readonly #users = new Map<string, { password: string; account: Account }>();
-	/** Asked at each login: what it returns is thrown. */
-	fault: () => Error | undefined = () => undefined;
-
-	add(userName: string, password: string, account: Account): void {
-		this.#users.set(userName, { password, account });
-	}
-
-	async login(userName: string, password: string): Promise<Account> {
-		const fault = this.fault();
-		if (fault !== undefined) throw fault;
-		const user = this.#users.get(userName);
-		if (user === undefined || user.password !== password)
-			throw new LoginRefused("wrong user name or password");
-		return user.account;
 	}
 }

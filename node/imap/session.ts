@@ -30,6 +30,8 @@ export interface Transport {
 	/** Both ends are this machine: 127/8 or ::1. */
 	readonly isLoopback: boolean;
 	isSecure(): boolean;
+	/** Data that binds a login to this TLS connection, by type (RFC 5056); undefined: not to be had. */
+	channelBinding(type: string): Uint8Array | undefined;
 	/** Resolves after the TLS handshake on the same connection. */
 	startTls(): Promise<void>;
 }

@@ -25,6 +25,7 @@ export async function login(
 
 /** The reply to an AUTH that did not work (RFC 4954 §6). */
 export function loginRefusal(error: unknown, log: Log): SmtpRefusal {
+	if (error instanceof SmtpRefusal) return error;
 	if (error instanceof LoginRefused)
 		return new SmtpRefusal(535, "5.7.8", error.message);
 	if (error instanceof LoginThrottled || error instanceof Temporary)

@@ -4,6 +4,7 @@
  * where a password may be said, a bound on refused commands, and knowing when a client has seen an answer.
  */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { SMTPServer, SMTPServerDataStream } from "smtp-server";
 import {
 	SMTPConnection,
@@ -11,11 +12,25 @@ import {
 } from "smtp-server/lib/smtp-connection.js";
 import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
 import { SMTP_ERRORS_MAX, SMTP_LINE_BYTES_MAX } from "../../sync/limits.ts";
+import type { ScramLogin } from "../accounts/authenticator.ts";
+import type { ScramChannel } from "../accounts/scram.ts";
 import { DotDecoder } from "./dots.ts";
+import type { SmtpRefusal } from "./reply.ts";
+import { type Ask, scramChannel, scramDialogue } from "./scram.ts";
 
 export interface ConnectionRules {
 	/** Whether AUTH may be used without TLS by a client at this address. */
 	mayAuthenticateInClear(remoteIp: string): boolean;
+	/** Begins SCRAM, as Authenticator.scram() does. */
+	scram(
+		clientFirst: string,
+		channel: ScramChannel,
+		remoteIp: string,
+	): ScramLogin;
+	/** Channel binding data of a TLS socket of this server. */
+	binding(type: string, socket: TLSSocket): Uint8Array | undefined;
+	/** What to answer when a login was refused. */
+	loginRefusal(error: unknown): SmtpRefusal;
 	/** The socket is closed. Runs once or more often. */
 	closed(): void;
 	/** The client has seen the answer to this transaction. */
@@ -120,11 +135,16 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 		this.#countErrors(code);
 	}
 
-	/** Keywords of the EHLO reply: AUTH only where it may be used (RFC 4954 §4). */
+	/** Keywords of the EHLO reply: AUTH only where it may be used (RFC 4954 §4), with SCRAM, which the package lacks. */
 	#offered(lines: string[]): string[] {
-		return this.#mayAuthenticate()
-			? lines
-			: lines.filter((line) => !line.startsWith("AUTH "));
+		if (!this.#mayAuthenticate())
+			return lines.filter((line) => !line.startsWith("AUTH "));
+		const scram = this.secure
+			? "SCRAM-SHA-256 SCRAM-SHA-256-PLUS"
+			: "SCRAM-SHA-256";
+		return lines.map((line) =>
+			line.startsWith("AUTH ") ? `${line} ${scram}` : line,
+		);
 	}
 
 	override handler_AUTH(command: Buffer, callback: () => void): void {
@@ -133,7 +153,52 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 			callback();
 			return;
 		}
-		super.handler_AUTH(command, callback);
+		const words = command.toString("latin1").trim().split(/\s+/);
+		const mechanism = words[1]?.toUpperCase() ?? "";
+		const isScram =
+			mechanism === "SCRAM-SHA-256" ||
+			(mechanism === "SCRAM-SHA-256-PLUS" && this.secure);
+		if (isScram && words.length <= 3 && !this.session.user)
+			this.#scram(mechanism, words[2], callback);
+		else super.handler_AUTH(command, callback);
+	}
+
+	#scram(
+		mechanism: string,
+		initial: string | undefined,
+		callback: () => void,
+	): void {
+		const rules = this.#rules;
+		const socket = this._socket;
+		const channel = scramChannel(mechanism, this.secure, (type) =>
+			socket instanceof TLSSocket ? rules.binding(type, socket) : undefined,
+		);
+		// Of the line that is being answered: the package takes the next one when it is called.
+		let done = callback;
+		const ask: Ask = (challenge) =>
+			new Promise((resolve) => {
+				this._nextHandler = (line: Buffer, next: () => void) => {
+					done = next;
+					resolve(line.toString("latin1").trim());
+				};
+				this.send(334, challenge);
+				done();
+			});
+		scramDialogue(initial, ask, (clientFirst) =>
+			rules.scram(clientFirst, channel, this.remoteAddress),
+		).then(
+			(account) => {
+				this.session.user = account;
+				this.session.transmissionType = this._transmissionType();
+				this.send(235, "2.7.0 authenticated");
+				done();
+			},
+			(error: unknown) => {
+				const refusal = rules.loginRefusal(error);
+				this.send(refusal.responseCode, refusal.message);
+				done();
+			},
+		);
 	}
 
 	#mayAuthenticate(): boolean {

@@ -25,6 +25,7 @@ import {
 import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import type { Authenticator } from "../accounts/authenticator.ts";
+import { channelBinding } from "../accounts/channel.ts";
 import { isLoopback } from "../accounts/source.ts";
 import type { HostPort } from "../config.ts";
 import type { Incoming, Intake } from "../intake.ts";
@@ -152,10 +153,15 @@ class Listener extends SMTPServer {
 		socket: Socket,
 		socketOptions?: SMTPConnectionOptions | null,
 	): void {
-		const { intake, allowPlaintextAuth } = this.#options;
+		const { intake, allowPlaintextAuth, authenticator, tls, log } =
+			this.#options;
 		const connection = new PmnodeSmtpConnection(this, socket, socketOptions, {
 			mayAuthenticateInClear: (remoteIp) =>
 				allowPlaintextAuth || isLoopback(remoteIp),
+			scram: (clientFirst, channel, remoteIp) =>
+				authenticator.scram(clientFirst, channel, remoteIp),
+			binding: (type, secure) => channelBinding(type, secure, tls.pem().cert),
+			loginRefusal: (error) => loginRefusal(error, log),
 			// STARTTLS takes all listeners off the first socket, so its "close" alone is not enough.
 			closed: () => this.#places.get(socket)?.(),
 			confirm: (transaction) => intake.confirm(transaction),

@@ -39,6 +39,7 @@ export class ClusterState implements Fold {
 	readonly #users = new Map<Address, AccountId>();
 	readonly #addresses = new Map<AccountId, Address>();
 	readonly #aliases = new Map<Address, Set<Address>>();
+	#secret: Uint8Array | undefined;
 	#changedInBatch = false;
 	readonly #reload: () => FlatDocument;
 	readonly #changed: () => void;
@@ -61,6 +62,7 @@ export class ClusterState implements Fold {
 			this.#aliases,
 		])
 			held.clear();
+		this.#secret = undefined;
 		const document = this.#reload();
 		for (const key of document.keys()) this.#set(key, document.values(key));
 	}
@@ -96,6 +98,8 @@ export class ClusterState implements Fold {
 			});
 		else if (kind === "s" && value !== undefined)
 			this.#slots.set(id as Origin, JSON.parse(value) as SlotRange);
+		else if (kind === "k" && value !== undefined)
+			this.#secret = Buffer.from(value, "hex");
 		else if (kind === "d") setOrDelete(this.#domains, id, value !== undefined);
 		else if (kind === "u") this.#setUser(id as Address, value);
 		else if (kind === "a")
@@ -169,6 +173,10 @@ export class ClusterState implements Fold {
 	}
 	addressOf(account: AccountId): Address | undefined {
 		return this.#addresses.get(account);
+	}
+	/** Made with the first user. */
+	secret(): Uint8Array | undefined {
+		return this.#secret;
 	}
 	aliases(): { alias: Address; target: Address }[] {
 		return [...this.#aliases]

@@ -53,12 +53,14 @@ export function createDirectory(context: Context): Directory {
 				tx.edit(CLUSTER, { key: keys.user(address), remove: true });
 			}),
 		setPasswordHash: (address, passwordHash) =>
-			write((tx) =>
+			write((tx) => {
 				tx.edit(accountDocument(mustHaveUser(address)), {
 					key: keys.password,
 					set: passwordHash,
-				}),
-			),
+				});
+				makeSecret(tx, context);
+			}),
+		secret: () => cluster.secret(),
 		passwordHash: (account) => accounts.get(account).passwordHash,
 		aliases: () => cluster.aliases(),
 		addAlias: (alias, target) =>
@@ -154,6 +156,7 @@ function addUser(
 			);
 		addDomain(tx, context, domain);
 	}
+	makeSecret(tx, context);
 	const account = newAccountId(context, address);
 	tx.edit(CLUSTER, { key: keys.user(address), set: account });
 	tx.edit(accountDocument(account), { key: keys.password, set: passwordHash });
@@ -172,6 +175,15 @@ function addUser(
 		claimUidValidity(tx, context, account, mailbox);
 		subscribeEdit(tx, account, leaf, true);
 	}
+}
+
+/** Made on two sides of a split, one of the two remains. */
+function makeSecret(tx: Transaction, { cluster, random }: Context): void {
+	if (cluster.secret() === undefined)
+		tx.edit(CLUSTER, {
+			key: keys.secret,
+			set: Buffer.from(random.bytes(32)).toString("hex"),
+		});
 }
 
 /**

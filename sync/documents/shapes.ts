@@ -10,7 +10,8 @@
  * |                             | `d:<domain>`             | mail domain                                      |
  * |                             | `u:<address>`            | account id                                       |
  * |                             | `a:<alias>:<target>`     | alias                                            |
- * | `account:<account>`         | `p:password`             | PHC string of the password                       |
+ * |                             | `k:secret`               | 32 random bytes that only members know (hex)     |
+ * | `account:<account>`         | `p:password`             | PHC string of the password, and its SCRAM keys   |
  * |                             | `n:<mailbox>`            | name register: parent, leaf, stamp, role (JSON)  |
  * |                             | `v:<mailbox>:<n>`        | claim of UIDVALIDITY n                           |
  * |                             | `x:<mailbox>`            | deleted                                          |
@@ -80,6 +81,7 @@ export const keys = {
 	domain: (domain: string) => `d:${domain}`,
 	user: (address: string) => `u:${address}`,
 	alias: (alias: string, target: string) => `a:${alias}:${target}`,
+	secret: "k:secret",
 	password: "p:password",
 	mailboxName: (mailbox: MailboxId) => `n:${mailbox}`,
 	uidValidity: (mailbox: MailboxId, value: number) => `v:${mailbox}:${value}`,

@@ -127,6 +127,16 @@ export class SmtpClient {
 			: undefined;
 	}
 
+	/** Data of the channel binding type tls-exporter (RFC 9266). */
+	exportKeyingMaterial(): Buffer {
+		if (!("exportKeyingMaterial" in this.#socket)) throw new Error("no TLS");
+		return this.#socket.exportKeyingMaterial(
+			32,
+			"EXPORTER-Channel-Binding",
+			Buffer.alloc(0),
+		);
+	}
+
 	/** AUTH PLAIN with initial response. */
 	authPlain(user: string, password: string): Promise<SmtpReply> {
 		const token = Buffer.from(`\0${user}\0${password}`).toString("base64");

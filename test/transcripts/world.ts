@@ -2,17 +2,19 @@
 
 import { createSecureContext } from "node:tls";
 import { generate } from "selfsigned";
+import { deriveScram } from "../../node/accounts/scram.ts";
 import { MemoryAccount } from "../../node/imap/memory.ts";
 import {
-	MemoryAuthenticator,
 	MemoryBodies,
 	ParsedStructures,
 } from "../../node/imap/memory-bodies.ts";
+import { MemoryAuthenticator } from "../../node/imap/memory-logins.ts";
 import { type ImapServer, startImapServer } from "../../node/imap/server.ts";
 import type { TlsSource } from "../../node/tls/source.ts";
 import type { Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import { realClock } from "../../sync/real/clock.ts";
+import { realRandom } from "../../sync/real/random.ts";
 
 /** Collects errors; everything else is dropped. */
 export class ErrorLog implements Log {
@@ -49,6 +51,7 @@ export interface WorldOptions {
 	readonly host?: string;
 }
 
+let scramOfSecret: ReturnType<typeof deriveScram> | undefined;
 let certificate: Promise<{ cert: string; private: string }> | undefined;
 
 async function memoryTls(): Promise<TlsSource> {
@@ -69,10 +72,12 @@ async function memoryTls(): Promise<TlsSource> {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
 	const clock = options.clock ?? realClock;
 	const bodies = new MemoryBodies();
-	const authenticator = new MemoryAuthenticator();
+	const authenticator = new MemoryAuthenticator(realRandom);
 	const account = new MemoryAccount("ann@example.org", clock);
 	const other = new MemoryAccount("bob@example.org", clock);
-	authenticator.add("ann@example.org", "secret", account);
+	scramOfSecret ??= deriveScram("secret", realRandom);
+	const keys = await scramOfSecret;
+	authenticator.add("ann@example.org", "secret", account, keys);
 	authenticator.add("bob@example.org", "secret", other);
 	const log = new ErrorLog();
 	const server = await startImapServer({

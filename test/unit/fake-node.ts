@@ -119,6 +119,7 @@ function fakeDirectory(): Directory {
 		},
 		passwordHash: (account) =>
 			[...users.values()].find(({ user }) => user.account === account)?.hash,
+		secret: () => undefined,
 		aliases: () => aliases,
 		addAlias: async (alias, target) => void aliases.push({ alias, target }),
 		async removeAlias(alias) {

@@ -1,23 +1,49 @@
+import { ScramFault } from "../../accounts/scram.ts";
 import { Refusal } from "../answer.ts";
 import { ParseFault, utf8 } from "../parser.ts";
 import { lineBytesMax } from "../receive.ts";
-import type { Completion, Invocation } from "../session.ts";
-import { logIn, requireSafety } from "./login.ts";
+import type { Completion, Invocation, Session } from "../session.ts";
+import { logIn, logInWith, requireSafety } from "./login.ts";
 
-/** AUTHENTICATE PLAIN, RFC 3501 §6.2.2 and RFC 4616, with an initial response (RFC 4959). */
+/** The client's side of a SASL exchange: answers challenges with octets (latin1). */
+type Ask = (challenge: string) => Promise<string>;
+type Mechanism = (
+	session: Session,
+	initial: string | undefined,
+	ask: Ask,
+) => Promise<Completion>;
+
+/** Offered by these names, in this order. */
+const mechanisms: Readonly<Record<string, Mechanism>> = {
+	__proto__: null as never,
+	PLAIN: plain,
+	LOGIN: login,
+	"SCRAM-SHA-256": (session, initial, ask) =>
+		scram(session, initial, ask, false),
+	"SCRAM-SHA-256-PLUS": (session, initial, ask) =>
+		scram(session, initial, ask, true),
+};
+
+/** AUTHENTICATE, RFC 3501 §6.2.2, with an initial response (RFC 4959). */
 export async function authenticate({
 	parser,
 	session,
 }: Invocation): Promise<Completion> {
-	const mechanism = parser.word("a SASL mechanism");
+	const name = parser.word("a SASL mechanism");
 	const initial = parser.take(" ") ? takeRest() : undefined;
 	parser.end();
-	if (mechanism !== "PLAIN")
-		throw new Refusal("NO", "CANNOT", "Only PLAIN is offered");
+	const mechanism = mechanisms[name];
+	if (mechanism === undefined)
+		throw new Refusal(
+			"NO",
+			"CANNOT",
+			`Only ${Object.keys(mechanisms).join(", ")} are offered`,
+		);
 	requireSafety(session);
-	const response = initial ?? (await ask());
-	const { user, password } = parsePlain(response);
-	return logIn(session, user, password);
+	// RFC 4959 §3: "=" is an empty response.
+	const response =
+		initial === undefined ? undefined : decode(initial === "=" ? "" : initial);
+	return mechanism(session, response, ask);
 
 	function takeRest(): string {
 		const start = parser.at;
@@ -25,21 +51,30 @@ export async function authenticate({
 		return parser.bytes.toString("latin1", start).trimEnd();
 	}
 
-	async function ask(): Promise<string> {
-		session.output.text("+ \r\n");
+	async function ask(challenge: string): Promise<string> {
+		const base64 = Buffer.from(challenge, "latin1").toString("base64");
+		session.output.text(`+ ${base64}\r\n`);
 		const line = await session.input.line(lineBytesMax(session));
-		return line.toString("latin1");
+		return decode(line.toString("latin1"));
 	}
 }
 
-/** Base64 of `[authzid] NUL authcid NUL password`. */
-function parsePlain(base64: string): { user: string; password: string } {
+function decode(base64: string): string {
 	// RFC 3501 §6.2.2: "*" cancels.
 	if (base64 === "*") throw new ParseFault("authentication cancelled");
 	const bytes = Buffer.from(base64, "base64");
 	if (bytes.toString("base64") !== base64)
 		throw new ParseFault("the response is not base64");
-	const parts = bytes.toString("latin1").split("\0");
+	return bytes.toString("latin1");
+}
+
+/** RFC 4616: `[authzid] NUL authcid NUL password`. */
+async function plain(
+	session: Session,
+	initial: string | undefined,
+	ask: Ask,
+): Promise<Completion> {
+	const parts = (initial ?? (await ask(""))).split("\0");
 	const [actFor, user, password] = parts;
 	if (parts.length !== 3 || !user || password === undefined)
 		throw new ParseFault("the response is not a PLAIN message");
@@ -49,5 +84,47 @@ function parsePlain(base64: string): { user: string; password: string } {
 			"AUTHORIZATIONFAILED",
 			"Acting for another user is not offered",
 		);
-	return { user: utf8(user), password: utf8(password) };
+	return logInWith(session, user, password);
+}
+
+/** draft-murchison-sasl-login: what old programs have in place of PLAIN. */
+async function login(
+	session: Session,
+	initial: string | undefined,
+	ask: Ask,
+): Promise<Completion> {
+	const user = initial ?? (await ask("User Name\0"));
+	return logInWith(session, user, await ask("Password\0"));
+}
+
+/** RFC 5802 and RFC 7677. The server's last message needs an answer, as IMAP has no data with success (RFC 3501 §6.2.2). */
+async function scram(
+	session: Session,
+	initial: string | undefined,
+	ask: Ask,
+	plus: boolean,
+): Promise<Completion> {
+	const { transport, surroundings } = session;
+	const channel = {
+		plus,
+		offersPlus: transport.isSecure(),
+		binding: (type: string) => transport.channelBinding(type),
+	};
+	const first = utf8(initial ?? (await ask("")));
+	return logIn(session, async () => {
+		try {
+			const exchange = surroundings.authenticator.scram(
+				first,
+				channel,
+				transport.remoteIp,
+			);
+			const final = utf8(await ask(exchange.serverFirst));
+			const { account, serverFinal } = await exchange.finish(final);
+			await ask(serverFinal);
+			return account;
+		} catch (error) {
+			if (error instanceof ScramFault) throw new ParseFault(error.message);
+			throw error;
+		}
+	});
 }

@@ -1,3 +1,4 @@
+import type { Account } from "../../../sync/api.ts";
 import { IMAP_LOGIN_FAILURES_MAX } from "../../../sync/limits.ts";
 import { LoginRefused } from "../../accounts/authenticator.ts";
 import { Bye, Refusal } from "../answer.ts";
@@ -12,7 +13,7 @@ export function login({ parser, session }: Invocation): Promise<Completion> {
 	const password = parser.astring("a password");
 	parser.end();
 	requireSafety(session);
-	return logIn(session, utf8(user), utf8(password));
+	return logInWith(session, user, password);
 }
 
 /** RFC 3501 §11.2: no passwords in the clear. */
@@ -28,13 +29,10 @@ export function requireSafety(session: Session): void {
 /** Logs in, or rejects with what the authenticator says; Bye after too many wrong passwords. */
 export async function logIn(
 	session: Session,
-	user: string,
-	password: string,
+	authenticate: () => Promise<Account>,
 ): Promise<Completion> {
-	const { authenticator } = session.surroundings;
-	const { remoteIp } = session.transport;
 	try {
-		session.account = await authenticator.login(user, password, remoteIp);
+		session.account = await authenticate();
 	} catch (error) {
 		if (
 			error instanceof LoginRefused &&
@@ -44,4 +42,16 @@ export async function logIn(
 		throw error;
 	}
 	return { code: `CAPABILITY ${capabilities(session)}`, text: "Logged in" };
+}
+
+/** The same with a password, which came as octets. */
+export function logInWith(
+	session: Session,
+	user: string,
+	password: string,
+): Promise<Completion> {
+	const { authenticator } = session.surroundings;
+	const { remoteIp } = session.transport;
+	const [name, secret] = [utf8(user), utf8(password)];
+	return logIn(session, () => authenticator.login(name, secret, remoteIp));
 }

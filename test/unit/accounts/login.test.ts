@@ -1,10 +1,15 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import {
 	type Authenticator,
 	LoginRefused,
 	LoginThrottled,
 } from "../../../node/accounts/authenticator.ts";
 import { createAuthenticator } from "../../../node/accounts/login.ts";
+import {
+	deriveScram,
+	formatScram,
+	type ScramKeys,
+} from "../../../node/accounts/scram.ts";
 import type { Account } from "../../../sync/api.ts";
 import { Temporary } from "../../../sync/faults.ts";
 import {
@@ -15,18 +20,20 @@ import {
 } from "../../../sync/ids.ts";
 import {
 	LOGIN_CACHE_MILLISECONDS_MAX,
+	LOGIN_FAILURES_PER_ACCOUNT_MINUTE_MAX,
 	LOGIN_FAILURES_PER_MINUTE_MAX,
 	LOGIN_HASHES_MAX,
 	LOGIN_WAITING_PER_SOURCE_MAX,
 } from "../../../sync/limits.ts";
 import { realRandom } from "../../../sync/real/random.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
+import { ScramClient } from "../../harness/scram.ts";
 import { MemoryLog } from "../smtp/fakes.ts";
 
 const ann = address("ann@here.test");
 const annId = deriveId<AccountId>(ann);
 
-/** A hash here is "hash of <password>", and takes until it is released. */
+/** A hash here is "hash:<password>", and takes until it is released. */
 class Hashing {
 	/** In the order in which they began: the passwords. */
 	readonly begun: string[] = [];
@@ -42,7 +49,7 @@ class Hashing {
 			this.held ? this.held.push(resolve) : resolve(),
 		);
 		this.running--;
-		return stored === `hash of ${password}`;
+		return stored === `hash:${password}`;
 	};
 	/** Ends hashes, one after the other, until there are none. */
 	async releaseAll(): Promise<void> {
@@ -57,13 +64,15 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 let clock: SimClock;
 let hashing: Hashing;
 let stored: string;
+let secret: Uint8Array | undefined;
 let known: Map<AccountId, Account>;
 let authenticator: Authenticator;
 let log: MemoryLog;
 beforeEach(() => {
 	clock = new SimClock();
 	hashing = new Hashing();
-	stored = "hash of secret";
+	stored = "hash:secret";
+	secret = undefined;
 	log = new MemoryLog();
 	known = new Map([[annId, { id: annId, address: ann } as Account]]);
 	authenticator = createAuthenticator({
@@ -71,6 +80,7 @@ beforeEach(() => {
 			user: (of: Address) =>
 				of === ann ? { address: ann, account: annId } : undefined,
 			passwordHash: (id) => (id === annId ? stored : undefined),
+			secret: () => secret,
 		},
 		account: (id) => known.get(id),
 		clock,
@@ -94,7 +104,7 @@ test("the right password opens the account, and once verified needs no hash", as
 
 test("a changed password ends the old one at once", async () => {
 	await login("secret");
-	stored = "hash of better";
+	stored = "hash:better";
 	await expect(login("secret")).rejects.toThrow(LoginRefused);
 	expect((await login("better")).id).toBe(annId);
 });
@@ -172,4 +182,88 @@ test("few hashes at once, and sources take turns", async () => {
 		LOGIN_HASHES_MAX + 1,
 	);
 	expect(await Promise.all(flood)).toContain("LoginThrottled");
+});
+
+test("guesses from many places lock an account for a minute, but not where its user logged in", async () => {
+	await login("secret", "192.0.2.1");
+	for (let i = 0; i < LOGIN_FAILURES_PER_ACCOUNT_MINUTE_MAX; i++)
+		await expect(login(`guess ${i}`, `198.51.100.${i}`)).rejects.toThrow(
+			LoginRefused,
+		);
+	await expect(login("guess", "203.0.113.1")).rejects.toThrow(LoginThrottled);
+	// Not even with the right password, if it was not verified lately.
+	await clock.advance(1_000);
+	stored = "hash:changed";
+	await expect(login("changed", "203.0.113.1")).rejects.toThrow(LoginThrottled);
+	expect((await login("changed", "192.0.2.1")).id).toBe(annId);
+	await expect(login("x", "203.0.113.1", "bob@here.test")).rejects.toThrow(
+		LoginRefused,
+	);
+	await clock.advance(60_000);
+	await expect(login("guess", "203.0.113.1")).rejects.toThrow(LoginRefused);
+});
+
+test("one source alone cannot lock an account", async () => {
+	for (let i = 0; i < LOGIN_FAILURES_PER_ACCOUNT_MINUTE_MAX; i++)
+		await login(`guess ${i}`, "203.0.113.1").catch(() => {});
+	expect((await login("secret", "192.0.2.1")).id).toBe(annId);
+});
+
+describe("SCRAM", async () => {
+	const keys = (await deriveScram("secret", realRandom)) as ScramKeys;
+	const clear = {
+		plus: false,
+		offersPlus: false,
+		binding: () => undefined,
+	};
+	const begin = (user: string, password: string, ip = "192.0.2.1") => {
+		const client = new ScramClient({ user, password });
+		const login = authenticator.scram(client.first, clear, ip);
+		return { client, login };
+	};
+	const scram = async (user: string, password: string, ip?: string) => {
+		const { client, login } = begin(user, password, ip);
+		const { account, serverFinal } = await login.finish(
+			client.answer(login.serverFirst),
+		);
+		expect(client.trusts(serverFinal)).toBe(true);
+		return account.id;
+	};
+	const saltOf = (user: string) =>
+		/,s=([^,]+),i=/.exec(begin(user, "").login.serverFirst)?.[1];
+	beforeEach(() => {
+		stored = `hash:secret ${formatScram(keys)}`;
+	});
+
+	test("logs in without a hash", async () => {
+		expect(await scram("Ann@Here.test", "secret")).toBe(annId);
+		await expect(scram("ann@here.test", "Secret")).rejects.toThrow(
+			LoginRefused,
+		);
+		expect(hashing.begun).toHaveLength(0);
+	});
+
+	test("says nothing about who is a user", async () => {
+		secret = realRandom.bytes(32);
+		const shape = (user: string) =>
+			begin(user, "").login.serverFirst.replace(/[A-Za-z0-9+/]/g, "x");
+		expect(shape("eve@here.test")).toBe(shape("ann@here.test"));
+		// Always the same for a name, however it is written; another for another name.
+		expect(saltOf("eve@here.test")).toBe(saltOf("EVE@here.test"));
+		expect(saltOf("eve@here.test")).not.toBe(saltOf("bob@here.test"));
+		expect(saltOf("ann@here.test")).toBe(keys.salt.toString("base64"));
+		await expect(scram("eve@here.test", "secret")).rejects.toThrow(
+			"user name or password is wrong",
+		);
+	});
+
+	test("guesses count as with passwords", async () => {
+		for (let i = 0; i < LOGIN_FAILURES_PER_MINUTE_MAX; i++)
+			await expect(scram("ann@here.test", `${i}`)).rejects.toThrow(
+				LoginRefused,
+			);
+		await expect(scram("ann@here.test", "x")).rejects.toThrow(LoginThrottled);
+		await expect(login("guess")).rejects.toThrow(LoginThrottled);
+		expect(await scram("ann@here.test", "secret", "192.0.2.9")).toBe(annId);
+	});
 });

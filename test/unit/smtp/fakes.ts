@@ -154,6 +154,9 @@ const fakeAuthenticator: Authenticator = {
 		const user = address(userName);
 		return { id: deriveId<AccountId>(user), address: user } as Account;
 	},
+	scram() {
+		throw new LoginRefused("no SCRAM keys here");
+	},
 };
 
 export interface World {

@@ -1,6 +1,10 @@
 import { createTransport } from "nodemailer";
 import { afterEach, expect, test, vi } from "vitest";
+import { deriveScram } from "../../../node/accounts/scram.ts";
 import type * as source from "../../../node/accounts/source.ts";
+import { MemoryAuthenticator } from "../../../node/imap/memory-logins.ts";
+import { realRandom } from "../../../sync/real/random.ts";
+import { ScramClient, type ScramClientOptions } from "../../harness/scram.ts";
 import { SmtpClient } from "../../harness/smtp-client.ts";
 import { FakeDirectory, startWorld, testTls, type World } from "./fakes.ts";
 
@@ -80,7 +84,9 @@ test("outside loopback no AUTH before TLS, and none is offered", async () => {
 	);
 	expect((await client.command("MAIL FROM:<ann@here.test>")).code).toBe(530);
 	expect((await client.startTls()).code).toBe(220);
-	expect((await client.command("EHLO x")).lines).toContain("AUTH PLAIN LOGIN");
+	expect((await client.command("EHLO x")).lines).toContain(
+		"AUTH PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS",
+	);
 	expect((await client.authPlain("ann@here.test", "secret")).code).toBe(235);
 	await client.quit();
 });
@@ -199,4 +205,57 @@ test("stop ends connections also under TLS and in the middle of a handshake", as
 	await world.server.stop(0);
 	await Promise.all([inTls.closed, silent.closed]);
 	await expect.poll(() => world.server.connections()).toBe(0);
+});
+
+test("AUTH SCRAM-SHA-256, bound to TLS too", async () => {
+	const authenticator = new MemoryAuthenticator(realRandom);
+	const keys = await deriveScram("secret", realRandom);
+	const ann = { id: "ann", address: "ann@here.test" } as never;
+	authenticator.add("ann@here.test", "secret", ann, keys);
+	const base64 = (text: string) => Buffer.from(text).toString("base64");
+	const logIn = async (
+		client: SmtpClient,
+		mechanism: string,
+		options: Partial<ScramClientOptions> = {},
+	) => {
+		const user = "ann@here.test";
+		const scram = new ScramClient({ user, password: "secret", ...options });
+		const first = await client.command(
+			`AUTH ${mechanism} ${base64(scram.first)}`,
+		);
+		if (first.code !== 334) return first;
+		const text = Buffer.from(first.text.slice(4), "base64").toString();
+		const second = await client.command(base64(scram.answer(text)));
+		if (second.code !== 334) return second;
+		const final = Buffer.from(second.text.slice(4), "base64").toString();
+		expect(scram.trusts(final)).toBe(true);
+		return client.command("");
+	};
+	const client = await submission({ authenticator });
+	await client.command("EHLO x");
+	expect((await client.command("AUTH SCRAM-SHA-256")).code).toBe(334);
+	expect((await client.command("*")).code).toBe(501);
+	expect((await client.command("AUTH SCRAM-SHA-256 !")).code).toBe(501);
+	expect((await client.command("AUTH SCRAM-SHA-256 eHg=")).code).toBe(501);
+	const wrong = await logIn(client, "SCRAM-SHA-256", { password: "x" });
+	expect(wrong.text).toMatch(/^535 5\.7\.8 /);
+	const plus = await logIn(client, "SCRAM-SHA-256-PLUS");
+	expect(plus.code).toBe(504);
+	expect((await client.startTls()).code).toBe(220);
+	await client.command("EHLO x");
+	const unbound = await logIn(client, "SCRAM-SHA-256", { gs2Header: "y,," });
+	expect(unbound.code).toBe(535);
+	const binding = client.exportKeyingMaterial();
+	const gs2Header = "p=tls-exporter,,";
+	const other = await logIn(client, "SCRAM-SHA-256-PLUS", {
+		gs2Header,
+		binding: Buffer.alloc(32),
+	});
+	expect(other.code).toBe(535);
+	const right = { gs2Header, binding };
+	const bound = await logIn(client, "SCRAM-SHA-256-PLUS", right);
+	expect(bound.code).toBe(235);
+	expect((await client.command("MAIL FROM:<ann@here.test>")).code).toBe(250);
+	expect((await client.command("AUTH SCRAM-SHA-256")).code).toBe(503);
+	await client.quit();
 });
