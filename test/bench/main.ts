@@ -22,9 +22,11 @@ const full: Sizes = {
 	connections: 10,
 	latencies: 100,
 	operations: 2000,
-	catchUp: 10_000,
+	catchUp: 5_000,
 	rounds: 3,
 	idleMilliseconds: 5000,
+	conflict: 10_000,
+	large: 100_000,
 };
 const quick: Sizes = {
 	messages: 200,
@@ -34,6 +36,8 @@ const quick: Sizes = {
 	catchUp: 200,
 	rounds: 1,
 	idleMilliseconds: 1000,
+	conflict: 200,
+	large: 500,
 };
 
 function settings() {

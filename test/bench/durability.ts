@@ -1,0 +1,170 @@
+/** Workloads of durable acceptance: rates with many connections, a long line between the nodes, bytes written, a start after a kill. */
+import { readFileSync } from "node:fs";
+import { startCluster } from "../harness/cluster.ts";
+import { Line } from "../harness/line.ts";
+import { MessageMaker } from "../harness/messages.ts";
+import type { Endpoint, TestNode } from "../harness/node.ts";
+import { SmtpSender } from "../harness/smtp-sender.ts";
+import { deliver, messageBytes, send } from "./delivery.ts";
+import { type PmnodeHost, startPmnode } from "./pmnode.ts";
+import { median, milliseconds } from "./statistics.ts";
+import { login, userAddress, userCount } from "./system.ts";
+
+export const CONNECTIONS = 32;
+
+/** Messages a second into the mailboxes over many connections. */
+export async function busyRate(
+	host: PmnodeHost,
+	round: string,
+	count: number,
+): Promise<number> {
+	return (await deliver(host, round, count, CONNECTIONS)).perSecond;
+}
+
+/** Bytes that the node's process gave to the disk for each byte of a body that it took. */
+export async function bytesWritten(
+	host: PmnodeHost,
+	count: number,
+): Promise<number> {
+	const [node] = host.cluster.nodes;
+	if (!node) throw new Error("no node");
+	const before = writtenBytes(node.pid);
+	const maker = new MessageMaker("written", messageBytes);
+	await send(host.smtp, maker, count, CONNECTIONS);
+	let bodyBytes = 0;
+	for (let number = 0; number < count; number++)
+		bodyBytes += maker.make(
+			number,
+			userAddress((number % userCount) + 1),
+		).length;
+	return (writtenBytes(node.pid) - before) / bodyBytes;
+}
+
+/** proc(5): what the process caused to be sent to the storage layer. */
+function writtenBytes(pid: number): number {
+	const io = readFileSync(`/proc/${pid}/io`, "utf8");
+	return Number(/^write_bytes: (\d+)$/m.exec(io)?.[1] ?? Number.NaN);
+}
+
+export interface LongLine {
+	readonly acknowledgedMilliseconds: number;
+	readonly perSecond: number;
+	/** The same pair of nodes without the line. */
+	readonly perSecondNear: number;
+}
+
+/** Two nodes with two copies and a round trip of `roundTripMilliseconds` between them. */
+export async function longLine(
+	roundTripMilliseconds: number,
+	count: number,
+): Promise<LongLine> {
+	const far = await overLine(roundTripMilliseconds / 2, count);
+	const near = await overLine(0, count);
+	return { ...far, perSecondNear: near.perSecond };
+}
+
+async function overLine(oneWayMilliseconds: number, count: number) {
+	const lines = new Map<string, Line>();
+	const nodes = new Map<string, Endpoint>();
+	const ports = { a: await freePort(), b: await freePort() };
+	for (const [name, port] of Object.entries(ports)) {
+		nodes.set(name, { host: "127.0.0.1", port });
+		lines.set(
+			name,
+			await Line.open(() => nodes.get(name) as Endpoint, oneWayMilliseconds),
+		);
+	}
+	const cluster = await startCluster({
+		names: ["a", "b"],
+		options: { copies: "2", "log-level": "warn" },
+		optionsOf: (name) => ({
+			p2p: `127.0.0.1:${nodes.get(name)?.port}`,
+			announce: `127.0.0.1:${lines.get(name)?.at.port}`,
+		}),
+		users: Array.from({ length: userCount }, (_, index) =>
+			userAddress(index + 1),
+		),
+	});
+	try {
+		const [first] = cluster.nodes;
+		if (!first) throw new Error("no node");
+		const at = first.listener("smtp");
+		const acknowledgedMilliseconds = await oneAfterTheOther(at);
+		const maker = new MessageMaker(`line${oneWayMilliseconds}`, messageBytes);
+		const taken = await milliseconds(() => send(at, maker, count, CONNECTIONS));
+		return { acknowledgedMilliseconds, perSecond: (count * 1000) / taken };
+	} finally {
+		await cluster.close();
+		for (const line of lines.values()) line.close();
+	}
+}
+
+/** The median of the milliseconds from MAIL FROM to the 250 after DATA. */
+async function oneAfterTheOther(at: Endpoint): Promise<number> {
+	const smtp = await SmtpSender.connect(at);
+	const maker = new MessageMaker("one", messageBytes);
+	const taken: number[] = [];
+	for (let number = 0; number < 20; number++)
+		taken.push(
+			await milliseconds(() =>
+				smtp.send(
+					"one@sender.test",
+					[userAddress(1)],
+					maker.make(number, userAddress(1)),
+				),
+			),
+		);
+	smtp.quit();
+	return median(taken);
+}
+
+async function freePort(): Promise<number> {
+	const line = await Line.open(() => ({ host: "127.0.0.1", port: 9 }), 0);
+	line.close();
+	return line.at.port;
+}
+
+export interface Start {
+	readonly seconds: number;
+	readonly openMilliseconds: number;
+}
+
+/** Seconds from starting a node that was killed until it is ready, with `count` messages in one mailbox, and what opening that takes. */
+export async function startAfterKill(count: number): Promise<Start> {
+	const host = await startPmnode(1);
+	try {
+		const [node] = host.cluster.nodes as [TestNode];
+		await fillOne(host, count);
+		await node.kill9();
+		const seconds = (await milliseconds(() => node.start())) / 1000;
+		const client = await login(node.listener("imap"), 1);
+		const openMilliseconds = await milliseconds(async () => {
+			const { exists } = await client.select("INBOX");
+			if (exists !== count)
+				throw new Error(`${exists} of ${count} messages after the kill`);
+		});
+		await client.logout();
+		return { seconds, openMilliseconds };
+	} finally {
+		await host.stop();
+	}
+}
+
+/** Small messages, all to one user, since only their number matters here. */
+async function fillOne(host: PmnodeHost, count: number): Promise<void> {
+	const maker = new MessageMaker("many", 600);
+	let next = 0;
+	const work = async () => {
+		const smtp = await SmtpSender.connect(host.smtp);
+		while (next < count) {
+			const number = next++;
+			await smtp.send(
+				"many@sender.test",
+				[userAddress(1)],
+				maker.make(number, userAddress(1)),
+			);
+		}
+		smtp.quit();
+	};
+	await Promise.all(Array.from({ length: CONNECTIONS }, work));
+}

@@ -1,0 +1,155 @@
+/** Workloads with goals of their own instead of a peer: durable acceptance, splits, long lines, starts. */
+import { conflict, type Healed } from "./conflict.ts";
+import {
+	busyRate,
+	bytesWritten,
+	CONNECTIONS,
+	longLine,
+	startAfterKill,
+} from "./durability.ts";
+import { median } from "./statistics.ts";
+import type { Row } from "./table.ts";
+import type { Bench, Workload } from "./workloads.ts";
+
+const ROUND_TRIP_MILLISECONDS = 100;
+
+interface Goal {
+	readonly workload: string;
+	readonly unit: string;
+	readonly atLeast?: number;
+	readonly atMost?: number;
+	readonly notes?: string;
+}
+function judged(value: number, goal: Goal): Row {
+	const { workload, unit, atLeast, atMost, notes } = goal;
+	return {
+		workload,
+		unit,
+		pmnode: value,
+		peer: undefined,
+		ratio: undefined,
+		...(atLeast !== undefined && {
+			goal: `≥ ${atLeast} ${unit}`,
+			reached: value >= atLeast,
+		}),
+		...(atMost !== undefined && {
+			goal: `≤ ${atMost} ${unit}`,
+			reached: value <= atMost,
+		}),
+		...(notes !== undefined && { notes }),
+	};
+}
+
+/** The rows that `measure` gives, or one that says why there are none. */
+const workload = (
+	name: string,
+	measure: (bench: Bench) => Promise<Row[]>,
+): Workload => ({
+	name,
+	run: async (bench) => {
+		try {
+			return await measure(bench);
+		} catch (error) {
+			const failure = error instanceof Error ? error.message : String(error);
+			return [
+				{
+					workload: name,
+					unit: "",
+					pmnode: undefined,
+					peer: undefined,
+					ratio: undefined,
+					failure,
+				},
+			];
+		}
+	},
+});
+
+async function busy(bench: Bench): Promise<Row[]> {
+	const { messages, rounds } = bench.sizes;
+	const rates = { one: [] as number[], pair: [] as number[] };
+	for (let round = 1; round <= rounds; round++)
+		for (const which of ["one", "pair"] as const)
+			rates[which].push(
+				await busyRate(bench[which], `busy${which}${round}`, messages),
+			);
+	const row = (name: string, values: number[], atLeast: number) =>
+		judged(median(values), {
+			workload: `4 kB over ${CONNECTIONS} connections, ${name}`,
+			unit: "/s",
+			atLeast,
+		});
+	return [
+		row("one node", rates.one, 1500),
+		row("two nodes, --copies 2", rates.pair, 500),
+		judged(await bytesWritten(bench.one, messages), {
+			workload: "bytes written for each byte of a body",
+			unit: "B",
+			atMost: 2.5,
+		}),
+	];
+}
+
+async function line(bench: Bench): Promise<Row[]> {
+	const far = await longLine(ROUND_TRIP_MILLISECONDS, bench.sizes.messages);
+	return [
+		judged(far.acknowledgedMilliseconds, {
+			workload: `250 with ${ROUND_TRIP_MILLISECONDS} ms between two nodes, p50`,
+			unit: "ms",
+			atMost: 400,
+		}),
+		judged(far.perSecond / far.perSecondNear, {
+			workload: `rate with ${ROUND_TRIP_MILLISECONDS} ms between two nodes, of that without`,
+			unit: "×",
+			atLeast: 0.5,
+			notes: `${far.perSecond.toFixed(0)}/s and ${far.perSecondNear.toFixed(0)}/s`,
+		}),
+	];
+}
+
+async function start(bench: Bench): Promise<Row[]> {
+	const { large } = bench.sizes;
+	const { seconds, openMilliseconds } = await startAfterKill(large);
+	return [
+		judged(seconds, {
+			workload: `start after kill -9 with ${large} messages`,
+			unit: "s",
+			atMost: 3,
+		}),
+		judged(openMilliseconds / 1000, {
+			workload: `opening a mailbox of ${large} messages cold`,
+			unit: "s",
+			atMost: 1,
+		}),
+	];
+}
+
+async function splits(bench: Bench): Promise<Row[]> {
+	if (process.getuid?.() !== 0) {
+		bench.tell("splits: left out, network namespaces need root");
+		return [];
+	}
+	const row = (name: string, healed: Healed, atMost: number) =>
+		judged(healed.seconds, {
+			workload: name,
+			unit: "s",
+			atMost,
+			notes: `${healed.renumbered} of ${healed.messages} messages were numbered anew`,
+		});
+	const { conflict: each } = bench.sizes;
+	return [
+		row("heal of 10 messages a side", await conflict(10, 0), 2),
+		row(
+			`heal of ${each} messages and ${each} flags a side`,
+			await conflict(each, each),
+			60,
+		),
+	];
+}
+
+export const hardWorkloads: readonly Workload[] = [
+	workload("busy", busy),
+	workload("line", line),
+	workload("split", splits),
+	workload("start", start),
+];
