@@ -230,10 +230,16 @@ export const MIME_HEADERS_BYTES_MAX = 8 * MiB;
 export const MIME_ADDRESSES_MAX = 20_000;
 /** Parameters of one Content-Type or Content-Disposition. */
 export const MIME_PARAMETERS_MAX = 1_000;
+/** Message-IDs of one References field, the last ones: a thread longer than that is one all the same. */
+export const MIME_REFERENCES_MAX = 500;
 /** Decoded text of one message that SEARCH looks through: more than anyone writes, less than hurts. */
 export const MIME_TEXT_CHARACTERS_MAX = 8 * MiB;
-/** Parsed messages kept in memory: some 20,000, what a few clients look at. */
-export const STRUCTURES_MEMORY_BYTES_MAX = 32 * MiB;
+/** Envelopes and structures as IMAP sends them, kept in memory: some 20,000, what a few clients look at. */
+export const STRUCTURES_MEMORY_BYTES_MAX = 20 * MiB;
+/** Trees of parts, taken apart: for messages that are being read. */
+export const TREES_MEMORY_BYTES_MAX = 4 * MiB;
+/** What SORT and THREAD compare, kept in memory: some 20,000 messages. */
+export const ORDERINGS_MEMORY_BYTES_MAX = 12 * MiB;
 /** Parsed messages kept on disk, about 4 kB each; the oldest go and are parsed again when asked for. */
 export const STRUCTURES_FILE_ROWS_MAX = 500_000;
 /** A header up to this is kept beside the structure; a larger one is read from the body. */

@@ -1,17 +1,27 @@
 /** Memory twins of what an IMAP server needs beside accounts: bodies and structures. For tests. */
 import { createHash } from "node:crypto";
 import type { Message } from "../../sync/api.ts";
-import { bodyHash } from "../../sync/ids.ts";
+import { type BodyHash, bodyHash } from "../../sync/ids.ts";
 import {
 	type Bodies,
 	type BodyRef,
 	BodyUnavailable,
 	type BodyWriter,
 } from "../../sync/ports/bodies.ts";
-import { type Parsed, parseMessage } from "../mime/index.ts";
+import type { CachedStructure } from "../mime/cache.ts";
+import {
+	bodyStructureImap,
+	envelopeImap,
+	type Ordering,
+	orderingOf,
+	type Parsed,
+	parseMessage,
+} from "../mime/index.ts";
 import type { MessageStructures } from "./structures.ts";
 
 const CHUNK_BYTES = 64 * 1024;
+
+type Wanted = Pick<Message, "body">;
 
 export class MemoryBodies implements Bodies {
 	readonly drive = "0".repeat(64);
@@ -49,9 +59,14 @@ export class MemoryBodies implements Bodies {
 		};
 	}
 
+	/** Undefined: it cannot be had. */
+	peek(ref: BodyRef): Buffer | undefined {
+		return this.missing.has(ref.hash) ? undefined : this.#blobs.get(ref.hash);
+	}
+
 	#get(ref: BodyRef): Buffer {
-		const bytes = this.#blobs.get(ref.hash);
-		if (bytes === undefined || this.missing.has(ref.hash))
+		const bytes = this.peek(ref);
+		if (bytes === undefined)
 			throw new BodyUnavailable("the message body is not here");
 		return bytes;
 	}
@@ -87,20 +102,70 @@ export class MemoryBodies implements Bodies {
 	async close(): Promise<void> {}
 }
 
-/** Parses at each question, as if nothing were cached. */
+/** Parses at each question; what is not missing counts as cached. */
 export class ParsedStructures implements MessageStructures {
-	readonly #bodies: Bodies;
-	constructor(bodies: Bodies) {
+	readonly #bodies: MemoryBodies;
+	readonly #previews = new Map<BodyHash, string>();
+	constructor(bodies: MemoryBodies) {
 		this.#bodies = bodies;
 	}
 
-	async parsed({ body }: Message): Promise<Parsed> {
+	async parsed({ body }: Wanted): Promise<Parsed> {
 		return parseMessage(await this.#bodies.read(body));
 	}
 
-	async header({ body }: Message): Promise<Uint8Array> {
-		const bytes = await this.#bodies.read(body);
-		const { structure } = parseMessage(bytes);
-		return bytes.subarray(structure.headerStart, structure.bodyStart);
+	async entry({ body }: Wanted): Promise<CachedStructure> {
+		return entryOf(await this.#bodies.read(body));
+	}
+
+	async header({ body }: Wanted): Promise<Uint8Array> {
+		return headerOf(await this.#bodies.read(body));
+	}
+
+	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
+		return Promise.all(
+			messages.map(async (message) =>
+				orderingOf(
+					(await this.parsed(message)).envelope,
+					await this.header(message),
+				),
+			),
+		);
+	}
+
+	cached(messages: readonly Wanted[]): Map<BodyHash, CachedStructure> {
+		return this.#present(messages, entryOf);
+	}
+	cachedHeaders(messages: readonly Wanted[]): Map<BodyHash, Uint8Array> {
+		return this.#present(messages, headerOf);
+	}
+	cachedPreviews(): ReadonlyMap<BodyHash, string> {
+		return this.#previews;
+	}
+	keepPreview({ body }: Wanted, preview: string): void {
+		this.#previews.set(body.hash, preview);
+	}
+
+	#present<T>(
+		messages: readonly Wanted[],
+		make: (bytes: Uint8Array) => T,
+	): Map<BodyHash, T> {
+		const made = new Map<BodyHash, T>();
+		for (const { body } of messages) {
+			const bytes = this.#bodies.peek(body);
+			if (bytes !== undefined) made.set(body.hash, make(bytes));
+		}
+		return made;
 	}
 }
+
+function entryOf(bytes: Uint8Array): CachedStructure {
+	const parsed = parseMessage(bytes);
+	return {
+		envelopeImap: envelopeImap(parsed),
+		bodyStructureImap: bodyStructureImap(parsed, true),
+		headerBytes: parsed.structure.bodyStart,
+	};
+}
+const headerOf = (bytes: Uint8Array): Uint8Array =>
+	bytes.subarray(0, parseMessage(bytes).structure.bodyStart);

@@ -9,41 +9,58 @@ import { STRUCTURES_FILE_ROWS_MAX } from "../../sync/limits.ts";
 import type { Log } from "../../sync/ports/log.ts";
 
 /** Raise it when parsing changes its results: the file is emptied then. */
-const FORMAT = 1;
+const FORMAT = 2;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
-/** What is kept of one message, as text and bytes. */
-export interface Row {
+/** Wire strings, one character an octet. */
+export interface StoredStructure {
 	readonly hash: string;
-	/** Wire strings, one character an octet. */
 	readonly envelope: string;
 	readonly bodyStructure: string;
-	/** JSON of Parsed. */
-	readonly parsed: string;
 	readonly headerBytes: number;
+}
+/** Texts of a message that are wanted at other times than its structure. */
+export type TextKind = "tree" | "ordering" | "preview";
+
+/** What is kept of one message. */
+export interface Row extends StoredStructure {
+	/** JSON of Parsed. */
+	readonly tree: string;
+	/** As from packOrdering(). */
+	readonly ordering: string;
 	/** The header itself, if it is small. */
 	readonly header: Uint8Array | undefined;
 }
-export type StoredRow = Omit<Row, "header">;
 
-// Headers in a table of their own: reading envelopes then touches a quarter of the pages.
+// A table for each of what is wanted together: reading envelopes then touches a few pages only.
+const TEXT_KINDS: readonly TextKind[] = ["tree", "ordering", "preview"];
+const TABLES = ["structure", "header", ...TEXT_KINDS];
 const SCHEMA = `
 	CREATE TABLE IF NOT EXISTS structure (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, header_bytes INTEGER NOT NULL,
-		envelope TEXT NOT NULL, body_structure TEXT NOT NULL, parsed TEXT NOT NULL, crc INTEGER NOT NULL);
+		envelope TEXT NOT NULL, body_structure TEXT NOT NULL, crc INTEGER NOT NULL);
 	CREATE TABLE IF NOT EXISTS header (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
+	${TEXT_KINDS.map(
+		(kind) =>
+			`CREATE TABLE IF NOT EXISTS ${kind} (id INTEGER PRIMARY KEY, text TEXT NOT NULL, crc INTEGER NOT NULL);`,
+	).join("\n\t")}
 	PRAGMA user_version=${FORMAT}`;
 const PRAGMAS = `PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;
 	PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY`;
 
+interface TextStatements {
+	readonly put: StatementSync;
+	readonly get: StatementSync;
+}
 interface Statements {
 	readonly database: DatabaseSync;
 	readonly put: StatementSync;
 	readonly putHeader: StatementSync;
-	readonly trim: StatementSync;
-	readonly trimHeaders: StatementSync;
+	readonly trims: readonly StatementSync[];
 	readonly get: StatementSync;
 	readonly getHeaders: StatementSync;
+	readonly idOf: StatementSync;
+	readonly texts: Readonly<Record<TextKind, TextStatements>>;
 }
 
 function open(file: string): Statements {
@@ -55,9 +72,8 @@ function open(file: string): Statements {
 			.prepare("PRAGMA user_version")
 			.get() as { user_version: number };
 		if (format !== FORMAT)
-			database.exec(
-				"DROP TABLE IF EXISTS structure; DROP TABLE IF EXISTS header",
-			);
+			for (const table of TABLES)
+				database.exec(`DROP TABLE IF EXISTS ${table}`);
 		database.exec(SCHEMA);
 		return prepare(database);
 	} catch (error) {
@@ -70,49 +86,68 @@ function prepare(database: DatabaseSync): Statements {
 	// One pass for any number of hashes, which come as a JSON array.
 	const wanted =
 		"FROM json_each(?) AS wanted JOIN structure ON structure.hash = unhex(wanted.value)";
-	const statements = {
+	const query = (sql: string): StatementSync => {
+		const statement = database.prepare(sql);
+		statement.setReturnArrays(true);
+		return statement;
+	};
+	const texts = (kind: TextKind): TextStatements => ({
+		put: database.prepare(
+			`INSERT OR REPLACE INTO ${kind} (id, text, crc) VALUES (?, ?, ?)`,
+		),
+		get: query(
+			`SELECT wanted.value, text, ${kind}.crc ${wanted} JOIN ${kind} ON ${kind}.id = structure.id`,
+		),
+	});
+	return {
 		database,
 		put: database.prepare(
-			`INSERT INTO structure (hash, header_bytes, envelope, body_structure, parsed, crc)
-			VALUES (unhex(?), ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING`,
+			`INSERT INTO structure (hash, header_bytes, envelope, body_structure, crc)
+			VALUES (unhex(?), ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING`,
 		),
 		putHeader: database.prepare(
 			"INSERT OR REPLACE INTO header (id, bytes, crc) VALUES (?, ?, ?)",
 		),
-		trim: database.prepare("DELETE FROM structure WHERE id <= ?"),
-		trimHeaders: database.prepare("DELETE FROM header WHERE id <= ?"),
-		get: database.prepare(
-			`SELECT wanted.value, header_bytes, envelope, body_structure, parsed, crc ${wanted}`,
+		trims: TABLES.map((table) =>
+			database.prepare(`DELETE FROM ${table} WHERE id <= ?`),
 		),
-		getHeaders: database.prepare(
+		get: query(
+			`SELECT wanted.value, header_bytes, envelope, body_structure, crc ${wanted}`,
+		),
+		getHeaders: query(
 			`SELECT wanted.value, bytes, header.crc ${wanted} JOIN header ON header.id = structure.id`,
 		),
+		idOf: query("SELECT id FROM structure WHERE hash = unhex(?)"),
+		texts: {
+			tree: texts("tree"),
+			ordering: texts("ordering"),
+			preview: texts("preview"),
+		},
 	};
-	statements.get.setReturnArrays(true);
-	statements.getHeaders.setReturnArrays(true);
-	return statements;
 }
 
 /** A flipped bit on the disk must not become a subject that a client keeps for ever. */
-const checksum = (row: StoredRow): number =>
-	crc32(
-		`${row.hash} ${row.headerBytes} ${row.envelope}${row.bodyStructure}${row.parsed}`,
-	);
+const checksum = (row: StoredStructure): number =>
+	crc32(`${row.hash} ${row.headerBytes} ${row.envelope}${row.bodyStructure}`);
+const textChecksum = (hash: string, text: string): number =>
+	crc32(`${hash} ${text}`);
 
 /** Returns the id of the row, 0 if it was kept already. */
 function putRow(statements: Statements, row: Row): number {
-	const { changes, lastInsertRowid } = statements.put.run(
+	const { changes, lastInsertRowid: id } = statements.put.run(
 		row.hash,
 		row.headerBytes,
 		row.envelope,
 		row.bodyStructure,
-		row.parsed,
 		checksum(row),
 	);
 	if (changes === 0) return 0;
 	if (row.header !== undefined)
-		statements.putHeader.run(lastInsertRowid, row.header, crc32(row.header));
-	return Number(lastInsertRowid);
+		statements.putHeader.run(id, row.header, crc32(row.header));
+	const { tree, ordering } = statements.texts;
+	tree.put.run(id, row.tree, textChecksum(row.hash, row.tree));
+	ordering.put.run(id, row.ordering, textChecksum(row.hash, row.ordering));
+	return Number(id);
 }
 
 export class CacheFile {
@@ -132,8 +167,8 @@ export class CacheFile {
 	}
 
 	/** Those of the hashes that are kept, in any order. */
-	get(hashes: readonly string[]): StoredRow[] {
-		const rows: StoredRow[] = [];
+	structures(hashes: readonly string[]): StoredStructure[] {
+		const rows: StoredStructure[] = [];
 		this.#guard(() => {
 			const found = this.#statements?.get.all(JSON.stringify(hashes)) ?? [];
 			for (const columns of found as unknown as [
@@ -141,16 +176,32 @@ export class CacheFile {
 				number,
 				string,
 				string,
-				string,
 				number,
 			][]) {
-				const [hash, headerBytes, envelope, bodyStructure, parsed, crc] =
-					columns;
-				const row = { hash, headerBytes, envelope, bodyStructure, parsed };
+				const [hash, headerBytes, envelope, bodyStructure, crc] = columns;
+				const row = { hash, headerBytes, envelope, bodyStructure };
 				if (checksum(row) === crc) rows.push(row);
 			}
 		});
 		return rows;
+	}
+
+	texts(
+		kind: TextKind,
+		hashes: readonly string[],
+	): [hash: string, text: string][] {
+		const texts: [string, string][] = [];
+		this.#guard(() => {
+			const found =
+				this.#statements?.texts[kind].get.all(JSON.stringify(hashes)) ?? [];
+			for (const [hash, text, crc] of found as unknown as [
+				string,
+				string,
+				number,
+			][])
+				if (textChecksum(hash, text) === crc) texts.push([hash, text]);
+		});
+		return texts;
 	}
 
 	headers(hashes: readonly string[]): [hash: string, header: Uint8Array][] {
@@ -177,9 +228,24 @@ export class CacheFile {
 			let newest = 0;
 			for (const row of rows)
 				newest = Math.max(newest, putRow(statements, row));
-			statements.trim.run(newest - STRUCTURES_FILE_ROWS_MAX);
-			statements.trimHeaders.run(newest - STRUCTURES_FILE_ROWS_MAX);
+			for (const trim of statements.trims)
+				trim.run(newest - STRUCTURES_FILE_ROWS_MAX);
 			statements.database.exec("COMMIT");
+		});
+	}
+
+	/** Of a message that is kept already; otherwise nothing is kept. */
+	putPreview(hash: string, text: string): void {
+		const statements = this.#statements;
+		if (statements === undefined) return;
+		this.#guard(() => {
+			const row = statements.idOf.get(hash) as unknown as [number] | undefined;
+			if (row !== undefined)
+				statements.texts.preview.put.run(
+					row[0],
+					text,
+					textChecksum(hash, text),
+				);
 		});
 	}
 

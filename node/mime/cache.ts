@@ -8,22 +8,26 @@ import type { Message } from "../../sync/api.ts";
 import type { BodyHash } from "../../sync/ids.ts";
 import {
 	BODY_MEMORY_BYTES_MAX,
+	ORDERINGS_MEMORY_BYTES_MAX,
 	STRUCTURE_BYTES_MAX,
 	STRUCTURE_HEADER_BYTES_MAX,
 	STRUCTURE_PARSES_MAX,
 	STRUCTURES_MEMORY_BYTES_MAX,
 	STRUCTURES_PENDING_MAX,
 	STRUCTURES_PENDING_MILLISECONDS,
+	TREES_MEMORY_BYTES_MAX,
 } from "../../sync/limits.ts";
-import {
-	type Bodies,
-	type BodyRef,
-	BodyUnavailable,
-} from "../../sync/ports/bodies.ts";
+import type { Bodies, BodyRef } from "../../sync/ports/bodies.ts";
 import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
-import { CacheFile, type Row, type StoredRow } from "./cache-file.ts";
+import { CacheFile, type Row, type StoredStructure } from "./cache-file.ts";
 import { ByteLru } from "./lru.ts";
+import {
+	type Ordering,
+	orderingOf,
+	packOrdering,
+	unpackOrdering,
+} from "./ordering.ts";
 import { parseMessage, StructureParser } from "./parser.ts";
 import type { Parsed } from "./types.ts";
 import { bodyStructureImap, envelopeImap } from "./wire.ts";
@@ -34,12 +38,8 @@ export interface CachedStructure {
 	readonly envelopeImap: string;
 	/** Value of BODYSTRUCTURE. */
 	readonly bodyStructureImap: string;
-	/** Value of BODY; made when asked for. */
-	readonly bodyImap: string;
 	/** Bytes of the message's header, its blank line included. */
 	readonly headerBytes: number;
-	/** Envelope and tree of parts; made when asked for. */
-	readonly parsed: Parsed;
 }
 
 type Wanted = Pick<Message, "body">;
@@ -47,21 +47,19 @@ type Wanted = Pick<Message, "body">;
 export interface StructureCache {
 	/** Rejects with BodyUnavailable when the message is not cached and its body cannot be had. */
 	entry(message: Wanted): Promise<CachedStructure>;
-	/**
-	 * Many at once, by body hash: one SQL pass, then the bodies of those that are not cached. A message whose body cannot
-	 * be had is left out. Holds all of them in memory: ask for some hundred or thousand at a time.
-	 */
-	entriesOf(
-		messages: readonly Wanted[],
-	): Promise<ReadonlyMap<BodyHash, CachedStructure>>;
-	/** `(await entry(message)).parsed`. */
+	/** Those of many that are cached, by body hash, in one pass: ask for some hundred or thousand at a time. */
+	cached(messages: readonly Wanted[]): ReadonlyMap<BodyHash, CachedStructure>;
+	/** Envelope and tree of parts. Rejects as entry(). */
 	parsed(message: Wanted): Promise<Parsed>;
 	/** The message's own header with the blank line that ends it. Rejects as entry(). */
 	header(message: Wanted): Promise<Uint8Array>;
-	/** Headers of many, as entriesOf(). */
-	headersOf(
-		messages: readonly Wanted[],
-	): Promise<ReadonlyMap<BodyHash, Uint8Array>>;
+	/** Headers of many that are cached, as cached(). */
+	cachedHeaders(messages: readonly Wanted[]): ReadonlyMap<BodyHash, Uint8Array>;
+	/** What SORT and THREAD compare, of each message in turn. Rejects as entry(). */
+	orderings(messages: readonly Wanted[]): Promise<Ordering[]>;
+	/** Previews (RFC 8970) that are cached. */
+	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string>;
+	keepPreview(message: Wanted, preview: string): void;
 	/** Fills the cache at intake, while the bytes of the whole message are at hand. Costs some 0.1 ms for 20 kB. */
 	prime(hash: BodyHash, bytes: Uint8Array): void;
 	/** Writes what waits, and closes the file. */
@@ -81,46 +79,37 @@ export const createStructureCache = (
 	options: StructureCacheOptions,
 ): StructureCache => new Cache(options);
 
-class Entry implements CachedStructure {
-	readonly envelopeImap: string;
-	readonly bodyStructureImap: string;
-	readonly headerBytes: number;
-	#parsed: Parsed | string;
+/** Characters of a row that is kept. */
+const lengthOf = (row: Row): number =>
+	row.envelope.length +
+	row.bodyStructure.length +
+	row.tree.length +
+	row.ordering.length;
+/** In memory; objects take about four times as many bytes as the JSON that they are made from. */
+const entryBytes = (row: StoredStructure): number =>
+	300 + row.envelope.length + row.bodyStructure.length;
+const treeBytes = (json: string): number => 300 + 4 * json.length;
+const orderingBytes = (packed: string): number => 400 + 2 * packed.length;
 
-	constructor(row: StoredRow) {
-		this.envelopeImap = row.envelope;
-		this.bodyStructureImap = row.bodyStructure;
-		this.headerBytes = row.headerBytes;
-		this.#parsed = row.parsed;
-	}
-
-	get parsed(): Parsed {
-		if (typeof this.#parsed === "string")
-			this.#parsed = JSON.parse(this.#parsed) as Parsed;
-		return this.#parsed;
-	}
-
-	get bodyImap(): string {
-		return bodyStructureImap(this.parsed, false);
-	}
-}
-
-/** Characters of a row; in memory, with the objects made from them, about four times as many bytes. */
-const lengthOf = (row: StoredRow): number =>
-	row.envelope.length + row.bodyStructure.length + row.parsed.length;
-const memoryBytes = (row: StoredRow): number => 300 + 4 * lengthOf(row);
+const entryOf = (row: StoredStructure): CachedStructure => ({
+	envelopeImap: row.envelope,
+	bodyStructureImap: row.bodyStructure,
+	headerBytes: row.headerBytes,
+});
 
 function rowOf(hash: string, parsed: Parsed, start: Uint8Array): Row {
 	const headerBytes = parsed.structure.bodyStart;
+	const header = start.subarray(0, headerBytes);
 	return {
 		hash,
 		envelope: envelopeImap(parsed),
 		bodyStructure: bodyStructureImap(parsed, true),
-		parsed: JSON.stringify(parsed),
+		tree: JSON.stringify(parsed),
+		ordering: packOrdering(orderingOf(parsed.envelope, header)),
 		headerBytes,
 		header:
 			headerBytes <= Math.min(STRUCTURE_HEADER_BYTES_MAX, start.length)
-				? Uint8Array.from(start.subarray(0, headerBytes))
+				? Uint8Array.from(header)
 				: undefined,
 	};
 }
@@ -129,7 +118,9 @@ class Cache implements StructureCache {
 	readonly #bodies: Bodies;
 	readonly #clock: Clock;
 	readonly #file: CacheFile;
-	readonly #memory = new ByteLru<Entry>(STRUCTURES_MEMORY_BYTES_MAX);
+	readonly #entries = new ByteLru<CachedStructure>(STRUCTURES_MEMORY_BYTES_MAX);
+	readonly #trees = new ByteLru<Parsed>(TREES_MEMORY_BYTES_MAX);
+	readonly #orderings = new ByteLru<Ordering>(ORDERINGS_MEMORY_BYTES_MAX);
 	/** Waits for the next transaction. */
 	readonly #pending = new Map<string, Row>();
 	#flushLater: Cancel | undefined;
@@ -148,45 +139,94 @@ class Cache implements StructureCache {
 	async entry(message: Wanted): Promise<CachedStructure> {
 		const { body } = message;
 		return (
-			this.#cached([body.hash]).get(body.hash) ??
-			new Entry(await this.#read(body))
+			this.cached([message]).get(body.hash) ?? entryOf(await this.#read(body))
 		);
 	}
 
-	async parsed(message: Wanted): Promise<Parsed> {
-		return (await this.entry(message)).parsed;
+	cached(messages: readonly Wanted[]): Map<BodyHash, CachedStructure> {
+		return this.#lookUp(
+			messages,
+			(hash) => this.#entries.get(hash),
+			(row) => this.#remember(row),
+			(hashes) =>
+				this.#file
+					.structures(hashes)
+					.map((row) => [row.hash, this.#remember(row)]),
+		);
 	}
 
-	async entriesOf(
-		messages: readonly Wanted[],
-	): Promise<ReadonlyMap<BodyHash, CachedStructure>> {
-		const entries = this.#cached(messages.map(({ body }) => body.hash));
-		await this.#eachMissing(messages, entries, async (body) => {
-			entries.set(body.hash, new Entry(await this.#read(body)));
-		});
-		return entries;
+	async parsed({ body }: Wanted): Promise<Parsed> {
+		const known = this.#trees.get(body.hash);
+		if (known !== undefined) return known;
+		const json =
+			this.#pending.get(body.hash)?.tree ??
+			this.#file.texts("tree", [body.hash])[0]?.[1] ??
+			(await this.#read(body)).tree;
+		const parsed = JSON.parse(json) as Parsed;
+		this.#trees.set(body.hash, parsed, treeBytes(json));
+		return parsed;
 	}
 
 	async header(message: Wanted): Promise<Uint8Array> {
-		const { body } = message;
 		return (
-			this.#cachedHeaders([body.hash]).get(body.hash) ??
-			(await this.#readHeader(body))
+			this.cachedHeaders([message]).get(message.body.hash) ??
+			(await this.#readHeader(message))
 		);
 	}
 
-	async headersOf(
-		messages: readonly Wanted[],
-	): Promise<ReadonlyMap<BodyHash, Uint8Array>> {
-		const headers = this.#cachedHeaders(messages.map(({ body }) => body.hash));
-		await this.#eachMissing(messages, headers, async (body) => {
-			headers.set(body.hash, await this.#readHeader(body));
-		});
-		return headers;
+	cachedHeaders(messages: readonly Wanted[]): Map<BodyHash, Uint8Array> {
+		return this.#lookUp(
+			messages,
+			() => undefined,
+			(row) => row.header,
+			(hashes) => this.#file.headers(hashes),
+		);
+	}
+
+	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
+		const take = (hash: string, packed: string): Ordering => {
+			const ordering = unpackOrdering(packed);
+			this.#orderings.set(hash, ordering, orderingBytes(packed));
+			return ordering;
+		};
+		const known = this.#lookUp(
+			messages,
+			(hash) => this.#orderings.get(hash),
+			(row) => take(row.hash, row.ordering),
+			(hashes) =>
+				this.#file
+					.texts("ordering", hashes)
+					.map(([hash, packed]) => [hash, take(hash, packed)]),
+		);
+		const missing = messages.filter(({ body }) => !known.has(body.hash));
+		let next = 0;
+		const worker = async (): Promise<void> => {
+			for (let of = missing[next++]; of; of = missing[next++]) {
+				const { hash, ordering } = await this.#read(of.body);
+				known.set(of.body.hash, take(hash, ordering));
+			}
+		};
+		await Promise.all(Array.from({ length: STRUCTURE_PARSES_MAX }, worker));
+		return messages.map(({ body }) => known.get(body.hash) as Ordering);
+	}
+
+	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string> {
+		const hashes = messages.map(({ body }) => body.hash);
+		return new Map(
+			this.#file
+				.texts("preview", hashes)
+				.map(([hash, text]) => [hash as BodyHash, text]),
+		);
+	}
+
+	keepPreview({ body }: Wanted, preview: string): void {
+		if (this.#pending.has(body.hash)) this.#flush();
+		this.#file.putPreview(body.hash, preview);
 	}
 
 	prime(hash: BodyHash, bytes: Uint8Array): void {
-		if (this.#pending.has(hash) || this.#memory.get(hash) !== undefined) return;
+		if (this.#pending.has(hash) || this.#entries.get(hash) !== undefined)
+			return;
 		this.#keep(rowOf(hash, parseMessage(bytes), bytes));
 	}
 
@@ -197,59 +237,29 @@ class Cache implements StructureCache {
 	}
 
 	/** From memory, from what waits to be written, or from the file. */
-	#cached(hashes: readonly BodyHash[]): Map<BodyHash, CachedStructure> {
-		const entries = new Map<BodyHash, CachedStructure>();
-		const missing: BodyHash[] = [];
-		for (const hash of hashes) {
-			const entry = this.#memory.get(hash);
-			const row = this.#pending.get(hash);
-			if (entry !== undefined) entries.set(hash, entry);
-			else if (row !== undefined) entries.set(hash, this.#remember(row));
-			else missing.push(hash);
-		}
-		if (missing.length === 0) return entries;
-		for (const row of this.#file.get(missing))
-			entries.set(row.hash as BodyHash, this.#remember(row));
-		return entries;
-	}
-
-	#cachedHeaders(hashes: readonly BodyHash[]): Map<BodyHash, Uint8Array> {
-		const headers = new Map<BodyHash, Uint8Array>();
-		const missing: BodyHash[] = [];
-		for (const hash of hashes) {
-			const header = this.#pending.get(hash)?.header;
-			if (header === undefined) missing.push(hash);
-			else headers.set(hash, header);
-		}
-		if (missing.length === 0) return headers;
-		for (const [hash, header] of this.#file.headers(missing))
-			headers.set(hash as BodyHash, header);
-		return headers;
-	}
-
-	/** Runs `work` for each body that `found` lacks, once; leaves out those that cannot be had. */
-	async #eachMissing(
+	#lookUp<T>(
 		messages: readonly Wanted[],
-		found: ReadonlyMap<BodyHash, unknown>,
-		work: (body: BodyRef) => Promise<void>,
-	): Promise<void> {
-		const missing = new Map<BodyHash, BodyRef>();
-		for (const { body } of messages)
-			if (!found.has(body.hash)) missing.set(body.hash, body);
-		const rest = missing.values();
-		const worker = async (): Promise<void> => {
-			for (const body of rest)
-				try {
-					await work(body);
-				} catch (error) {
-					if (!(error instanceof BodyUnavailable)) throw error;
-				}
-		};
-		await Promise.all(Array.from({ length: STRUCTURE_PARSES_MAX }, worker));
+		inMemory: (hash: BodyHash) => T | undefined,
+		waiting: (row: Row) => T | undefined,
+		inFile: (hashes: readonly BodyHash[]) => readonly [string, T][],
+	): Map<BodyHash, T> {
+		const found = new Map<BodyHash, T>();
+		const missing: BodyHash[] = [];
+		for (const { body } of messages) {
+			const row = this.#pending.get(body.hash);
+			const value = inMemory(body.hash) ?? (row && waiting(row));
+			if (value === undefined) missing.push(body.hash);
+			else found.set(body.hash, value);
+		}
+		if (missing.length > 0)
+			for (const [hash, value] of inFile(missing))
+				found.set(hash as BodyHash, value);
+		return found;
 	}
 
-	async #readHeader(body: BodyRef): Promise<Uint8Array> {
-		const kept = this.#cached([body.hash]).get(body.hash);
+	async #readHeader(message: Wanted): Promise<Uint8Array> {
+		const { body } = message;
+		const kept = this.cached([message]).get(body.hash);
 		if (kept !== undefined) return this.#bodies.read(body, 0, kept.headerBytes);
 		const row = await this.#read(body);
 		return row.header ?? this.#bodies.read(body, 0, row.headerBytes);
@@ -303,9 +313,9 @@ class Cache implements StructureCache {
 		return rowOf(body.hash, parser.end(), start.subarray(0, startBytes));
 	}
 
-	#remember(row: StoredRow): Entry {
-		const entry = new Entry(row);
-		this.#memory.set(row.hash, entry, memoryBytes(row));
+	#remember(row: StoredStructure): CachedStructure {
+		const entry = entryOf(row);
+		this.#entries.set(row.hash, entry, entryBytes(row));
 		return entry;
 	}
 

@@ -6,8 +6,10 @@
  * Reading order: types.ts, parser.ts (bytes to parts), part.ts (header fields), wire.ts (ENVELOPE, BODYSTRUCTURE),
  * section.ts (BODY[…]), text.ts (decoded text), cache.ts (SQLite).
  */
+export { casemap, compareMapped } from "./casemap.ts";
 export { dateOf, parseDate, type SentDate } from "./date.ts";
 export { headerFields, rawFields } from "./header.ts";
+export { messageIds, type Ordering, orderingOf } from "./ordering.ts";
 export { parameter } from "./parameters.ts";
 export { parseMessage, StructureParser } from "./parser.ts";
 export { partAt, sectionRange } from "./section.ts";

@@ -5,6 +5,7 @@ import { Refusal } from "../answer.ts";
 import type { Target } from "../selected.ts";
 import type { Session } from "../session.ts";
 import type { FetchItems } from "./items.ts";
+import { fromCache, KNOWN_BATCH, lookUp, renderKnown } from "./known.ts";
 import { readAhead } from "./read-ahead.ts";
 import { type Piece, render, renderPlain } from "./render.ts";
 import { writePieces } from "./write.ts";
@@ -44,16 +45,13 @@ async function fetchAll(
 	const { surroundings, output } = session;
 	const { bodies } = surroundings;
 	let unavailable: BodyUnavailable | undefined;
-	const prepare = async (target: Target): Promise<Piece[]> => {
+	const prepare = async (target: Target): Promise<readonly Piece[]> => {
 		// One message that cannot be had costs a wait; after it only what lies here is answered.
 		if (unavailable !== undefined && !(await bodies.has(target.message.body)))
 			throw unavailable;
 		return render(surroundings, items, target);
 	};
-	const results = readAhead(targets, prepare, (target) =>
-		costOf(target, items),
-	);
-	for (const pieces of results) {
+	const write = async (pieces: Promise<readonly Piece[]>): Promise<void> => {
 		try {
 			await writePieces(session, await pieces);
 		} catch (error) {
@@ -61,7 +59,25 @@ async function fetchAll(
 			unavailable = error;
 		}
 		if (output.crowded) await output.room();
-	}
+	};
+	if (fromCache(items))
+		for (let at = 0; at < targets.length; at += KNOWN_BATCH) {
+			const some = targets.slice(at, at + KNOWN_BATCH);
+			const known = lookUp(surroundings, items, some);
+			for (const target of some) {
+				const text = renderKnown(known, items, target);
+				if (text === undefined) await write(prepare(target));
+				else {
+					output.text(text);
+					if (output.crowded) await output.room();
+				}
+			}
+		}
+	else
+		for (const pieces of readAhead(targets, prepare, (target) =>
+			costOf(target, items),
+		))
+			await write(pieces);
 	if (unavailable !== undefined)
 		throw new Refusal(
 			"NO",

@@ -7,7 +7,6 @@ import {
 import type { BodyRef } from "../../../sync/ports/bodies.ts";
 import {
 	bodyStructureImap,
-	envelopeImap,
 	headerFields,
 	type Range,
 	type Section,
@@ -16,7 +15,12 @@ import {
 import { formatDateTime } from "../dates.ts";
 import type { Target } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
-import type { FetchItems, PlainItem, SectionItem } from "./items.ts";
+import type {
+	FetchItems,
+	PlainItem,
+	SectionItem,
+	StructureItem,
+} from "./items.ts";
 
 /** Octets of a body that are too many to hold: they are streamed when their turn comes. */
 export interface Streamed {
@@ -53,16 +57,9 @@ export async function render(
 	const plain = renderPlain(items.plain, target);
 	let text = `* ${target.number} FETCH (${plain}`;
 	let separator = plain === "" ? "" : " ";
-	if (items.structure.length > 0) {
-		const parsed = await surroundings.structures.parsed(target.message);
-		for (const item of items.structure) {
-			const value =
-				item === "ENVELOPE"
-					? envelopeImap(parsed)
-					: bodyStructureImap(parsed, item === "BODYSTRUCTURE");
-			text += `${separator}${item} ${value}`;
-			separator = " ";
-		}
+	for (const item of items.structure) {
+		text += `${separator}${item} ${await structureValue(surroundings, item, target)}`;
+		separator = " ";
 	}
 	const pieces: Piece[] = [text];
 	let heldBytes = 0;
@@ -78,6 +75,17 @@ export async function render(
 	}
 	pieces.push(")\r\n");
 	return pieces;
+}
+
+async function structureValue(
+	{ structures }: Surroundings,
+	item: StructureItem,
+	{ message }: Target,
+): Promise<string> {
+	if (item === "BODY")
+		return bodyStructureImap(await structures.parsed(message), false);
+	const entry = await structures.entry(message);
+	return item === "ENVELOPE" ? entry.envelopeImap : entry.bodyStructureImap;
 }
 
 /** The header of the literal, for what comes as one. */
@@ -134,7 +142,7 @@ async function headerOf(
 		: headerFields(bytes, fields, kind === "HEADER.FIELDS.NOT");
 }
 
-function cutTo(range: Range, partial: SectionItem["partial"]): Range {
+export function cutTo(range: Range, partial: SectionItem["partial"]): Range {
 	if (partial === undefined) return range;
 	const start = Math.min(range.start + partial.offset, range.end);
 	return { start, end: Math.min(start + partial.length, range.end) };

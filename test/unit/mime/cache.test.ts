@@ -17,6 +17,7 @@ import {
 import {
 	bodyStructureImap,
 	envelopeImap,
+	orderingOf,
 	parseMessage,
 } from "../../../node/mime/index.ts";
 import { ByteLru } from "../../../node/mime/lru.ts";
@@ -81,6 +82,17 @@ afterEach(() => {
 	rmSync(folder, { recursive: true, force: true });
 });
 
+/** Of each message that can be had. */
+async function ofAll<T>(
+	messages: readonly { body: BodyRef }[],
+	ask: (message: { body: BodyRef }) => Promise<T>,
+): Promise<Map<BodyHash, T>> {
+	const found = new Map<BodyHash, T>();
+	for (const message of messages)
+		found.set(message.body.hash, await ask(message));
+	return found;
+}
+
 const file = (): string => join(folder, "cache.db");
 function cache(): StructureCache {
 	const log: Log = {
@@ -108,19 +120,29 @@ function reopened(): StructureCache {
 
 test("what is kept is what parsing gives, over a restart, without reading bodies", async () => {
 	const messages = corpusNames.map((name) => bodies.add(corpus(name)));
-	await cache().entriesOf(messages);
-	const entries = await reopened().entriesOf(messages);
+	const first = cache();
+	await ofAll(messages, (one) => first.entry(one));
+	const second = reopened();
+	const entries = second.cached(messages);
+	const orderings = await second.orderings(messages);
 	expect(bodies.reads).toEqual([]);
 	expect(entries.size).toBe(messages.length);
-	for (const { body } of messages) {
-		const parsed = parseMessage(bodies.held.get(body.hash) as Buffer);
+	for (const [index, { body }] of messages.entries()) {
+		const bytes = bodies.held.get(body.hash) as Buffer;
+		const parsed = parseMessage(bytes);
 		const entry = entries.get(body.hash);
-		expect(entry?.parsed).toEqual(parsed);
+		expect(await second.parsed({ body })).toEqual(parsed);
+		expect(orderings[index]).toEqual(
+			orderingOf(
+				parsed.envelope,
+				bytes.subarray(0, parsed.structure.bodyStart),
+			),
+		);
 		expect(entry?.envelopeImap).toBe(envelopeImap(parsed));
 		expect(entry?.bodyStructureImap).toBe(bodyStructureImap(parsed, true));
-		expect(entry?.bodyImap).toBe(bodyStructureImap(parsed, false));
 		expect(entry?.headerBytes).toBe(parsed.structure.bodyStart);
 	}
+	expect(bodies.reads).toEqual([]);
 });
 
 test("what is primed is never read, headers included", async () => {
@@ -152,9 +174,10 @@ test("a large body is streamed; a large header is read from the body", async () 
 	);
 	expect(long.length).toBeGreaterThan(BODY_MEMORY_BYTES_MAX);
 	const one = bodies.add(long);
-	const entry = await cache().entry(one);
+	const first = cache();
+	const entry = await first.entry(one);
+	expect(await first.parsed(one)).toEqual(parseMessage(long));
 	expect(bodies.reads).toEqual(["stream"]);
-	expect(entry.parsed).toEqual(parseMessage(long));
 	const second = reopened();
 	const header = await second.header(one);
 	expect(Buffer.from(header)).toEqual(long.subarray(0, entry.headerBytes));
@@ -174,17 +197,17 @@ test("a body is read once for all who ask, and few at a time", async () => {
 	expect(bodies.reads.length).toBe(101);
 });
 
-test("a body that cannot be had is left out of many, and rejects alone", async () => {
+test("a body that cannot be had is not in the cache, and rejects", async () => {
 	const one = bodies.add(corpus("plain"));
 	const lost = bodies.add(corpus("empty"));
 	bodies.held.delete(lost.body.hash);
 	const made = cache();
-	expect([...(await made.entriesOf([lost, one])).keys()]).toEqual([
-		one.body.hash,
-	]);
-	expect([...(await made.headersOf([lost, one])).keys()]).toEqual([
-		one.body.hash,
-	]);
+	await made.entry(one);
+	expect([...made.cached([lost, one]).keys()]).toEqual([one.body.hash]);
+	expect([...made.cachedHeaders([lost, one]).keys()]).toEqual([one.body.hash]);
+	await expect(made.orderings([one, lost])).rejects.toBeInstanceOf(
+		BodyUnavailable,
+	);
 	await expect(made.entry(lost)).rejects.toBeInstanceOf(BodyUnavailable);
 	await expect(made.header(lost)).rejects.toBeInstanceOf(BodyUnavailable);
 });
@@ -196,14 +219,15 @@ async function filled(): Promise<{ body: BodyRef }[]> {
 			message(`Subject: subject number ${i}\nFrom: a${i}@example.org\n\n`),
 		),
 	);
-	await cache().entriesOf(messages);
+	const made = cache();
+	await ofAll(messages, (one) => made.entry(one));
 	open.pop()?.close();
 	return messages;
 }
 async function expectAllRight(messages: { body: BodyRef }[]): Promise<void> {
 	const made = cache();
-	const entries = await made.entriesOf(messages);
-	const headers = await made.headersOf(messages);
+	const entries = await ofAll(messages, (one) => made.entry(one));
+	const headers = await ofAll(messages, (one) => made.header(one));
 	for (const { body } of messages) {
 		const bytes = bodies.held.get(body.hash) as Buffer;
 		expect(entries.get(body.hash)?.envelopeImap).toBe(
@@ -252,6 +276,18 @@ test("a file that cannot be made costs nothing but speed", async () => {
 	expect((await made.header(one)).length).toBeGreaterThan(0);
 	await clock.advance(10_000);
 	expect(warnings).toHaveLength(1);
+});
+
+test("previews are kept beside what else is known of a message", async () => {
+	const one = bodies.add(corpus("plain"));
+	const other = bodies.add(corpus("alternative"));
+	const made = cache();
+	await made.entry(one);
+	made.keepPreview(one, "Grüße");
+	made.keepPreview(other, "of a message that is not kept");
+	expect([...reopened().cachedPreviews([one, other])]).toEqual([
+		[one.body.hash, "Grüße"],
+	]);
 });
 
 test("a cache that is closed still answers", async () => {

@@ -1,0 +1,92 @@
+/**
+ * FETCH responses that need nothing but the view and the cache: made many at a time, without waiting, as strings that
+ * go to the output as they are.
+ */
+import type { BodyHash } from "../../../sync/ids.ts";
+import type { CachedStructure } from "../../mime/cache.ts";
+import { headerFields } from "../../mime/index.ts";
+import type { Target } from "../selected.ts";
+import type { Surroundings } from "../session.ts";
+import type { FetchItems, SectionItem } from "./items.ts";
+import { cutTo, renderPlain } from "./render.ts";
+
+/** Messages looked up at once: some milliseconds of work when they come from disk. */
+export const KNOWN_BATCH = 500;
+
+/** What the cache has of some messages, as far as the items need it. */
+export interface Known {
+	readonly structures: ReadonlyMap<BodyHash, CachedStructure>;
+	readonly headers: ReadonlyMap<BodyHash, Uint8Array>;
+}
+
+const isHeader = ({ section }: SectionItem): boolean =>
+	section.part.length === 0 && section.kind.startsWith("HEADER");
+
+/** Whether the items can be answered from the cache alone. */
+export const fromCache = ({ structure, sections }: FetchItems): boolean =>
+	structure.every((item) => item !== "BODY") && sections.every(isHeader);
+
+export function lookUp(
+	{ structures }: Surroundings,
+	items: FetchItems,
+	targets: readonly Target[],
+): Known {
+	const messages = targets.map(({ message }) => message);
+	return {
+		structures:
+			items.structure.length > 0 ? structures.cached(messages) : new Map(),
+		headers:
+			items.sections.length > 0
+				? structures.cachedHeaders(messages)
+				: new Map(),
+	};
+}
+
+/** The whole response to one message; undefined if the cache lacks something. */
+export function renderKnown(
+	{ structures, headers }: Known,
+	items: FetchItems,
+	target: Target,
+): string | undefined {
+	const { hash } = target.message.body;
+	const plain = renderPlain(items.plain, target);
+	let text = `* ${target.number} FETCH (${plain}`;
+	let separator = plain === "" ? "" : " ";
+	if (items.structure.length > 0) {
+		const structure = structures.get(hash);
+		if (structure === undefined) return undefined;
+		for (const item of items.structure) {
+			const value =
+				item === "ENVELOPE"
+					? structure.envelopeImap
+					: structure.bodyStructureImap;
+			text += `${separator}${item} ${value}`;
+			separator = " ";
+		}
+	}
+	if (items.sections.length > 0) {
+		const header = headers.get(hash);
+		if (header === undefined) return undefined;
+		for (const item of items.sections) {
+			text += `${separator}${item.label} ${headerLiteral(header, item)}`;
+			separator = " ";
+		}
+	}
+	return `${text})\r\n`;
+}
+
+function headerLiteral(
+	header: Uint8Array,
+	{ section: { kind, fields }, partial }: SectionItem,
+): string {
+	const whole =
+		fields === undefined
+			? header
+			: headerFields(header, fields, kind === "HEADER.FIELDS.NOT");
+	const { start, end } = cutTo({ start: 0, end: whole.length }, partial);
+	return `{${end - start}}\r\n${Buffer.from(
+		whole.buffer,
+		whole.byteOffset + start,
+		end - start,
+	).toString("latin1")}`;
+}
