@@ -203,6 +203,10 @@ export const IMAP_FETCH_SECTIONS_MAX = 256;
 export const IMAP_PATTERNS_MAX = 100;
 export const SEARCH_DEPTH_MAX = 64;
 export const SEARCH_KEYS_MAX = 1_000;
+/** Criteria of one SORT: there are nine, and REVERSE. */
+export const SORT_CRITERIA_MAX = 20;
+/** Steps up the threads that one THREAD makes to find loops, some tenths of a second; links beyond it are left out. */
+export const THREAD_STEPS_MAX = 50_000_000;
 /** Wrong passwords from one address (or /64) a minute; then it waits, others do not. */
 export const LOGIN_FAILURES_PER_MINUTE_MAX = 20;
 /** On one account from anywhere: five sources' worth, so that one alone cannot lock it. Where its user was, he stays welcome. */

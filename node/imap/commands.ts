@@ -25,10 +25,12 @@ import { noop } from "./command/noop.ts";
 import { rename } from "./command/rename.ts";
 import { search } from "./command/search.ts";
 import { examine, select } from "./command/select.ts";
+import { sort } from "./command/sort.ts";
 import { startTls } from "./command/starttls.ts";
 import { statusCommand } from "./command/status.ts";
 import { store } from "./command/store.ts";
 import { subscribe, unsubscribe } from "./command/subscribe.ts";
+import { thread } from "./command/thread.ts";
 import { unselect } from "./command/unselect.ts";
 import type { Command, State } from "./session.ts";
 
@@ -70,6 +72,10 @@ const rows: readonly Command[] = [
 	{ name: "UID EXPUNGE", states: selected, byUid: true, run: expunge },
 	{ name: "SEARCH", states: selected, keepsNumbers: true, run: search },
 	{ name: "UID SEARCH", states: selected, byUid: true, run: search },
+	{ name: "SORT", states: selected, keepsNumbers: true, run: sort },
+	{ name: "UID SORT", states: selected, byUid: true, run: sort },
+	{ name: "THREAD", states: selected, keepsNumbers: true, run: thread },
+	{ name: "UID THREAD", states: selected, byUid: true, run: thread },
 	{ name: "FETCH", states: selected, keepsNumbers: true, run: fetch },
 	{ name: "UID FETCH", states: selected, byUid: true, run: fetch },
 	{ name: "STORE", states: selected, keepsNumbers: true, run: store },

@@ -52,15 +52,20 @@ function parseReturn(parser: Parser): ReadonlySet<string> | undefined {
 	return new Set(options.length === 0 ? ["ALL"] : options);
 }
 
-export function parseCharset(parser: Parser): void {
+function parseCharset(parser: Parser): void {
 	const at = parser.at;
 	if (!isWord(parser, "CHARSET")) {
 		parser.at = at;
 		return;
 	}
 	parser.space();
-	const charset = parser.astring("a charset").toUpperCase();
+	parseSearchCharset(parser);
 	parser.space();
+}
+
+/** The name of the charset that texts are in. Refusal BADCHARSET. */
+export function parseSearchCharset(parser: Parser): void {
+	const charset = parser.astring("a charset").toUpperCase();
 	if (charset !== "UTF-8" && charset !== "US-ASCII")
 		throw new Refusal(
 			"NO",
@@ -76,7 +81,7 @@ function isWord(parser: Parser, word: string): boolean {
 }
 
 /** Rule 8: the UIDs a client names, some node told it. */
-function tellNamed(mailbox: SelectedMailbox, key: Key): void {
+export function tellNamed(mailbox: SelectedMailbox, key: Key): void {
 	if (key.kind === "uids") {
 		const largest = largestNamed(key.set);
 		if (largest > 0) mailbox.named(largest);

@@ -2,6 +2,7 @@
 import type { Message } from "../../../sync/api.ts";
 import type { Uid } from "../../../sync/ids.ts";
 import {
+	casemap,
 	dateOf,
 	decodedHeader,
 	decodeValue,
@@ -37,9 +38,6 @@ export interface Test {
 	/** A promise only where the cost is above "view". */
 	run(candidate: Candidate): boolean | Promise<boolean>;
 }
-
-/** Comparison is of substrings, without case (RFC 3501 §6.4.4). */
-const fold = (text: string): string => text.normalize("NFC").toLowerCase();
 
 const view = (run: (candidate: Candidate) => boolean): Test => ({
 	cost: "view",
@@ -112,13 +110,13 @@ function headerHolds(
 	{ field, text }: { readonly field: string; readonly text: string },
 	{ surroundings }: SearchContext,
 ): Test {
-	const sought = fold(text);
+	const sought = casemap(text);
 	return {
 		cost: "header",
 		async run({ message }) {
 			const header = await surroundings.structures.header(message);
 			return decodedHeader(header, field).some((value) =>
-				fold(value).includes(sought),
+				casemap(value).includes(sought),
 			);
 		},
 	};
@@ -130,18 +128,18 @@ function textHolds(
 	{ surroundings }: SearchContext,
 ): Test {
 	const { structures, bodies } = surroundings;
-	const sought = fold(text);
+	const sought = casemap(text);
 	return {
 		cost: "message",
 		async run({ message }) {
 			if (kind === "text") {
 				const header = Buffer.from(await structures.header(message));
-				if (fold(decodeValue(header.toString("latin1"))).includes(sought))
+				if (casemap(decodeValue(header.toString("latin1"))).includes(sought))
 					return true;
 			}
 			const bytes = await bodies.read(message.body);
 			const parsed = await structures.parsed(message);
-			return fold(textOf(bytes, parsed)).includes(sought);
+			return casemap(textOf(bytes, parsed)).includes(sought);
 		},
 	};
 }

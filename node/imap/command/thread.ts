@@ -1,0 +1,54 @@
+import { Refusal } from "../answer.ts";
+import { find } from "../search/find.ts";
+import { parseKeys } from "../search/keys.ts";
+import { mapOrderings, sentMilliseconds } from "../search/orderings.ts";
+import {
+	formatThreads,
+	orderedSubject,
+	references,
+	type Threadable,
+	type ThreadNode,
+} from "../search/thread.ts";
+import { type Invocation, selectedOf } from "../session.ts";
+import { parseSearchCharset, tellNamed } from "./search.ts";
+
+type Algorithm = (messages: readonly Threadable[]) => readonly ThreadNode[];
+const algorithms: Readonly<Record<string, Algorithm>> = {
+	ORDEREDSUBJECT: orderedSubject,
+	REFERENCES: references,
+};
+
+/** THREAD, RFC 5256 §3. */
+export async function thread({
+	parser,
+	session,
+	byUid,
+}: Invocation): Promise<undefined> {
+	const name = parser.word("a threading algorithm");
+	const algorithm = Object.hasOwn(algorithms, name)
+		? algorithms[name]
+		: undefined;
+	if (algorithm === undefined)
+		throw new Refusal("BAD", undefined, "Unknown threading algorithm");
+	parser.space();
+	parseSearchCharset(parser);
+	parser.space();
+	const key = parseKeys(parser);
+	const selected = selectedOf(session);
+	tellNamed(selected.mailbox, key);
+	const found = await find(session, selected, key);
+	const messages = await mapOrderings(
+		session.surroundings,
+		found,
+		(candidate, ordering): Threadable => ({
+			name: byUid ? candidate.uid : candidate.number,
+			sentMilliseconds: sentMilliseconds(candidate, ordering),
+			subject: ordering.subject,
+			isReply: ordering.isReply,
+			messageId: ordering.messageId,
+			references: ordering.references,
+		}),
+	);
+	const threads = formatThreads(algorithm(messages));
+	session.output.text(`* THREAD${threads === "" ? "" : ` ${threads}`}\r\n`);
+}
