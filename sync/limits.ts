@@ -179,6 +179,15 @@ export const IMAP_LITERAL_BYTES_MAX = 64 * KiB;
 export const IMAP_LINE_BEFORE_LOGIN_BYTES_MAX = 8 * KiB;
 /** What waits to be read by a client before we stop producing. */
 export const IMAP_OUTPUT_BYTES_MAX = 1 * MiB;
+/** Connections with COMPRESS (RFC 4978) of one listener: each holds some 100 kB of zlib's memory. Others go on without. */
+export const IMAP_COMPRESSED_MAX = 2_000;
+/** Our side deflates with a window of 8 kB and small tables, 48 kB in all: some percent more octets than with 256 kB. */
+export const IMAP_DEFLATE_WINDOW_BITS = 13;
+export const IMAP_DEFLATE_MEMORY_LEVEL = 5;
+/** Mail deflates to a tenth, a flood of one command to a thousandth: beyond this ratio … */
+export const IMAP_INFLATE_RATIO_MAX = 50;
+/** … so much may come out: one large attachment of zeros, but no endless bomb. */
+export const IMAP_INFLATE_EXCESS_BYTES_MAX = 64 * MiB;
 /** RFC 9051 §5.4: at least 30 minutes. */
 export const IMAP_IDLE_MILLISECONDS_MAX = 31 * 60_000;
 export const IMAP_LOGIN_MILLISECONDS_MAX = 60_000;

@@ -7,6 +7,7 @@ import { authenticate } from "./command/authenticate.ts";
 import { capability } from "./command/capability.ts";
 import { check } from "./command/check.ts";
 import { close } from "./command/close.ts";
+import { compress } from "./command/compress.ts";
 import { copy } from "./command/copy.ts";
 import { create } from "./command/create.ts";
 import { remove } from "./command/delete.ts";
@@ -51,6 +52,7 @@ const rows: readonly Command[] = [
 	{ name: "LOGIN", states: before, run: login },
 
 	{ name: "ENABLE", states: after, run: enable },
+	{ name: "COMPRESS", states: after, run: compress },
 	{ name: "NAMESPACE", states: after, run: namespace },
 	{ name: "SELECT", states: after, run: select },
 	{ name: "EXAMINE", states: after, run: examine },

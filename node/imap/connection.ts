@@ -11,6 +11,7 @@ import { channelBinding } from "../accounts/channel.ts";
 import { isLoopback } from "../accounts/source.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { Bye, Disconnected } from "./answer.ts";
+import { Compressed } from "./compressed.ts";
 import { Input } from "./input.ts";
 import { Output } from "./output.ts";
 import { serve } from "./serve.ts";
@@ -26,6 +27,8 @@ export interface ConnectionOptions {
 	readonly surroundings: Surroundings;
 	readonly tls: TlsSource;
 	readonly implicitTls: boolean;
+	/** Takes a place for a compressed connection; undefined: none is free. */
+	readonly compress: () => (() => void) | undefined;
 }
 
 export class Connection implements Transport {
@@ -40,6 +43,8 @@ export class Connection implements Transport {
 	#certificate = "";
 	/** In a TLS handshake. */
 	#isUpgrading = false;
+	#compressed: Compressed | undefined;
+	#leaveCompressed: (() => void) | undefined;
 	#lastInput: number;
 	#cancelWatch: Cancel = () => {};
 	/** Leaves the stream to whoever takes it over. */
@@ -126,6 +131,28 @@ export class Connection implements Transport {
 		output.attach(secure);
 	}
 
+	isCompressed(): boolean {
+		return this.#compressed !== undefined;
+	}
+
+	mayCompress(): boolean {
+		this.#leaveCompressed ??= this.#options.compress();
+		return this.#leaveCompressed !== undefined;
+	}
+
+	startCompression(): void {
+		const { input, output } = this.session;
+		output.flush();
+		this.#detach();
+		const compressed = new Compressed(this.#stream, input.takeAll(), (why) =>
+			input.interrupt(new Bye(why)),
+		);
+		compressed.on("close", () => this.#socket.destroy());
+		this.#compressed = compressed;
+		this.#attach(compressed);
+		output.attach(compressed);
+	}
+
 	/** Ends the connection at once. */
 	destroy(): void {
 		this.#socket.destroy();
@@ -151,6 +178,8 @@ export class Connection implements Transport {
 	#closed(): void {
 		this.session.input.end();
 		this.session.output.close();
+		this.#compressed?.destroy();
+		this.#leaveCompressed?.();
 		this.#cancelWatch();
 	}
 

@@ -65,6 +65,13 @@ export class Input {
 		this.#scanned = 0;
 	}
 
+	/** Takes all that came. */
+	takeAll(): Buffer {
+		const all = this.#buffer;
+		this.discard();
+		return all;
+	}
+
 	/** The next line without its line break (a bare LF is taken for one). Bye when it is longer than `bytesMax`. */
 	async line(bytesMax: number): Promise<Buffer> {
 		for (;;) {

@@ -8,6 +8,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import {
+	IMAP_COMPRESSED_MAX,
 	IMAP_CONNECTIONS_MAX,
 	IMAP_CONNECTIONS_PER_SOURCE_MAX,
 } from "../../sync/limits.ts";
@@ -90,6 +91,7 @@ class Connections {
 	readonly #options: ImapServerOptions;
 	readonly #open = new Map<Socket, Connection>();
 	readonly #bySource = new Map<string, number>();
+	#compressed = 0;
 	#stopped: (() => void) | undefined;
 
 	constructor(options: ImapServerOptions) {
@@ -115,11 +117,20 @@ class Connections {
 			surroundings: this.#options,
 			tls: this.#options.tls,
 			implicitTls: this.#options.implicitTls,
+			compress: () => this.#compress(),
 		});
 		this.#open.set(socket, connection);
 		this.#bySource.set(source, fromSource + 1);
 		socket.once("close", () => this.#forget(socket, source));
 		void connection.run();
+	}
+
+	#compress(): (() => void) | undefined {
+		if (this.#compressed >= IMAP_COMPRESSED_MAX) return undefined;
+		this.#compressed++;
+		return () => {
+			this.#compressed--;
+		};
 	}
 
 	#refuse(socket: Socket): void {

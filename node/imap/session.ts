@@ -34,6 +34,11 @@ export interface Transport {
 	channelBinding(type: string): Uint8Array | undefined;
 	/** Resolves after the TLS handshake on the same connection. */
 	startTls(): Promise<void>;
+	isCompressed(): boolean;
+	/** There is memory for one more compressed connection. */
+	mayCompress(): boolean;
+	/** From here on all is deflated (RFC 4978), also what has come and was not read. */
+	startCompression(): void;
 }
 
 export class Session {

@@ -2,6 +2,12 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, TLSSocket } from "node:tls";
+import {
+	constants,
+	createDeflateRaw,
+	createInflateRaw,
+	type DeflateRaw,
+} from "node:zlib";
 import { literalAtEnd } from "../../node/imap/parser.ts";
 
 const PATIENCE_MILLISECONDS = 5_000;
@@ -11,6 +17,7 @@ export class RawClient {
 	#buffer = Buffer.alloc(0);
 	#ended = false;
 	#wake = () => {};
+	#deflate: DeflateRaw | undefined;
 
 	private constructor(socket: Socket) {
 		this.#socket = socket;
@@ -27,20 +34,44 @@ export class RawClient {
 	}
 
 	#listen(): void {
-		this.#socket.on("data", (chunk: Buffer) => {
-			this.#buffer = Buffer.concat([this.#buffer, chunk]);
-			this.#wake();
-		});
+		this.#socket.on("data", (chunk: Buffer) => this.#feed(chunk));
 		this.#socket.on("error", () => {});
-		this.#socket.on("close", () => {
-			this.#ended = true;
-			this.#wake();
-		});
+		this.#socket.on("close", () => this.#end());
+	}
+
+	#end(): void {
+		this.#ended = true;
+		this.#wake();
+	}
+
+	#feed(chunk: Buffer): void {
+		this.#buffer = Buffer.concat([this.#buffer, chunk]);
+		this.#wake();
 	}
 
 	/** Octets as a latin1 text. */
 	send(octets: string): void {
-		this.#socket.write(Buffer.from(octets, "latin1"));
+		const bytes = Buffer.from(octets, "latin1");
+		if (this.#deflate === undefined) {
+			this.#socket.write(bytes);
+			return;
+		}
+		this.#deflate.write(bytes);
+		this.#deflate.flush();
+	}
+
+	/** After the OK of COMPRESS DEFLATE: both ways are deflated from here on. */
+	startCompression(): void {
+		this.#socket.removeAllListeners("data").removeAllListeners("close");
+		this.#deflate = createDeflateRaw();
+		this.#deflate.pipe(this.#socket, { end: false });
+		const inflate = createInflateRaw({
+			finishFlush: constants.Z_SYNC_FLUSH,
+		});
+		this.#socket.pipe(inflate);
+		inflate.on("data", (chunk: Buffer) => this.#feed(chunk));
+		inflate.on("close", () => this.#end());
+		this.#socket.on("close", () => inflate.end());
 	}
 
 	get socket(): Socket {

@@ -190,6 +190,7 @@ export async function runTranscript(world: World, text: string): Promise<void> {
 		} else if (side === "C") {
 			const client = await clientOf(name);
 			if (rest === "<tls>") await client.startTls();
+			else if (rest === "<deflate>") client.startCompression();
 			else if (rest === "<close>") client.close();
 			else client.send(octetsOf(rest) + (rest.endsWith("\\c") ? "" : "\r\n"));
 		} else if (side === "S") {
