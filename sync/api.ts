@@ -218,6 +218,39 @@ export interface ReplicaReport {
 	readonly missingBodies: number;
 }
 
+/** What a check tells as it goes. Texts are one line each, for people. */
+export type CheckEvent =
+	/** Units differ by stage; `total` is 0 where it is not known. */
+	| {
+			readonly kind: "progress";
+			readonly stage: string;
+			readonly done: number;
+			readonly total: number;
+	  }
+	/** `todo`: what to do about it, or how it was mended. */
+	| {
+			readonly kind: "problem";
+			readonly what: string;
+			readonly todo: string;
+			readonly mended: boolean;
+	  }
+	/** Nothing wrong, but what was seen is less than all. */
+	| { readonly kind: "note"; readonly text: string };
+
+export interface CheckOptions {
+	/** Mends what can be mended. */
+	readonly repair: boolean;
+	readonly tell: (event: CheckEvent) => void;
+	/** Ends the check; it then rejects with the signal's reason. */
+	readonly signal: AbortSignal;
+}
+
+export interface CheckResult {
+	/** What is wrong now: without what was mended. */
+	readonly problems: number;
+	readonly mended: number;
+}
+
 export interface Replica {
 	readonly node: NodeId;
 	readonly directory: Directory;
@@ -233,6 +266,8 @@ export interface Replica {
 	/** One join link for one node (a single line). */
 	invite(ttlMilliseconds: Milliseconds): Promise<string>;
 	remove(node: string): Promise<void>;
+	/** Looks at all that this node holds, against itself and its peers, while it serves. */
+	check(options: CheckOptions): Promise<CheckResult>;
 	/** Finishes what is acknowledged, then closes store, bodies and network. */
 	stop(): Promise<void>;
 }

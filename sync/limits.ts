@@ -100,6 +100,20 @@ export const CONFIRMED_MAX = 100_000;
 /** Gossip of own news while some member is not linked directly: the sure way is another member's link. */
 export const GOSSIP_NEWS_MILLISECONDS = 50;
 
+// ---- check, scrub
+/** Documents compared with a member in one question: each may take up to 90 ms to open there. */
+export const CHECK_DOCUMENTS_MAX = 32;
+/** Records asked of a member at once, to put them back into a damaged log. */
+export const CHECK_RECORDS_MAX = 500;
+export const CHECK_RECORDS_BYTES_MAX = 2 * MiB;
+/** Work of a check in one go, and the pause after it: sessions and peers come between. */
+export const CHECK_SLICE_MILLISECONDS = 8;
+export const CHECK_PAUSE_MILLISECONDS = 4;
+/** Bodies read at once by a check: keeps a disk busy, and leaves most of it to clients. */
+export const CHECK_BODIES_MAX = 4;
+/** Problems told one by one; of more only the number is told, as the operator must act long before. */
+export const CHECK_PROBLEMS_MAX = 1_000;
+
 // ---- liveness
 export const HEARTBEAT_MILLISECONDS = 500;
 /** Two missed heartbeats and some jitter. */

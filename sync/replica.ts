@@ -2,7 +2,15 @@
  * The one thing that node/ holds of sync/: a node's replica of the cluster, put together from its parts and given its
  * clock, randomness, store, network and bodies. Nothing here decides how mail looks, nor opens a file or socket.
  */
-import type { Account, PeerReport, Replica, ReplicaReport } from "./api.ts";
+import type {
+	Account,
+	CheckOptions,
+	CheckResult,
+	PeerReport,
+	Replica,
+	ReplicaReport,
+} from "./api.ts";
+import { Checker } from "./check/checker.ts";
 import { AccountSession } from "./directory/account.ts";
 import { AccountStates } from "./directory/accounts.ts";
 import {
@@ -80,6 +88,7 @@ export class ClusterReplica implements Replica {
 	readonly #replication: Replication;
 	readonly #admission: Admission;
 	readonly #context: Context;
+	readonly #checker: Checker;
 	readonly #listeners = new Set<() => void>();
 	readonly #joinedListeners = new Set<() => void>();
 	#snapshotHeads: ReadonlyMap<Origin, Head> | undefined;
@@ -118,6 +127,20 @@ export class ClusterReplica implements Replica {
 			state: this.#cluster,
 			ledger: this.#ledger,
 			second: this.#context.second,
+		});
+		this.#checker = new Checker({
+			...options,
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			cluster: this.#cluster,
+			arrived: (vector) => this.#replication.arrived(vector),
+			tooFewCopies: () => this.report().bodiesWithTooFewCopies,
+			directoryChanged: (what) => {
+				if (what === "cluster") {
+					this.#cluster.load();
+					this.#clusterChanged();
+				} else this.#accounts.forget(what);
+			},
 		});
 	}
 
@@ -520,6 +543,10 @@ export class ClusterReplica implements Replica {
 		);
 		this.#copies.forget(member.node);
 		await this.#context.second(sequence);
+	}
+
+	check(options: CheckOptions): Promise<CheckResult> {
+		return this.#checker.check(options);
 	}
 
 	report(): ReplicaReport {

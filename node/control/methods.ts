@@ -7,6 +7,7 @@ import {
 } from "../../sync/limits.ts";
 import { WrongUsage } from "../config.ts";
 import type { ControlOptions } from "../control.ts";
+import { check } from "./check.ts";
 
 export interface Context extends ControlOptions {
 	/** Aborted when who asked has gone. */
@@ -47,7 +48,7 @@ export const methods: Readonly<Record<string, Method | undefined>> = {
 	"alias.list": async ({ node }) => [...node.replica.directory.aliases()],
 	drain: later("drain"),
 	undrain: later("undrain"),
-	check: later("check"),
+	check,
 	backup: later("backup"),
 	queue: later("queue"),
 };

@@ -5,6 +5,7 @@ import { type BodyHash, bodyHash } from "../../sync/ids.ts";
 import {
 	type Bodies,
 	type BodyRef,
+	type BodyState,
 	BodyUnavailable,
 	type BodyWriter,
 } from "../../sync/ports/bodies.ts";
@@ -73,6 +74,10 @@ export class MemoryBodies implements Bodies {
 
 	async has(ref: BodyRef): Promise<boolean> {
 		return this.#blobs.has(ref.hash) && !this.missing.has(ref.hash);
+	}
+
+	async verify(ref: BodyRef): Promise<BodyState> {
+		return (await this.has(ref)) ? "whole" : "missing";
 	}
 
 	async fetch(ref: BodyRef): Promise<void> {

@@ -22,6 +22,7 @@ import type { StreamSource } from "../network/streams.ts";
 import {
 	type Bodies,
 	type BodyRef,
+	type BodyState,
 	BodyUnavailable,
 	type BodyWriter,
 } from "../ports/bodies.ts";
@@ -194,6 +195,25 @@ export class DriveBodies implements Bodies {
 		await this.#durable();
 		this.#known.add(reference);
 		return true;
+	}
+
+	async verify(reference: BodyRef): Promise<BodyState> {
+		try {
+			checkReference(reference);
+			const core = await this.#drives.get(reference.drive);
+			if (!(await isPresent(core, reference))) {
+				this.#known.delete(reference);
+				return "missing";
+			}
+			if (await isRight(core, reference)) return "whole";
+		} catch (error) {
+			this.#options.log.warn("a body cannot be read here", {
+				hash: reference.hash,
+				error,
+			});
+		}
+		this.#known.delete(reference);
+		return "damaged";
 	}
 
 	async fetch(reference: BodyRef): Promise<void> {

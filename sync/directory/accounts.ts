@@ -155,6 +155,12 @@ export class AccountStates implements Fold {
 		return state;
 	}
 
+	/** The document changed in another way than by a change that was folded: it is read anew. */
+	forget(account: AccountId): void {
+		this.#states.delete(account);
+		for (const run of [...(this.#listeners.get(account) ?? [])]) run();
+	}
+
 	/** Runs after a change of the account's document was committed. */
 	onChange(account: AccountId, run: () => void): () => void {
 		const listeners = this.#listeners.get(account) ?? new Set();

@@ -128,6 +128,11 @@ export class FlatDocument {
 		return this.#handle.getHeads().sort();
 	}
 
+	/** Of these heads (of the same document elsewhere) and of all that is here: what is named and not here. */
+	lacks(heads: readonly string[]): string[] {
+		return this.#handle.getMissingDeps([...heads]);
+	}
+
 	mergeFrom(other: FlatDocument): void {
 		this.#handle.merge(other.#handle);
 	}

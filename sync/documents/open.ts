@@ -114,6 +114,25 @@ export class OpenDocuments {
 		return this.#snapshot(id, this.#open.get(id) as Opened);
 	}
 
+	/** Another copy, as the store has it, whether the document is open or not; the caller frees it. */
+	stored(id: DocumentId): FlatDocument {
+		return this.#load(id).document;
+	}
+
+	/** Writes the document as it is in memory, so that what the store had of it no longer counts. */
+	resnapshot(id: DocumentId): StoreWrite[] {
+		this.get(id);
+		this.#touched.add(id);
+		return this.#snapshot(id, this.#open.get(id) as Opened);
+	}
+
+	/** Puts this in the place of a document that cannot be opened any more. */
+	replace(id: DocumentId, document: FlatDocument): StoreWrite[] {
+		this.forget(id);
+		this.#open.set(id, { document, changesSinceSnapshot: 0 });
+		return this.resnapshot(id);
+	}
+
 	/** All documents there are. */
 	*ids(): Iterable<DocumentId> {
 		for (const [key] of this.#store.range("docs/", prefixEnd("docs/")))

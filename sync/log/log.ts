@@ -88,6 +88,28 @@ export class ChangeLog {
 		}
 	}
 
+	/**
+	 * Puts back records that were damaged or lost here, as a peer has them. Their documents must be snapshotted in the same
+	 * batch, as it is not known any more where their changes before lie.
+	 */
+	putBack(batch: Batch, origin: Origin, framed: readonly Uint8Array[]): void {
+		for (const one of framed) {
+			const { sequence } = decodeRecord(unframe(one));
+			batch.put(
+				logKey(origin, sequence),
+				toRow("", framedHash(one), unframe(one)),
+			);
+		}
+	}
+
+	/** Forgets the records up to `sequence`, of documents that were all snapshotted since. */
+	cut(batch: Batch, origin: Origin, sequence: number): void {
+		const end = logKey(origin, sequence + 1);
+		for (const [key] of this.#store.range(`log/${origin}/`, end))
+			batch.put(key, undefined);
+		batch.put(`first/${origin}`, String(sequence + 1));
+	}
+
 	/** The first sequence whose record is kept here. */
 	firstKept(origin: Origin): number {
 		return Number(this.#store.get(`first/${origin}`) ?? 1);

@@ -411,6 +411,16 @@ export class Mailboxes implements Fold {
 		this.#pending.remove(batch, mailbox, entry);
 	}
 
+	/** Takes back what was shown of an entry, since it cannot be true: it will be shown anew, as far as it may be. */
+	unshow(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const { batch } = tx;
+		const row = getRow(batch, mailbox, entry);
+		if (row === undefined) return;
+		this.#expunge(batch, mailbox, entry, row, getBox(batch, mailbox));
+		batch.change(boxKey(mailbox), getBox(batch, mailbox));
+		this.#pending.add(batch, mailbox, entry);
+	}
+
 	#stage(mailbox: MailboxId, box: BoxRow): Staged {
 		let staged = this.#staged.get(mailbox);
 		if (staged === undefined) {

@@ -26,12 +26,17 @@ export class BodyUnavailable extends Error {
 	override name = "BodyUnavailable";
 }
 
+/** What lies here of a body: all of it and right, not all of it, or bytes that are wrong or cannot be read. */
+export type BodyState = "whole" | "missing" | "damaged";
+
 export interface Bodies {
 	/** Public key (hex) of the drive this incarnation appends to. */
 	readonly drive: string;
 	create(): BodyWriter;
 	/** True when every byte lies here, durably and with the right hash. Cheap for what was written or fetched in this run. */
 	has(ref: BodyRef): Promise<boolean>;
+	/** Reads every byte that lies here, whatever was known before. A body found damaged is fetched anew by the next fetch(). */
+	verify(ref: BodyRef): Promise<BodyState>;
 	/**
 	 * Makes a durable copy here: from peers, checked against the hash, synced (group commit). Resolves at once if it is
 	 * here. Rejects with BodyUnavailable after a bound, or when the bytes are wrong at every peer.

@@ -105,6 +105,17 @@ class SqliteStore implements Store {
 		}
 	}
 
+	damage(): readonly string[] {
+		try {
+			const rows = this.#database.prepare("PRAGMA integrity_check(20)").all();
+			return rows
+				.map((row) => String(row.integrity_check))
+				.filter((line) => line !== "ok");
+		} catch (error) {
+			return [(error as Error).message];
+		}
+	}
+
 	sizeBytes(): number {
 		return ["", "-wal"].reduce(
 			(sum, suffix) =>

@@ -227,6 +227,28 @@ export class Replication {
 		return !over;
 	}
 
+	/** Resolves to whether all in `vector` is here, waiting for it at most as long as a client would. */
+	arrived(vector: Vector): Promise<boolean> {
+		return new Promise((resolve) => {
+			let over = false;
+			const cancel = this.#options.clock.after(
+				CATCH_UP_MILLISECONDS_MAX,
+				() => {
+					over = true;
+					for (const arrived of [...this.#arrivals]) arrived();
+				},
+			);
+			this.#until(
+				vector,
+				() => over || this.#stopped,
+				() => {
+					cancel();
+					resolve(covers(this.#options.ledger.log.vector, vector));
+				},
+			);
+		});
+	}
+
 	/** Runs `done` once what is in `vector` is here, unless given up before. */
 	#until(vector: Vector, givenUp: () => boolean, done: () => void): void {
 		const check = (): void => {

@@ -11,7 +11,7 @@ import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import { StoreFailed } from "../ports/store.ts";
-import { driveOf, SimBodies, type SimDisk } from "./body-store.ts";
+import { DAMAGED, driveOf, SimBodies, type SimDisk } from "./body-store.ts";
 
 export interface SimBodiesOptions {
 	readonly clock: Clock;
@@ -74,6 +74,16 @@ export class SimBodiesWorld {
 		if (sizeBytes === 0) return true;
 		const lying = this.#disk(node).drives.get(drive)?.blobs.get(blob[1]);
 		return lying?.hash === hash;
+	}
+
+	/** The bytes of a body cannot be read any more, as after damage to the disk; `lost`: there is no trace of it. */
+	damage(node: NodeId, reference: BodyRef, how: "damaged" | "lost"): void {
+		const blobs = this.#disk(node).drives.get(reference.drive)?.blobs;
+		const lying = blobs?.get(reference.blob[1]);
+		if (blobs === undefined || lying === undefined)
+			throw new Error(`${node} does not have the body`);
+		if (how === "lost") blobs.delete(reference.blob[1]);
+		else blobs.set(reference.blob[1], { ...lying, hash: DAMAGED });
 	}
 
 	/** Cuts the tail off a drive, as damage would: the last `blocks` blocks. */

@@ -11,6 +11,7 @@ import {
 import {
 	type Bodies,
 	type BodyRef,
+	type BodyState,
 	BodyUnavailable,
 	type BodyWriter,
 } from "../ports/bodies.ts";
@@ -43,6 +44,9 @@ const EMPTY: SimBlob = {
 	hash: createHash("sha256").digest("hex"),
 	bytes: new Uint8Array(),
 };
+
+/** In place of the hash of bytes that cannot be read any more. */
+export const DAMAGED = "damaged";
 
 /** How often a fetch looks again whether someone connected has the body. */
 const LOOK_AGAIN_MILLISECONDS = 100;
@@ -115,6 +119,11 @@ export class SimBodies implements Bodies {
 			return false;
 		}
 		return this.blob(reference) !== undefined;
+	}
+
+	async verify(reference: BodyRef): Promise<BodyState> {
+		if (await this.has(reference)) return "whole";
+		return this.#lying(reference) === undefined ? "missing" : "damaged";
 	}
 
 	fetch(reference: BodyRef): Promise<void> {
@@ -252,7 +261,11 @@ export class SimBodies implements Bodies {
 		checkReference(reference);
 		if (this.#state !== "open") await this.#ended();
 		if (this.blob(reference) !== undefined) return;
-		if (this.#lying(reference) !== undefined)
+		const lying = this.#lying(reference);
+		// What cannot be read is cleared before it is fetched again.
+		if (lying?.hash === DAMAGED)
+			this.#disk.drives.get(reference.drive)?.blobs.delete(reference.blob[1]);
+		else if (lying !== undefined)
 			throw new BodyUnavailable("the body is wrong at every member");
 		const { clock, delayMilliseconds } = this.#world.options;
 		const deadline = clock.monotonic() + timeoutMilliseconds;

@@ -73,7 +73,6 @@ describe("without a node", () => {
 	test.each([
 		"drain",
 		"undrain",
-		"check --repair",
 		"backup d",
 		"restore d",
 		"import imap://x",

@@ -1,0 +1,222 @@
+/**
+ * Documents compared with those of other members, and taken from them. Heads are compared, not the vectors of the log:
+ * these follow from what was received, heads from what a document really holds. Both sides may go on writing: a head
+ * counts as lacking only where the vector says that its change has been applied. The whole document is then merged,
+ * as a difference is rare (a bug, a bad disk) and a document small.
+ */
+import { decode, encode } from "cborg";
+import type { Member } from "../directory/cluster.ts";
+import {
+	type DocumentId,
+	documentId,
+	type NodeId,
+	origin as toOrigin,
+} from "../ids.ts";
+import {
+	CHECK_DOCUMENTS_MAX,
+	CHECK_RECORDS_BYTES_MAX,
+	CHECK_RECORDS_MAX,
+	REQUEST_MILLISECONDS_MAX,
+	RESPONSE_BYTES_MAX,
+} from "../limits.ts";
+import type { Ledger } from "../log/ledger.ts";
+import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
+import type { Network } from "../ports/network.ts";
+import type { Flaw } from "./flaws.ts";
+
+const PROTOCOL = "check";
+
+export interface PeerDocumentsOptions {
+	readonly network: Network;
+	readonly ledger: Ledger;
+	readonly member: (node: NodeId) => Member | undefined;
+	/** Resolves to whether all in `vector` is here, waiting a moment for it. */
+	readonly arrived: (vector: Vector) => Promise<boolean>;
+	/** Lets others have a turn. */
+	readonly breathe: () => Promise<void>;
+	/** A member has changes of these documents that this node lost: has them merged. */
+	readonly mergeFrom: (
+		member: Member,
+		ids: readonly DocumentId[],
+	) => Promise<void>;
+}
+
+/** A member could not be asked, or is too busy to catch up with what is compared. */
+export class NotComparable extends Error {
+	override name = "NotComparable";
+}
+
+interface Heads {
+	readonly id: DocumentId;
+	readonly heads: readonly string[];
+}
+
+export class PeerDocuments {
+	readonly #options: PeerDocumentsOptions;
+
+	constructor(options: PeerDocumentsOptions) {
+		this.#options = options;
+		options.network.handle(PROTOCOL, (peer, body) => this.#answer(peer, body));
+	}
+
+	// ------------------------------------------------------------------ asking
+
+	/** Differences in the documents from `from` up to but not including `to` (undefined: all that follow). */
+	async compare(
+		member: Member,
+		ids: readonly DocumentId[],
+		to: DocumentId | undefined,
+	): Promise<Flaw[]> {
+		const { ledger } = this.#options;
+		const [from] = ids;
+		if (from === undefined) return [];
+		const mine = await this.#headsOf(ids);
+		const vector = encodeVector(ledger.log.vector);
+		const [covered, theirVector, differing] = (await this.#ask(member, [
+			"heads",
+			vector,
+			from,
+			to ?? "",
+			mine.map(({ id, heads }) => [id, pack(heads)]),
+		])) as [boolean, unknown, [string, Uint8Array, boolean][]];
+		if (!covered || !(await this.#options.arrived(decodeVector(theirVector))))
+			throw new NotComparable(`${member.name} is catching up`);
+		return differing.flatMap(([id, heads, lacks]) => {
+			const document = documentId(id);
+			const differs = (side: "here" | "there"): Flaw => ({
+				kind: "differs",
+				document,
+				peer: member.node,
+				peerName: member.name,
+				lacks: side,
+			});
+			const lacksHere =
+				ledger.documents.get(document).lacks(unpack(heads)).length > 0;
+			return [
+				...(lacksHere ? [differs("here")] : []),
+				...(lacks ? [differs("there")] : []),
+			];
+		});
+	}
+
+	/** The document as the member has it; undefined when it has none, or cannot open it. */
+	async document(
+		member: Member,
+		id: DocumentId,
+	): Promise<Uint8Array | undefined> {
+		const [saved] = (await this.#ask(member, ["document", id])) as unknown[];
+		return saved instanceof Uint8Array ? saved : undefined;
+	}
+
+	/** Records of an origin as the member has them, from `sequence` on. */
+	async records(
+		member: Member,
+		origin: string,
+		sequence: number,
+	): Promise<Uint8Array[]> {
+		const answer = await this.#ask(member, ["records", origin, sequence]);
+		return (answer as unknown[]).filter((one) => one instanceof Uint8Array);
+	}
+
+	/** Has the member take what it lacks of the documents from here. */
+	async offer(member: Member, ids: readonly DocumentId[]): Promise<void> {
+		await this.#ask(member, ["merge", ids]);
+	}
+
+	async #ask(member: Member, question: unknown): Promise<unknown> {
+		const { network } = this.#options;
+		try {
+			return decode(
+				await network.request(
+					member,
+					PROTOCOL,
+					encode(question),
+					REQUEST_MILLISECONDS_MAX,
+				),
+			);
+		} catch (error) {
+			throw new NotComparable(
+				`${member.name} does not answer (${(error as Error).message})`,
+			);
+		}
+	}
+
+	async #headsOf(ids: readonly DocumentId[]): Promise<Heads[]> {
+		const { ledger, breathe } = this.#options;
+		const found: Heads[] = [];
+		for (const id of ids) {
+			found.push({ id, heads: ledger.documents.get(id).heads() });
+			await breathe();
+		}
+		return found;
+	}
+
+	// ------------------------------------------------------------------ answering
+
+	async #answer(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
+		const member = this.#options.member(peer);
+		if (member === undefined) throw new Error("only members may ask");
+		const [what, ...rest] = decode(body) as unknown[];
+		if (what === "heads") return encode(await this.#answerHeads(rest));
+		if (what === "document")
+			return encode([this.#saved(documentId(String(rest[0])))]);
+		if (what === "records") return encode(this.#answerRecords(rest));
+		if (what === "merge") {
+			const ids = (rest[0] as unknown[]).slice(0, CHECK_DOCUMENTS_MAX);
+			await this.#options.mergeFrom(
+				member,
+				ids.map((id) => documentId(String(id))),
+			);
+			return encode([]);
+		}
+		throw new Error(`unknown question ${String(what).slice(0, 20)}`);
+	}
+
+	async #answerHeads([vector, from, to, docs]: unknown[]): Promise<unknown> {
+		const { ledger, arrived } = this.#options;
+		const covered = await arrived(decodeVector(vector));
+		const theirs = new Map(
+			(docs as [string, Uint8Array][])
+				.slice(0, CHECK_DOCUMENTS_MAX)
+				.map(([id, heads]) => [documentId(id), unpack(heads)]),
+		);
+		const mine = [...ledger.documents.ids()].filter(
+			(id) => id >= String(from) && (to === "" || id < String(to)),
+		);
+		const ids = new Set([
+			...mine.slice(0, CHECK_DOCUMENTS_MAX),
+			...theirs.keys(),
+		]);
+		const differing: [DocumentId, Uint8Array, boolean][] = [];
+		for (const { id, heads } of await this.#headsOf([...ids])) {
+			const asked = theirs.get(id) ?? [];
+			if (asked.join() === heads.join()) continue;
+			const lacks = ledger.documents.get(id).lacks(asked).length > 0;
+			differing.push([id, pack(heads), lacks]);
+		}
+		// Read last, so that it covers all heads.
+		return [covered, encodeVector(ledger.log.vector), differing];
+	}
+
+	#saved(id: DocumentId): Uint8Array | null {
+		const saved = this.#options.ledger.documents.get(id).save();
+		return saved.length < RESPONSE_BYTES_MAX - 1024 ? saved : null;
+	}
+
+	#answerRecords([origin, sequence]: unknown[]): Uint8Array[] {
+		const { log } = this.#options.ledger;
+		const at = toOrigin(String(origin));
+		if (Number(sequence) < log.firstKept(at)) return [];
+		return log.readFramed(
+			at,
+			Number(sequence),
+			CHECK_RECORDS_MAX,
+			CHECK_RECORDS_BYTES_MAX,
+		);
+	}
+}
+
+const pack = (heads: readonly string[]): Uint8Array =>
+	Buffer.from(heads.join(""), "hex");
+const unpack = (packed: Uint8Array): string[] =>
+	Buffer.from(packed).toString("hex").match(/.{64}/g) ?? [];

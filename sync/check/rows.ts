@@ -1,0 +1,160 @@
+/** Rows against documents: the fold of all changes must be what the documents say. Pure. */
+import type { FlatDocument, Scalar } from "../documents/flat.ts";
+import { keys, segmentDocument, splitKey } from "../documents/shapes.ts";
+import type { DocumentId, EntryId, MailboxId } from "../ids.ts";
+import { bodyTag, type EntryRow, rowKey } from "../mailbox/rows.ts";
+import type { Store } from "../ports/store.ts";
+import type { Step } from "./flaws.ts";
+import { walk } from "./walk.ts";
+
+/**
+ * Opens a document, if that can be opened; what it gives may be used until the next turn of the event loop.
+ */
+export type Documents = (id: DocumentId) => FlatDocument | undefined;
+
+/** What of an entry's row follows from its document. */
+export type Replicated = Pick<EntryRow, "f" | "u" | "t" | "x" | "g">;
+
+const smallest = (values: readonly Scalar[]): string | undefined =>
+	values
+		.map(String)
+		.sort((a, b) => (a < b ? -1 : 1))
+		.at(0);
+
+/** Keys of each entry of a segment. */
+export function entryKeys(document: FlatDocument): Map<EntryId, string[]> {
+	const byEntry = new Map<EntryId, string[]>();
+	for (const key of document.keys()) {
+		const [, id] = splitKey(key);
+		const found = byEntry.get(id as EntryId);
+		if (found) found.push(key);
+		else byEntry.set(id as EntryId, [key]);
+	}
+	return byEntry;
+}
+
+/** The row that these keys of the document make, without what is local, inherited or counted. */
+export function rowOf(
+	document: FlatDocument,
+	keysOfEntry: readonly string[],
+): Replicated {
+	const row: Replicated & { t: Record<number, string> } = {
+		u: [],
+		t: {},
+		g: {},
+	};
+	for (const key of keysOfEntry) {
+		const [kind, , detail] = splitKey(key);
+		const values = document.values(key);
+		const text = smallest(values);
+		if (kind === "e" && text !== undefined) row.f = text;
+		else if (kind === "x") row.x = true;
+		else if (kind === "f" && text !== undefined) row.g[detail] = text;
+		else if (kind === "u") {
+			row.u.push(Number(detail));
+			if (typeof values[0] === "string") row.t[Number(detail)] = values[0];
+		}
+	}
+	const own = row.f === undefined ? undefined : bodyTag(row.f);
+	for (const uid of row.u)
+		if (own === undefined || row.t[uid] === own) delete row.t[uid];
+	return row;
+}
+
+/** Equal for rows that mean the same, whatever order their parts came in. */
+export const meaning = (row: Replicated): string =>
+	JSON.stringify([
+		row.f ?? null,
+		[...row.u].sort((a, b) => a - b),
+		Object.entries(row.t ?? {}).sort(([a], [b]) => Number(a) - Number(b)),
+		row.x ?? false,
+		Object.entries(row.g).sort(([a], [b]) => (a < b ? -1 : 1)),
+	]);
+
+const SLICE_ENTRIES = 100;
+
+/** Each entry of a segment has its row, as the document says. */
+export function* checkSegment(
+	store: Store,
+	documents: Documents,
+	mailbox: MailboxId,
+	segment: number,
+): Generator<Step> {
+	const id = segmentDocument(mailbox, segment);
+	const listed = documents(id);
+	if (listed === undefined) return;
+	let done = 0;
+	for (const [entry, found] of entryKeys(listed)) {
+		const document = documents(id);
+		const what = document && rowFault(store, document, mailbox, entry, found);
+		if (what !== undefined) yield { kind: "row", mailbox, entry, what };
+		if (++done % SLICE_ENTRIES === 0) yield SLICE_ENTRIES;
+	}
+	yield done % SLICE_ENTRIES;
+}
+
+/** How the row differs from the document, if it does. */
+function rowFault(
+	store: Store,
+	document: FlatDocument,
+	mailbox: MailboxId,
+	entry: EntryId,
+	found: readonly string[],
+): string | undefined {
+	const text = store.get(rowKey(mailbox, entry));
+	if (text === undefined) {
+		// An entry that is being forgotten leaves the document first.
+		return [...document.keys()].some((key) => splitKey(key)[1] === entry)
+			? "it has no row, so nobody sees it"
+			: undefined;
+	}
+	const row = JSON.parse(text as string) as EntryRow;
+	if (meaning(rowOf(document, found)) === meaning(row)) return undefined;
+	// It may have changed since its keys were listed.
+	const now = entryKeys(document).get(entry) ?? [];
+	const expected = rowOf(document, now);
+	if (meaning(expected) === meaning(row)) return undefined;
+	return differences(expected, row);
+}
+
+function differences(expected: Replicated, row: Replicated): string {
+	const parts: string[] = [];
+	if (expected.f !== row.f) parts.push("what it is");
+	if ((expected.x ?? false) !== (row.x ?? false))
+		parts.push(expected.x ? "that it is expunged" : "that it lives");
+	if (meaning({ ...expected, g: row.g }) === meaning(row) || parts.length === 0)
+		parts.push(
+			JSON.stringify(Object.entries(expected.g).sort()) ===
+				JSON.stringify(Object.entries(row.g).sort())
+				? "its UIDs"
+				: "its flags",
+		);
+	return `its row does not say ${parts.join(" and ")} as its document does`;
+}
+
+/** Each row of a mailbox that tells of a message has it from a document. */
+export function* checkOrphans(
+	store: Store,
+	documents: Documents,
+	mailbox: MailboxId,
+): Generator<Step> {
+	const prefix = rowKey(mailbox, "" as EntryId);
+	for (const rows of walk(store, prefix)) {
+		for (const [key, value] of rows) {
+			const entry = key.slice(prefix.length) as EntryId;
+			const row = JSON.parse(value as string) as EntryRow;
+			if (row.f === undefined || row.x === true) continue;
+			const document = documents(segmentDocument(mailbox, row.s));
+			// Read again: it may have been moved to another segment since.
+			if (document === undefined || document.has(keys.facts(entry))) continue;
+			if (store.get(key) !== value) continue;
+			yield {
+				kind: "row",
+				mailbox,
+				entry,
+				what: "it is in no document",
+			};
+		}
+		yield rows.length;
+	}
+}
