@@ -130,6 +130,14 @@ export interface SelectedMailbox {
 	release(): void;
 }
 
+/** What a client says it was told of a mailbox, by whatever node (rule 8). */
+export interface ToldElsewhere {
+	readonly uidValidity: number;
+	/** The largest UID; 0: none. */
+	readonly uid: number;
+	readonly modSeq: number;
+}
+
 /** One account, for one user's session. Names are full names as in MailboxInfo; "inbox" in any case is INBOX. */
 export interface Account {
 	readonly id: AccountId;
@@ -145,8 +153,11 @@ export interface Account {
 	rename(from: string, to: string): Promise<void>;
 	subscribe(name: string, on: boolean): Promise<void>;
 	status(name: string): Promise<MailboxStatus>;
-	/** Catches up with the reachable members first, for a bounded time (rule 8). */
-	select(name: string): Promise<SelectedMailbox>;
+	/**
+	 * Catches up with the reachable members first, for a bounded time, and takes note of what the client was told of the
+	 * mailbox, if it is still this one (rule 8); then shows what may be shown.
+	 */
+	select(name: string, told?: ToldElsewhere): Promise<SelectedMailbox>;
 	append(name: string, messages: readonly NewMessage[]): Promise<Placed>;
 }
 

@@ -11,14 +11,20 @@ export class Known {
 	/** Told to the client, ascending; message number n is `uids[n - 1]`. Often the mailbox's own array: never changed. */
 	uids: readonly Uid[];
 	cursor: number;
-	/** HIGHESTMODSEQ when this was told. */
+	/** HIGHESTMODSEQ when this was told: no higher mod-sequence may be (rule 16). */
 	modSeq: number;
+	/** The same, but not above that of an expunge which is not told yet: what the client may go on from (RFC 7162 §3.2). */
+	settledModSeq: number;
 	/** In `uids`, gone from the mailbox, and not told yet because EXPUNGE was not allowed. */
 	readonly missing = new Set<Uid>();
 	/** Flags that the client takes a message to have by its own STORE (flagsKey): they need not be told. */
 	readonly expected = new Map<Uid, string>();
+	/** Flags of these were told after the client may have sent the command that runs. */
+	readonly unsure = new Set<Uid>();
 	/** The client was promised a FETCH with the flags of these (STORE without .SILENT). */
 	readonly owed = new Set<Uid>();
+	/** The client was promised at least the mod-sequence of these (RFC 7162 §3.1.3). */
+	readonly owedModSeq = new Set<Uid>();
 	/** Told as gone, yet the mailbox still resolves them: renumbered messages. */
 	readonly replaced = new Set<Uid>();
 
@@ -26,17 +32,37 @@ export class Known {
 		this.uids = view.uids();
 		this.cursor = view.cursor;
 		this.modSeq = view.highestModSeq;
+		this.settledModSeq = this.modSeq;
+	}
+
+	/** A command was refused: nothing is promised for it any more. */
+	forgetPromises(): void {
+		this.owed.clear();
+		this.owedModSeq.clear();
+		this.expected.clear();
 	}
 }
 
-/** To be told in this order. Numbers in `expunged` hold one after the other; `changed` are UIDs. */
+/** To be told in this order. */
 export interface Difference {
+	/** Numbers, each of which holds after those before it were told. */
 	readonly expunged: readonly number[];
+	/** UIDs of the same, ascending. */
+	readonly vanished: readonly Uid[];
 	readonly exists: number | undefined;
+	/** Flags that the client does not know, or was promised. */
 	readonly changed: readonly Uid[];
+	/** Changed as the client expects: it lacks only the mod-sequence. */
+	readonly expected: readonly Uid[];
 }
 
-const NONE: Difference = { expunged: [], exists: undefined, changed: [] };
+const NONE: Difference = {
+	expunged: [],
+	vanished: [],
+	exists: undefined,
+	changed: [],
+	expected: [],
+};
 
 /**
  * Moves `known` on to what `view` shows now, and returns what the client must be told so that its idea is the same.
@@ -50,28 +76,40 @@ export function difference(
 	const mayHaveChanged = view.cursor !== known.cursor;
 	if (
 		!mayHaveChanged &&
-		known.owed.size === 0 &&
+		known.owed.size + known.owedModSeq.size === 0 &&
 		(known.missing.size === 0 || !mayExpunge)
 	)
 		return NONE;
-	const changed = mayHaveChanged ? changes(known, view) : [];
+	const changed: Uid[] = [];
+	const expected: Uid[] = [];
+	if (mayHaveChanged) changes(known, view, changed, expected);
 	for (const uid of known.owed)
-		if (indexOf(known.uids, uid) >= 0 && view.resolve(uid) !== undefined)
-			changed.push(uid);
-	known.owed.clear();
-	known.expected.clear();
-	const expunged = mayExpunge ? expunge(known, view) : [];
+		if (isThere(known, view, uid)) changed.push(uid);
+	for (const uid of known.owedModSeq)
+		if (!known.owed.has(uid) && isThere(known, view, uid)) expected.push(uid);
+	known.forgetPromises();
+	const { numbers: expunged, uids: vanished } = mayExpunge
+		? expunge(known, view)
+		: { numbers: [], uids: [] };
 	const exists = mayHaveChanged ? arrive(known, view) : undefined;
 	known.cursor = view.cursor;
 	known.modSeq = view.highestModSeq;
-	return { expunged, exists, changed };
+	if (known.missing.size === 0) known.settledModSeq = known.modSeq;
+	return { expunged, vanished, exists, changed, expected };
 }
 
-/** Known messages with flags that the client does not expect; notes those that are gone. */
-function changes(known: Known, view: SelectedMailbox): Uid[] {
+const isThere = (known: Known, view: SelectedMailbox, uid: Uid): boolean =>
+	indexOf(known.uids, uid) >= 0 && view.resolve(uid) !== undefined;
+
+/** Sorts known messages that were touched: flags that the client does not expect, or does; notes those that are gone. */
+function changes(
+	known: Known,
+	view: SelectedMailbox,
+	changed: Uid[],
+	expected: Uid[],
+): void {
 	const touched = view.touchedSince(known.cursor);
 	const all = touched === "all";
-	const changed: Uid[] = [];
 	for (const uid of all ? known.uids : new Set(touched)) {
 		const message = view.get(uid);
 		if (!all && indexOf(known.uids, uid) < 0) continue;
@@ -84,22 +122,23 @@ function changes(known: Known, view: SelectedMailbox): Uid[] {
 		else if (all && message.modSeq <= known.modSeq) continue;
 		else if (known.expected.get(uid) !== flagsKey(message.flags))
 			changed.push(uid);
+		else if (!known.owedModSeq.has(uid)) expected.push(uid);
 	}
-	return changed;
 }
 
-/** Takes out what is missing; the numbers to tell, highest first, so that none shifts another. */
-function expunge(known: Known, view: SelectedMailbox): number[] {
-	if (known.missing.size === 0) return [];
-	const numbers: number[] = [];
-	for (const uid of known.missing) {
-		numbers.push(indexOf(known.uids, uid) + 1);
+/** Takes out what is missing; the numbers to tell come highest first, so that none shifts another. */
+function expunge(
+	known: Known,
+	view: SelectedMailbox,
+): { numbers: number[]; uids: Uid[] } {
+	if (known.missing.size === 0) return { numbers: [], uids: [] };
+	const uids = [...known.missing].sort((a, b) => a - b);
+	const numbers = uids.map((uid) => indexOf(known.uids, uid) + 1).reverse();
+	for (const uid of uids)
 		if (view.resolve(uid) !== undefined) known.replaced.add(uid);
-	}
-	numbers.sort((a, b) => b - a);
 	known.uids = known.uids.filter((uid) => !known.missing.has(uid));
 	known.missing.clear();
-	return numbers;
+	return { numbers, uids };
 }
 
 /** Takes in what is new; the new number of messages, if any came. */

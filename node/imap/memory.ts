@@ -11,6 +11,7 @@ import type {
 	Placed,
 	Role,
 	SelectedMailbox,
+	ToldElsewhere,
 } from "../../sync/api.ts";
 import { ClientFault } from "../../sync/faults.ts";
 import {
@@ -140,9 +141,12 @@ export class MemoryAccount implements Account {
 		return this.mailbox(name).status();
 	}
 
-	async select(name: string): Promise<SelectedMailbox> {
+	async select(name: string, told?: ToldElsewhere): Promise<SelectedMailbox> {
 		this.check("select");
-		return this.mailbox(name).view();
+		const mailbox = this.mailbox(name);
+		const view = mailbox.view();
+		if (told?.uidValidity === mailbox.uidValidity) view.named(told.uid);
+		return view;
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {

@@ -19,6 +19,8 @@ export interface Target {
 	/** The UID under which the client knows it; `message.uid` differs when it was renumbered and that is not told yet. */
 	readonly uid: Uid;
 	readonly message: Message;
+	/** Its mod-sequence as far as it may be told: never above what the client was told all of (rule 16). */
+	readonly modSeq: number;
 }
 export interface Targets {
 	readonly targets: readonly Target[];
@@ -113,7 +115,13 @@ export class Selected {
 					if (singles.has(name(index))) message = this.mailbox.resolve(uid);
 				}
 				if (message === undefined) someGone = true;
-				else targets.push({ number: index + 1, uid, message });
+				else
+					targets.push({
+						number: index + 1,
+						uid,
+						message,
+						modSeq: this.tellable(message),
+					});
 			}
 		return { targets, someGone };
 	}
@@ -128,9 +136,19 @@ export class Selected {
 			const message = this.mailbox.resolve(uid);
 			if (message === undefined) continue;
 			const index = indexOf(uids, message.uid);
-			targets.push({ number: index + 1, uid: message.uid, message });
+			targets.push({
+				number: index + 1,
+				uid: message.uid,
+				message,
+				modSeq: this.tellable(message),
+			});
 		}
 		return targets;
+	}
+
+	/** A mod-sequence for this message that the client may go on from. */
+	tellable({ modSeq }: Message): number {
+		return Math.min(modSeq, this.known.modSeq);
 	}
 
 	/** The number under which the client knows a UID; 0: it does not. */

@@ -76,6 +76,14 @@ export function indexOf(list: readonly number[], value: number): number {
 	return list[index] === value ? index : -1;
 }
 
+/** `1:3,7`: ascending ranges. */
+export const formatRanges = (
+	ranges: readonly (readonly [number, number])[],
+): string =>
+	ranges
+		.map(([low, high]) => (low === high ? `${low}` : `${low}:${high}`))
+		.join(",");
+
 /** `1:3,7`: numbers in the given order, runs joined. Ascending input gives the shortest form. */
 export function format(numbers: readonly number[]): string {
 	let text = "";

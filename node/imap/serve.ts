@@ -86,8 +86,7 @@ function asRefusal(session: Session, error: unknown): Refusal {
 
 /** What a refused command changed all the same (a STORE that came to no end) is told, but for expunges. */
 async function tellQuietly(session: Session): Promise<void> {
-	session.selected?.known.owed.clear();
-	session.selected?.known.expected.clear();
+	session.selected?.known.forgetPromises();
 	await tell(session, false);
 }
 
@@ -110,15 +109,24 @@ async function runCommand(
 		if (command === undefined) throw new ParseFault("unknown command");
 		checkState(command, session);
 		if (parser.peek() === 0x20) parser.at++;
-		if (command.byUid) await tell(session, false);
+		// With mod-sequences the client hears of changes before any answer tells of a later one (rule 16).
+		if (command.byUid || (command.keepsNumbers && session.condstore))
+			await tellBefore(session);
 		const completion = await command.run(invocation);
 		await tell(session, command.keepsNumbers !== true);
 		complete(session, tag, command, completion);
 		await completion?.afterwards?.();
 	} finally {
+		session.selected?.known.unsure.clear();
 		if (invocation.literal !== undefined)
 			await skipCommand(session, invocation.literal);
 	}
+}
+
+/** The client may have sent its command before it hears of this: what it takes for granted may be wrong. */
+async function tellBefore(session: Session): Promise<void> {
+	const told = await tell(session, false);
+	for (const uid of told) session.selected?.known.unsure.add(uid);
 }
 
 function complete(
@@ -127,7 +135,9 @@ function complete(
 	command: Command,
 	completion: Completion | undefined,
 ): void {
-	const code = completion?.code === undefined ? "" : `[${completion.code}] `;
+	const asked = completion?.code;
+	const given = typeof asked === "function" ? asked() : asked;
+	const code = given === undefined ? "" : `[${given}] `;
 	const text = responseText(completion?.text ?? `${command.name} completed`);
 	session.output.text(`${tag} OK ${code}${text}\r\n`);
 }

@@ -13,6 +13,14 @@ import type { MessageStructures } from "./structures.ts";
 
 export type State = "not authenticated" | "authenticated" | "selected";
 
+/** What a client can switch on for its session (ENABLE, RFC 5161; CONDSTORE also by use, RFC 7162 §3.1). */
+export type Extension =
+	| "CONDSTORE"
+	| "QRESYNC"
+	| "IMAP4REV2"
+	| "UTF8=ACCEPT"
+	| "UIDONLY";
+
 /** What all sessions of a server share. */
 export interface Surroundings {
 	readonly hostname: string;
@@ -48,6 +56,7 @@ export class Session {
 	readonly output: Output;
 	account: Account | undefined;
 	selected: Selected | undefined;
+	readonly enabled = new Set<Extension>();
 	loginFailures = 0;
 	/** The client said LOGOUT. */
 	isOver = false;
@@ -75,6 +84,31 @@ export class Session {
 	get state(): State {
 		if (this.account === undefined) return "not authenticated";
 		return this.selected === undefined ? "authenticated" : "selected";
+	}
+
+	/** Untagged FETCH carries mod-sequences (RFC 7162 §3.1). */
+	get condstore(): boolean {
+		return this.enabled.has("CONDSTORE");
+	}
+
+	/** VANISHED is told instead of EXPUNGE (RFC 7162 §3.2.10, RFC 9586 §3.5). */
+	get vanishes(): boolean {
+		return this.enabled.has("QRESYNC") || this.enabled.has("UIDONLY");
+	}
+
+	/** Message numbers are in use neither in commands nor in responses (RFC 9586). */
+	get uidOnly(): boolean {
+		return this.enabled.has("UIDONLY");
+	}
+
+	/** The session speaks IMAP4rev2 (RFC 9051). */
+	get rev2(): boolean {
+		return this.enabled.has("IMAP4REV2");
+	}
+
+	/** Mailbox names go as UTF-8 (RFC 9051 §5.1, RFC 6855 §3). */
+	get utf8(): boolean {
+		return this.rev2 || this.enabled.has("UTF8=ACCEPT");
 	}
 
 	/** A password may come over this connection as it is now. */
@@ -123,8 +157,8 @@ export interface Invocation {
 
 /** The end of a command that went well. */
 export interface Completion {
-	/** Response code without brackets. */
-	readonly code?: string | undefined;
+	/** Response code without brackets; a function is asked after all changes were told. */
+	readonly code?: string | (() => string | undefined) | undefined;
 	/** Default: "<NAME> completed". */
 	readonly text?: string | undefined;
 	/** Runs after the tagged response. */

@@ -1,41 +1,111 @@
 /** Tells a client what has changed in its mailbox. */
+import type { Uid } from "../../sync/ids.ts";
 import { Bye } from "./answer.ts";
-import { difference } from "./difference.ts";
+import { modSeqItem } from "./condstore.ts";
+import { type Difference, difference } from "./difference.ts";
+import { fetchHead } from "./fetch/render.ts";
 import { SYSTEM_FLAGS } from "./flags.ts";
 import type { Selected } from "./selected.ts";
+import { format } from "./sequence-set.ts";
 import type { Session } from "./session.ts";
 
+/** UIDs of one VANISHED response, so that no line is endless. */
+const VANISHED_MAX = 10_000;
+
 /**
- * Writes EXPUNGE (if allowed now), EXISTS and FETCH FLAGS so that the client knows what this node shows. Bye when the
- * mailbox is gone.
+ * Writes EXPUNGE or VANISHED (if allowed now), EXISTS and FETCH FLAGS so that the client knows what this node shows.
+ * Resolves to the messages whose flags were told. Bye when the mailbox is gone.
  */
 export async function tell(
 	session: Session,
 	mayExpunge: boolean,
-): Promise<void> {
-	const { selected, output } = session;
-	if (selected === undefined) return;
+): Promise<readonly Uid[]> {
+	const { selected } = session;
+	if (selected === undefined) return [];
 	if (selected.mailbox.gone) {
 		session.unselect();
 		throw new Bye("The selected mailbox has been deleted");
 	}
-	const { expunged, exists, changed } = difference(
-		selected.known,
-		selected.mailbox,
-		mayExpunge,
-	);
+	const { known } = selected;
+	const wasBehind = known.missing.size > 0;
+	const told = difference(known, selected.mailbox, mayExpunge);
+	await tellExpunged(session, told);
+	if (told.exists !== undefined)
+		session.output.text(
+			`* ${told.exists} EXISTS\r\n${session.rev2 ? "" : "* 0 RECENT\r\n"}`,
+		);
+	await tellFlags(session, selected, told);
+	const isBehind = known.missing.size > 0;
+	// RFC 7162 §3.2: mod-sequences above those of expunges that wait must not become the client's.
+	if (
+		session.enabled.has("QRESYNC") &&
+		(isBehind ? told.changed.length + told.expected.length > 0 : wasBehind)
+	)
+		session.output.text(
+			`* OK [HIGHESTMODSEQ ${known.settledModSeq}] ${isBehind ? "Expunges are still to be told" : "All is told"}\r\n`,
+		);
+	return told.changed;
+}
+
+async function tellExpunged(
+	session: Session,
+	{ expunged, vanished }: Difference,
+): Promise<void> {
+	const { output } = session;
+	if (session.vanishes) {
+		for (let at = 0; at < vanished.length; at += VANISHED_MAX) {
+			const some = vanished.slice(at, at + VANISHED_MAX);
+			output.text(`* VANISHED ${format(some)}\r\n`);
+			if (output.crowded) await output.room();
+		}
+		return;
+	}
 	for (const number of expunged) {
 		output.text(`* ${number} EXPUNGE\r\n`);
 		if (output.crowded) await output.room();
 	}
-	if (exists !== undefined) output.text(`* ${exists} EXISTS\r\n* 0 RECENT\r\n`);
-	for (const uid of changed) {
+}
+
+/** In the order of stamps (rule 16), as they were when the difference was taken or later. */
+async function tellFlags(
+	session: Session,
+	selected: Selected,
+	{ changed, expected }: Difference,
+): Promise<void> {
+	const { condstore } = session;
+	if (!condstore) {
+		await tellEach(session, selected, changed, () => false);
+		return;
+	}
+	const silent = new Set(expected);
+	const stamps = new Map<Uid, number>();
+	for (const uid of [...changed, ...expected])
+		stamps.set(uid, selected.mailbox.resolve(uid)?.modSeq ?? 0);
+	const all = [...stamps.keys()].sort(
+		(a, b) => (stamps.get(a) ?? 0) - (stamps.get(b) ?? 0),
+	);
+	await tellEach(session, selected, all, (uid) => silent.has(uid));
+}
+
+async function tellEach(
+	session: Session,
+	selected: Selected,
+	uids: readonly Uid[],
+	isExpected: (uid: Uid) => boolean,
+): Promise<void> {
+	const { output, condstore } = session;
+	for (const uid of uids) {
 		const message = selected.mailbox.resolve(uid);
 		const number = selected.numberOf(uid);
 		if (message === undefined || number === 0) continue;
-		tellKeywords(session, selected, message.flags);
+		const items: string[] = session.uidOnly ? [] : [`UID ${uid}`];
+		if (!isExpected(uid)) {
+			tellKeywords(session, selected, message.flags);
+			items.push(`FLAGS (${message.flags.join(" ")})`);
+		}
+		if (condstore) items.push(modSeqItem(selected.tellable(message)));
 		output.text(
-			`* ${number} FETCH (UID ${uid} FLAGS (${message.flags.join(" ")}))\r\n`,
+			`${fetchHead(session.uidOnly, { number, uid })}${items.join(" ")})\r\n`,
 		);
 		if (output.crowded) await output.room();
 	}

@@ -5,6 +5,7 @@ import type {
 	MailboxStatus,
 	NewMessage,
 	Placed,
+	ToldElsewhere,
 } from "../api.ts";
 import { accountDocument, keys } from "../documents/shapes.ts";
 import { ClientFault, Temporary } from "../faults.ts";
@@ -14,6 +15,7 @@ import {
 	KEYWORDS_MAX,
 	NUMBERED_MILLISECONDS_MAX,
 } from "../limits.ts";
+import { counterOf } from "../mailbox/slots.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
@@ -151,10 +153,12 @@ export class AccountSession implements Account {
 		};
 	}
 
-	async select(name: string): Promise<Selected> {
+	async select(name: string, told?: ToldElsewhere): Promise<Selected> {
 		const { mailboxes, catchUp } = this.#context;
 		const mailbox = this.#mustFind(name);
 		await catchUp();
+		if (told?.uidValidity === mailbox.uidValidity)
+			await this.#noteTold(mailbox.id, told);
 		const unlook = mailboxes.look(mailbox.id);
 		try {
 			await this.showNow(mailbox.id, "begin");
@@ -163,6 +167,21 @@ export class AccountSession implements Account {
 			throw error;
 		}
 		return new Selected(this.#context, this, mailbox, unlook);
+	}
+
+	/** Rule 8: what a client names, some node told it. With a full disk it is taken note of in memory only. */
+	async #noteTold(
+		mailbox: MailboxId,
+		{ uid, modSeq }: ToldElsewhere,
+	): Promise<void> {
+		const { ledger, mailboxes } = this.#context;
+		mailboxes.stamps.heard(counterOf(modSeq));
+		if (uid <= mailboxes.box(mailbox).E) return;
+		try {
+			await ledger.write((tx) => mailboxes.named(tx, mailbox, uid));
+		} catch (error) {
+			if (!(error instanceof Temporary)) throw error;
+		}
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {

@@ -6,6 +6,7 @@
  *     S: a1 OK *            the server's next response; * stands for any text within it
  *     S? * 5 EXISTS         one of the next responses, in any order, up to the next line that is not S?
  *     C2: …, S2: …          the same of a second client; clients connect when they are first named (greeting: S lines)
+ *     S: ...                any responses, up to the one of the next S line
  *     S: <closed>           the connection ends here
  *     ! deliver "…" [mailbox] [flags]   things that happen: see `events`
  *
@@ -161,6 +162,8 @@ export async function runTranscript(world: World, text: string): Promise<void> {
 	};
 	/** Responses that S? lines still want, by client. */
 	let optional: { client: RawClient; patterns: string[] } | undefined;
+	/** Of clients after `S: ...`. */
+	const skipping = new Set<RawClient>();
 	const settle = async () => {
 		if (optional === undefined) return;
 		const { client, patterns } = optional;
@@ -194,8 +197,19 @@ export async function runTranscript(world: World, text: string): Promise<void> {
 			else if (rest === "<close>") client.close();
 			else client.send(octetsOf(rest) + (rest.endsWith("\\c") ? "" : "\r\n"));
 		} else if (side === "S") {
-			const response = await (await clientOf(name)).response();
+			const client = await clientOf(name);
+			if (rest === "...") {
+				skipping.add(client);
+				return;
+			}
 			const wanted = rest === "<closed>" ? undefined : octetsOf(rest);
+			let response = await client.response();
+			if (skipping.delete(client))
+				while (
+					response !== undefined &&
+					!matchesPattern(response, wanted ?? "")
+				)
+					response = await client.response();
 			if (
 				wanted === undefined
 					? response !== undefined

@@ -1,13 +1,18 @@
 import type { Uid } from "../../../sync/ids.ts";
 import type { Selected } from "../selected.ts";
-import { type Invocation, writableOf } from "../session.ts";
+import {
+	type Completion,
+	type Invocation,
+	type Session,
+	writableOf,
+} from "../session.ts";
 
 /** EXPUNGE, RFC 3501 §6.4.3, and UID EXPUNGE, RFC 4315 §2.1. The client is told at the end of the command. */
 export async function expunge({
 	parser,
 	session,
 	byUid,
-}: Invocation): Promise<undefined> {
+}: Invocation): Promise<Completion | undefined> {
 	const set = byUid ? parser.sequenceSet() : undefined;
 	parser.end();
 	const selected = writableOf(session);
@@ -16,8 +21,19 @@ export async function expunge({
 			? selected.known.uids
 			: selected.targets(set, true).targets.map(({ message }) => message.uid);
 	const uids = deletedAmong(selected, among);
-	if (uids.length > 0) await selected.mailbox.expunge(uids);
+	if (uids.length === 0) return undefined;
+	await selected.mailbox.expunge(uids);
+	return { code: () => highestModSeq(session) };
 }
+
+/** RFC 7162 §3.2.7: where the client stands after the expunges it was told. */
+export const highestModSeq = ({
+	enabled,
+	selected,
+}: Session): string | undefined =>
+	enabled.has("QRESYNC") && selected !== undefined
+		? `HIGHESTMODSEQ ${selected.known.settledModSeq}`
+		: undefined;
 
 /** Those that have \Deleted. Only what the client knows is ever given: it must not lose what it never saw. */
 export const deletedAmong = (

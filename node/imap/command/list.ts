@@ -11,7 +11,7 @@ import { ParseFault, type Parser } from "../parser.ts";
 import { matches } from "../patterns.ts";
 import { accountOf, type Invocation, type Session } from "../session.ts";
 import { turn } from "../turn.ts";
-import { parseStatusItems, statusLine } from "./status.ts";
+import { beforeStatus, parseStatusItems, statusLine } from "./status.ts";
 
 /** Names matched before others get their turn. */
 const ENTRIES_PER_TURN = 100;
@@ -42,6 +42,8 @@ export async function list({
 }: Invocation): Promise<undefined> {
 	const request = parseList(parser);
 	const { output } = session;
+	if (request.statusItems !== undefined)
+		await beforeStatus(session, request.statusItems);
 	// An empty pattern asks for the separator.
 	if (request.wantsRoot)
 		output.text(`* LIST (\\Noselect) "${SEPARATOR}" ""\r\n`);

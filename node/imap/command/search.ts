@@ -1,5 +1,6 @@
 import type { SelectedMailbox } from "../../../sync/api.ts";
 import { Refusal } from "../answer.ts";
+import { enableCondstore } from "../condstore.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import { find } from "../search/find.ts";
 import { type Key, parseKeys } from "../search/keys.ts";
@@ -17,13 +18,17 @@ export async function search({
 	parseCharset(parser);
 	const key = parseKeys(parser);
 	const selected = selectedOf(session);
+	if (asksModSeq(key)) enableCondstore(session);
 	tellNamed(selected.mailbox, key);
 	const found = await find(session, selected, key);
 	const numbers = found.map(({ uid, number }) => (byUid ? uid : number));
+	const modSeqs = asksModSeq(key)
+		? found.map(({ message }) => selected.tellable(message))
+		: undefined;
 	session.output.text(
 		returns === undefined
-			? `* SEARCH${numbers.map((number) => ` ${number}`).join("")}\r\n`
-			: extended(tag, byUid, returns, numbers),
+			? plain(numbers, modSeqs)
+			: extended(tag, byUid, returns, numbers, modSeqs),
 	);
 }
 
@@ -90,12 +95,35 @@ export function tellNamed(mailbox: SelectedMailbox, key: Key): void {
 		for (const one of key.keys) tellNamed(mailbox, one);
 }
 
+/** RFC 7162 §3.1.5: then the answer names the highest mod-sequence, and the client wants such from now on. */
+export function asksModSeq(key: Key): boolean {
+	if (key.kind === "modseq") return true;
+	if (key.kind === "not") return asksModSeq(key.key);
+	return (key.kind === "and" || key.kind === "or") && key.keys.some(asksModSeq);
+}
+
+/** `* SEARCH 2 5 (MODSEQ 917162500)`, RFC 3501 §7.2.5 and RFC 7162 §3.1.6. */
+function plain(
+	numbers: readonly number[],
+	modSeqs: readonly number[] | undefined,
+): string {
+	const modSeq =
+		modSeqs === undefined || numbers.length === 0
+			? ""
+			: ` (MODSEQ ${highest(modSeqs)})`;
+	return `* SEARCH${numbers.map((number) => ` ${number}`).join("")}${modSeq}\r\n`;
+}
+
+const highest = (values: readonly number[]): number =>
+	values.reduce((a, b) => Math.max(a, b), 0);
+
 /** The ESEARCH response (RFC 4731 §3.1). */
 function extended(
 	tag: string,
 	byUid: boolean,
 	returns: ReadonlySet<string>,
 	numbers: readonly number[],
+	modSeqs: readonly number[] | undefined,
 ): string {
 	let text = `* ESEARCH (TAG "${tag}")${byUid ? " UID" : ""}`;
 	const [first] = numbers;
@@ -105,5 +133,19 @@ function extended(
 	if (returns.has("COUNT")) text += ` COUNT ${numbers.length}`;
 	if (returns.has("ALL") && numbers.length > 0)
 		text += ` ALL ${format(numbers)}`;
+	if (modSeqs !== undefined && numbers.length > 0)
+		text += ` MODSEQ ${modSeqOf(returns, modSeqs)}`;
 	return `${text}\r\n`;
+}
+
+/** RFC 4731 §3.2: of the messages that the answer names. */
+function modSeqOf(
+	returns: ReadonlySet<string>,
+	modSeqs: readonly number[],
+): number {
+	if (returns.has("ALL") || returns.has("COUNT")) return highest(modSeqs);
+	return Math.max(
+		returns.has("MIN") ? (modSeqs[0] ?? 0) : 0,
+		returns.has("MAX") ? (modSeqs.at(-1) ?? 0) : 0,
+	);
 }

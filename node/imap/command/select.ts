@@ -1,8 +1,24 @@
-import type { Uid } from "../../../sync/ids.ts";
+import type { ToldElsewhere } from "../../../sync/api.ts";
+import type { Uid, UidRange } from "../../../sync/ids.ts";
+import { enableCondstore, modSeqItem, parseModSeq } from "../condstore.ts";
+import { fetchHead } from "../fetch/render.ts";
 import { SYSTEM_FLAGS } from "../flags.ts";
 import { decodeName } from "../names.ts";
+import { ParseFault, type Parser } from "../parser.ts";
 import { Selected } from "../selected.ts";
-import { accountOf, type Completion, type Invocation } from "../session.ts";
+import {
+	contains,
+	formatRanges,
+	normalise,
+	type SequenceSet,
+	STAR,
+} from "../sequence-set.ts";
+import {
+	accountOf,
+	type Completion,
+	type Invocation,
+	type Session,
+} from "../session.ts";
 import { flagList } from "../tell.ts";
 
 /** SELECT, RFC 3501 §6.3.1. */
@@ -18,30 +34,131 @@ async function open(
 	readOnly: boolean,
 ): Promise<Completion> {
 	const octets = parser.astring("a mailbox name");
+	const { condstore, resync } = parseParameters(parser);
 	parser.end();
+	if (resync !== undefined && !session.enabled.has("QRESYNC"))
+		throw new ParseFault("QRESYNC needs ENABLE QRESYNC");
 	const { output } = session;
 	if (session.selected !== undefined) {
 		// Also when the new one cannot be opened (RFC 3501 §6.3.1).
 		session.unselect();
 		output.text("* OK [CLOSED] Previous mailbox closed\r\n");
 	}
-	const mailbox = await accountOf(session).select(decodeName(octets));
+	if (condstore) enableCondstore(session);
+	const mailbox = await accountOf(session).select(decodeName(octets), resync);
 	const selected = new Selected(mailbox, readOnly);
 	session.selected = selected;
-	const { uids } = selected.known;
+	tellState(session, selected);
+	if (resync?.uidValidity === mailbox.uidValidity)
+		await resynchronise(session, selected, resync);
+	return { code: readOnly ? "READ-ONLY" : "READ-WRITE" };
+}
+
+/** RFC 7162 §3.2.5: what the client knows of the mailbox. */
+interface Resync extends ToldElsewhere {
+	/** Ascending and disjoint. */
+	readonly uids: readonly UidRange[] | undefined;
+}
+
+/** ` (CONDSTORE)`, ` (QRESYNC (67890007 20050715194045000 41,43:211 (1,9 41,50)))` (RFC 4466 §2.1). */
+function parseParameters(parser: Parser): {
+	condstore: boolean;
+	resync: Resync | undefined;
+} {
+	let condstore = false;
+	let resync: Resync | undefined;
+	if (!parser.take(" ") || parser.atEnd) return { condstore, resync };
+	parser.list("parameters", () => {
+		const name = parser.word("a parameter");
+		if (name === "CONDSTORE") condstore = true;
+		else if (name === "QRESYNC") {
+			parser.space();
+			resync = parseResync(parser);
+		} else throw new ParseFault("unknown parameter of SELECT");
+	});
+	return { condstore, resync };
+}
+
+function parseResync(parser: Parser): Resync {
+	parser.expect("(", "what is known of the mailbox");
+	const uidValidity = parser.number("a UIDVALIDITY");
+	parser.space();
+	const modSeq = parseModSeq(parser);
+	let uids: readonly UidRange[] | undefined;
+	if (parser.take(" ")) {
+		if (!parser.atList) {
+			uids = rangesOf(parser.sequenceSet());
+			if (parser.take(" ")) skipMatchData(parser);
+		} else skipMatchData(parser);
+	}
+	parser.expect(")", '")" after what is known of the mailbox');
+	return { uidValidity, modSeq, uids, uid: uids?.at(-1)?.[1] ?? 0 };
+}
+
+/** RFC 7162 §7 known-uids: no "*". */
+function rangesOf(set: SequenceSet): UidRange[] {
+	if (set.some(({ from, to }) => from === STAR || to === STAR))
+		throw new ParseFault('"*" is no UID that is known');
+	return normalise(set, 0);
+}
+
+/**
+ * Which UIDs some message numbers have: they let a server tell less of what has vanished (RFC 7162 §3.2.5.2). Numbers
+ * count differently on nodes that have not met, so this one tells all.
+ */
+function skipMatchData(parser: Parser): void {
+	parser.expect("(", "message numbers and UIDs");
+	rangesOf(parser.sequenceSet());
+	parser.space();
+	rangesOf(parser.sequenceSet());
+	parser.expect(")", '")" after message numbers and UIDs');
+}
+
+function tellState(session: Session, selected: Selected): void {
+	const { mailbox, readOnly, known } = selected;
+	const { uids } = known;
 	const firstUnseen = survey(selected, uids);
 	const flags = flagList(selected);
 	const permanent = readOnly ? "()" : `${flags.slice(0, -1)} \\*)`;
-	output.text(
+	session.output.text(
 		`* FLAGS ${flags}\r\n* ${uids.length} EXISTS\r\n* 0 RECENT\r\n${
 			firstUnseen === 0
 				? ""
 				: `* OK [UNSEEN ${firstUnseen}] First unseen message\r\n`
 		}* OK [PERMANENTFLAGS ${permanent}] Flags that last\r\n* OK [UIDVALIDITY ${
 			mailbox.uidValidity
-		}] UIDs valid\r\n* OK [UIDNEXT ${mailbox.uidNext}] Next UID\r\n`,
+		}] UIDs valid\r\n* OK [UIDNEXT ${mailbox.uidNext}] Next UID\r\n* OK [HIGHESTMODSEQ ${
+			known.modSeq
+		}] Highest mod-sequence\r\n* OK [MAILBOXID (${mailbox.id})] Mailbox identifier\r\n`,
 	);
-	return { code: readOnly ? "READ-ONLY" : "READ-WRITE" };
+}
+
+/** What is gone of what the client knows, then what has changed, in the order of stamps (rules 13, 15, 16). */
+async function resynchronise(
+	session: Session,
+	selected: Selected,
+	{ modSeq, uids }: Resync,
+): Promise<void> {
+	const { output } = session;
+	const { mailbox } = selected;
+	const changed = mailbox
+		.changedSince(modSeq)
+		.flatMap((uid) => mailbox.get(uid) ?? [])
+		.filter(({ uid }) => uids === undefined || contains(uids, uid))
+		.sort((a, b) => a.modSeq - b.modSeq);
+	const gone = mailbox.vanished(uids);
+	if (gone.length > 0)
+		output.text(`* VANISHED (EARLIER) ${formatRanges(gone)}\r\n`);
+	for (const message of changed) {
+		const { uid, flags } = message;
+		const head = fetchHead(session.uidOnly, {
+			number: selected.numberOf(uid),
+			uid,
+		});
+		const value = modSeqItem(selected.tellable(message));
+		output.text(`${head}UID ${uid} FLAGS (${flags.join(" ")}) ${value})\r\n`);
+		if (output.crowded) await output.room();
+	}
 }
 
 const systemFlags: ReadonlySet<string> = new Set(SYSTEM_FLAGS);

@@ -1,9 +1,13 @@
 import type { MailboxStatus } from "../../../sync/api.ts";
+import { enableCondstore } from "../condstore.ts";
 import { decodeName, encodeName } from "../names.ts";
 import { ParseFault, type Parser } from "../parser.ts";
-import { accountOf, type Invocation } from "../session.ts";
+import { accountOf, type Invocation, type Session } from "../session.ts";
+import { tell } from "../tell.ts";
 
 const items: Readonly<Record<string, (of: MailboxStatus) => number>> = {
+	// RFC 7162 §3.1.7
+	HIGHESTMODSEQ: (of) => of.highestModSeq,
 	MESSAGES: (of) => of.messages,
 	RECENT: () => 0,
 	UIDNEXT: (of) => of.uidNext,
@@ -25,8 +29,19 @@ export async function statusCommand({
 	const names = parseStatusItems(parser);
 	parser.end();
 	const name = decodeName(octets);
+	await beforeStatus(session, names);
 	const status = await accountOf(session).status(name);
 	session.output.text(statusLine(name, names, status));
+}
+
+/** RFC 7162 §3.1: whoever asks for mod-sequences wants them; and none may run ahead of what was told (rule 16). */
+export async function beforeStatus(
+	session: Session,
+	names: readonly string[],
+): Promise<void> {
+	if (!names.includes("HIGHESTMODSEQ")) return;
+	enableCondstore(session);
+	await tell(session, true);
 }
 
 /** `(MESSAGES UNSEEN)`. */

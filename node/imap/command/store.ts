@@ -1,7 +1,10 @@
 import type { FlagChange } from "../../../sync/api.ts";
+import type { Uid } from "../../../sync/ids.ts";
+import { enableCondstore, parseModSeq } from "../condstore.ts";
 import { applyChange, flagsKey, parseFlags } from "../flags.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import type { Selected, Target } from "../selected.ts";
+import { format } from "../sequence-set.ts";
 import { type Completion, type Invocation, writableOf } from "../session.ts";
 
 const modes: Readonly<Record<string, FlagChange["mode"]>> = {
@@ -10,7 +13,10 @@ const modes: Readonly<Record<string, FlagChange["mode"]>> = {
 	FLAGS: "replace",
 };
 
-/** STORE, RFC 3501 §6.4.6. The flags are told at the end of the command, with all else that changed. */
+/**
+ * STORE, RFC 3501 §6.4.6, also only of what has not changed meanwhile (RFC 7162 §3.1.3). The flags are told at the end
+ * of the command, with all else that changed.
+ */
 export async function store({
 	parser,
 	session,
@@ -18,20 +24,47 @@ export async function store({
 }: Invocation): Promise<Completion | undefined> {
 	const set = parser.sequenceSet();
 	parser.space();
+	const unchangedSince = parseModifiers(parser);
 	const { change, silent } = parseStore(parser);
 	parser.end();
 	const selected = writableOf(session);
+	if (unchangedSince !== undefined) {
+		enableCondstore(session);
+		selected.mailbox.tokenNamed(unchangedSince);
+	}
 	const { targets, someGone } = selected.targets(set, byUid);
 	if (silent) expect(selected, targets, change);
 	else for (const { uid } of targets) selected.known.owed.add(uid);
-	if (targets.length > 0)
-		await selected.mailbox.store(
-			targets.map(({ message }) => message.uid),
-			change,
-		);
+	const modified =
+		targets.length === 0
+			? []
+			: await selected.mailbox.store(
+					targets.map(({ message }) => message.uid),
+					change,
+					unchangedSince,
+				);
+	if (unchangedSince !== undefined) promise(selected, targets, modified);
+	if (modified.length > 0)
+		return {
+			code: modifiedCode(targets, modified, byUid),
+			text: "Some messages have been changed meanwhile",
+		};
 	return someGone && !byUid
 		? { code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
 		: undefined;
+}
+
+/** `(UNCHANGEDSINCE 4711) ` (RFC 4466 §2.5, RFC 7162 §3.1.3). */
+function parseModifiers(parser: Parser): number | undefined {
+	if (!parser.atList) return undefined;
+	const values = parser.list("modifiers", () => {
+		if (parser.word("a modifier") !== "UNCHANGEDSINCE")
+			throw new ParseFault("unknown modifier of STORE");
+		parser.space();
+		return parseModSeq(parser);
+	});
+	parser.space();
+	return Math.min(...values);
 }
 
 function parseStore(parser: Parser): { change: FlagChange; silent: boolean } {
@@ -42,6 +75,36 @@ function parseStore(parser: Parser): { change: FlagChange; silent: boolean } {
 	if (mode === undefined) throw new ParseFault("unknown item to store");
 	parser.space();
 	return { change: { mode, flags: parseFlags(parser) }, silent };
+}
+
+/**
+ * What a conditional STORE always answers: the mod-sequence of what it changed, and all about what it left alone, so
+ * that the client need not ask (RFC 7162 §3.1.3).
+ */
+function promise(
+	{ known }: Selected,
+	targets: readonly Target[],
+	modified: readonly Uid[],
+): void {
+	const left = new Set(modified);
+	for (const { uid, message } of targets)
+		if (left.has(message.uid)) {
+			known.expected.delete(uid);
+			known.owed.add(uid);
+		} else if (!known.owed.has(uid)) known.owedModSeq.add(uid);
+}
+
+/** MODIFIED, RFC 7162 §3.1.3: by message number or UID, as the command named them. */
+function modifiedCode(
+	targets: readonly Target[],
+	modified: readonly Uid[],
+	byUid: boolean,
+): string {
+	const left = new Set(modified);
+	const names = targets
+		.filter(({ message }) => left.has(message.uid))
+		.map(({ number, uid }) => (byUid ? uid : number));
+	return `MODIFIED ${format(names)}`;
 }
 
 /**
@@ -57,6 +120,6 @@ export function expect(
 	if (untold === "all") return;
 	const stale = new Set(untold);
 	for (const { uid, message } of targets)
-		if (uid === message.uid && !stale.has(uid))
+		if (uid === message.uid && !stale.has(uid) && !known.unsure.has(uid))
 			known.expected.set(uid, flagsKey(applyChange(message.flags, change)));
 }

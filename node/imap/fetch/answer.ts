@@ -7,7 +7,7 @@ import type { Session } from "../session.ts";
 import type { FetchItems } from "./items.ts";
 import { fromCache, KNOWN_BATCH, lookUp, renderKnown } from "./known.ts";
 import { readAhead } from "./read-ahead.ts";
-import { type Piece, render, renderPlain } from "./render.ts";
+import { fetchHead, type Piece, render, renderPlain } from "./render.ts";
 import { writePieces } from "./write.ts";
 
 /** What envelope and structure take in memory, about. */
@@ -27,11 +27,13 @@ export async function answer(
 /** Without waiting for anything but the client. */
 async function fetchPlain(
 	{ output }: Session,
-	{ plain }: FetchItems,
+	items: FetchItems,
 	targets: readonly Target[],
 ): Promise<void> {
 	for (const target of targets) {
-		output.text(`* ${target.number} FETCH (${renderPlain(plain, target)})\r\n`);
+		output.text(
+			`${fetchHead(items.uidOnly, target)}${renderPlain(items.plain, target)})\r\n`,
+		);
 		if (output.crowded) await output.room();
 	}
 }

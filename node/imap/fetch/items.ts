@@ -6,7 +6,12 @@ import { astring } from "../names.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 
 /** Items that need nothing but the mailbox's own view of the message. */
-export type PlainItem = "FLAGS" | "UID" | "INTERNALDATE" | "RFC822.SIZE";
+export type PlainItem =
+	| "FLAGS"
+	| "UID"
+	| "INTERNALDATE"
+	| "RFC822.SIZE"
+	| "MODSEQ";
 /** Items that need the message's structure. */
 export type StructureItem = "ENVELOPE" | "BODY" | "BODYSTRUCTURE";
 
@@ -27,6 +32,8 @@ export interface FetchItems {
 	readonly plain: readonly PlainItem[];
 	readonly structure: readonly StructureItem[];
 	readonly sections: readonly SectionItem[];
+	/** Responses name messages by UID alone (RFC 9586). */
+	readonly uidOnly?: boolean;
 }
 
 const FAST: PlainItem[] = ["FLAGS", "INTERNALDATE", "RFC822.SIZE"];
@@ -35,7 +42,7 @@ const macros: Readonly<Record<string, readonly string[]>> = {
 	ALL: [...FAST, "ENVELOPE"],
 	FULL: [...FAST, "ENVELOPE", "BODY"],
 };
-const plainItems: readonly string[] = [...FAST, "UID"];
+const plainItems: readonly string[] = [...FAST, "UID", "MODSEQ"];
 const structureItems: readonly string[] = ["ENVELOPE", "BODY", "BODYSTRUCTURE"];
 
 /** RFC822 and its kin are old names of sections (RFC 3501 §6.4.5). */

@@ -12,6 +12,7 @@ import {
 	type Section,
 	sectionRange,
 } from "../../mime/index.ts";
+import { modSeqItem } from "../condstore.ts";
 import { formatDateTime } from "../dates.ts";
 import type { Target } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
@@ -33,13 +34,14 @@ export type Piece = string | Uint8Array | Streamed;
 /** `FLAGS (\Seen) UID 7 …`, without what needs more than the mailbox's view. */
 export function renderPlain(
 	items: readonly PlainItem[],
-	{ uid, message }: Target,
+	{ uid, message, modSeq }: Target,
 ): string {
 	let text = "";
 	for (const item of items) {
 		if (text !== "") text += " ";
 		if (item === "UID") text += `UID ${uid}`;
 		else if (item === "FLAGS") text += `FLAGS (${message.flags.join(" ")})`;
+		else if (item === "MODSEQ") text += modSeqItem(modSeq);
 		else if (item === "RFC822.SIZE")
 			text += `RFC822.SIZE ${message.body.sizeBytes}`;
 		else
@@ -48,6 +50,12 @@ export function renderPlain(
 	return text;
 }
 
+/** How a response about a message begins: by its number, or by its UID alone (RFC 9586 §3.3). */
+export const fetchHead = (
+	uidOnly: boolean | undefined,
+	{ number, uid }: Pick<Target, "number" | "uid">,
+): string => (uidOnly ? `* ${uid} UIDFETCH (` : `* ${number} FETCH (`);
+
 /** The whole response to one message. Rejects with BodyUnavailable. */
 export async function render(
 	surroundings: Surroundings,
@@ -55,7 +63,7 @@ export async function render(
 	target: Target,
 ): Promise<Piece[]> {
 	const plain = renderPlain(items.plain, target);
-	let text = `* ${target.number} FETCH (${plain}`;
+	let text = `${fetchHead(items.uidOnly, target)}${plain}`;
 	let separator = plain === "" ? "" : " ";
 	for (const item of items.structure) {
 		text += `${separator}${item} ${await structureValue(surroundings, item, target)}`;

@@ -1,4 +1,7 @@
 /** Runs a search: which of the messages that the client knows fulfil a key. */
+
+import type { SelectedMailbox } from "../../../sync/api.ts";
+import type { Uid } from "../../../sync/ids.ts";
 import {
 	IMAP_READ_AHEAD_BYTES,
 	IMAP_READ_AHEAD_COUNT,
@@ -25,6 +28,7 @@ export async function find(
 		lastNumber: uids.length,
 		lastUid: uids.at(-1) ?? 0,
 		nowMilliseconds: surroundings.clock.now(),
+		changed: (modSeq) => changedFrom(mailbox, modSeq),
 	});
 	const found: Candidate[] = [];
 	let batch: Candidate[] = [];
@@ -53,6 +57,19 @@ export async function find(
 	}
 	await addFound(test, batch, found);
 	return found;
+}
+
+/**
+ * Clients ask from the mod-sequence that they were told, or from the one above it (RFC 7162 §3.1.5): a token names who
+ * gave it (rule 13), so both are looked at.
+ */
+function changedFrom(
+	mailbox: SelectedMailbox,
+	modSeq: number,
+): ReadonlySet<Uid> {
+	mailbox.tokenNamed(modSeq);
+	const tokens = modSeq === 0 ? [0] : [modSeq - 1, modSeq];
+	return new Set(tokens.flatMap((token) => mailbox.changedSince(token)));
 }
 
 async function addFound(

@@ -1,6 +1,7 @@
 /** SEARCH keys (RFC 3501 §6.4.4, RFC 5032): from the command to a tree. */
 import { SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX } from "../../../sync/limits.ts";
 import { Refusal } from "../answer.ts";
+import { parseModSeq } from "../condstore.ts";
 import { parseDay } from "../dates.ts";
 import { ParseFault, type Parser, utf8 } from "../parser.ts";
 import type { SequenceSet } from "../sequence-set.ts";
@@ -17,6 +18,8 @@ export type Key =
 	  }
 	/** INTERNALDATE within the last seconds (RFC 5032). */
 	| { readonly kind: "younger"; readonly seconds: number }
+	/** A change that a client need not know which was told a lower mod-sequence (RFC 7162 §3.1.5). */
+	| { readonly kind: "modseq"; readonly modSeq: number }
 	| { readonly kind: "larger" | "smaller"; readonly sizeBytes: number }
 	| { readonly kind: "header"; readonly field: string; readonly text: string }
 	| { readonly kind: "body" | "text"; readonly text: string }
@@ -123,6 +126,11 @@ const rules: Readonly<Record<string, Rule>> = {
 	},
 	BODY: (state) => ({ kind: "body", text: state.text() }),
 	TEXT: (state) => ({ kind: "text", text: state.text() }),
+	MODSEQ: ({ parser }) => {
+		parser.space();
+		skipEntry(parser);
+		return { kind: "modseq", modSeq: parseModSeq(parser) };
+	},
 	UID: ({ parser }) => {
 		parser.space();
 		return { kind: "uids", set: parser.sequenceSet() };
@@ -138,6 +146,17 @@ const rules: Readonly<Record<string, Rule>> = {
 		return { kind: "or", keys: [first, parseKey(state)] };
 	},
 };
+
+/** `"/flags/\\Seen" all `: mod-sequences are of whole messages here, so it narrows nothing (RFC 7162 §3.1.5). */
+function skipEntry(parser: Parser): void {
+	if (parser.peek() !== 0x22) return;
+	parser.string("a metadata entry");
+	parser.space();
+	const type = parser.word("an entry type");
+	if (type !== "ALL" && type !== "PRIV" && type !== "SHARED")
+		throw new ParseFault("unknown entry type");
+	parser.space();
+}
 
 /** The keys to the end of the command; all must hold. */
 export function parseKeys(parser: Parser): Key {

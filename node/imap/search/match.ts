@@ -31,6 +31,8 @@ export interface SearchContext {
 	readonly lastNumber: number;
 	readonly lastUid: number;
 	readonly nowMilliseconds: number;
+	/** Messages with this mod-sequence or a higher one. */
+	readonly changed: (modSeq: number) => ReadonlySet<Uid>;
 }
 
 export interface Test {
@@ -66,6 +68,10 @@ export function compile(key: Key, context: SearchContext): Test {
 				);
 				return day >= key.fromDay && day < key.toDay;
 			});
+		case "modseq": {
+			const changed = context.changed(key.modSeq);
+			return view(({ message }) => changed.has(message.uid));
+		}
 		case "younger": {
 			const from = context.nowMilliseconds - key.seconds * 1000;
 			return view(({ message }) => message.internalDateMilliseconds >= from);

@@ -161,8 +161,10 @@ describe("difference", () => {
 		expect(selected.known.uids).toBe(mailbox.uids());
 		expect(difference(selected.known, selected.mailbox, true)).toEqual({
 			expunged: [],
+			vanished: [],
 			exists: undefined,
 			changed: [],
+			expected: [],
 		});
 		mailbox.add({ body, flags: [] });
 		difference(selected.known, selected.mailbox, true);
