@@ -96,10 +96,13 @@ export interface SelectedMailbox {
 	onChange(run: () => void): Cancel;
 	/** Tells that the mailbox itself is gone (deleted, or its UIDVALIDITY changed): the session must end or unselect. */
 	readonly gone: boolean;
-	/** Rule 8: a client named this UID (of `a:*`: a-1), so some node told it. */
-	named(uid: number): void;
-	/** Rule 8: a client named this mod-sequence (QRESYNC, CHANGEDSINCE, UNCHANGEDSINCE), so some node told it. */
-	tokenNamed(token: number): void;
+	/** Rule 8: a client named this UID (of `a:*`: a-1), so some node told it. Resolves when it has had its effect. */
+	named(uid: number): Promise<void>;
+	/**
+	 * Rule 8: a client named this mod-sequence (QRESYNC, CHANGEDSINCE, UNCHANGEDSINCE), so some node told it. Resolves when
+	 * `highestModSeq` is above it, if it can be believed: wait for that before HIGHESTMODSEQ is told.
+	 */
+	tokenNamed(token: number): Promise<void>;
 	/** Rule 13: live UIDs, ascending, with a change that a client need not know which was told `token` by any node. */
 	changedSince(token: number): readonly Uid[];
 	/**

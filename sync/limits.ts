@@ -95,6 +95,24 @@ export const HOLDS_EXTRA_MAX = 2_000;
 export const WANTS_MAX = 100_000;
 /** And how many of them are told at a time: half a megabyte, far below what a link message may hold. */
 export const WANTS_TOLD_MAX = 5_000;
+/** UIDs claimed for one message that are remembered: each is a renumbering after a split; older ones no client asks for. */
+export const CLAIMS_PER_ENTRY_MAX = 32;
+/** Out of touch with some member, a UID that a client names is believed this far above all claims (rule 8): what a node may have numbered alone. */
+export const UID_BELIEVED_AHEAD_MAX = 2 ** 26;
+/** And a token this far above the fastest clock heard. */
+export const TOKEN_AHEAD_SECONDS_MAX = 24 * 3600;
+/** Pairs of stamp and vector kept for a mailbox and a giver (rule 12): the newest, and of older ones fewer and fewer. */
+export const TOKEN_PAIRS_MAX = 24;
+/** Of those the newest, that are never thinned: what clients that come and go within minutes hold. */
+export const TOKEN_PAIRS_NEWEST = 8;
+/** A busy mailbox gets one pair in this time: finer than a person's commands, coarser than a burst of mail. */
+export const PAIR_MILLISECONDS = 100;
+/** Pairs wait for the next batch, or so long, or until there are so many: losing some costs a client a longer answer. */
+export const PAIRS_WAIT_MILLISECONDS = 1_000;
+export const PAIRS_WAITING_MAX = 5_000;
+/** Pairs, or watermarks, of one frame: some 200 bytes each. */
+export const PAIRS_TOLD_MAX = 2_000;
+export const WATERMARKS_TOLD_MAX = 5_000;
 /** Transactions whose 250 was seen; a retry that comes after so many others is taken for a new message. */
 export const CONFIRMED_MAX = 100_000;
 /** Gossip of own news while some member is not linked directly: the sure way is another member's link. */

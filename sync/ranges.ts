@@ -35,3 +35,22 @@ export function without(
 	}
 	return left;
 }
+
+/** What of `numbers`, which ascend, lies in `ranges`. */
+export function among(
+	ranges: readonly UidRange[],
+	numbers: readonly number[],
+): UidRange[] {
+	const found: [number, number][] = [];
+	let at = 0;
+	for (const [low, high] of normalised(ranges)) {
+		while (at < numbers.length && (numbers[at] as number) < low) at++;
+		for (; at < numbers.length && (numbers[at] as number) <= high; at++) {
+			const number = numbers[at] as number;
+			const last = found.at(-1);
+			if (last?.[1] === number - 1) last[1] = number;
+			else found.push([number, number]);
+		}
+	}
+	return found;
+}

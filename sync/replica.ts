@@ -48,7 +48,7 @@ import { BodyNeeds } from "./replication/needs.ts";
 import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
 import { adoptDocument } from "./replication/snapshot.ts";
-import type { Rules } from "./rules.ts";
+import { ALL_RULES, type Rules } from "./rules.ts";
 
 export interface ReplicaOptions {
 	readonly identity: Identity;
@@ -77,6 +77,7 @@ export class ClusterReplica implements Replica {
 	readonly directory: Replica["directory"];
 	readonly bodies: Bodies;
 	readonly #options: ReplicaOptions;
+	readonly #rules: Rules;
 	#identity: Identity;
 	readonly #cluster: ClusterState;
 	readonly #accounts: AccountStates;
@@ -99,6 +100,7 @@ export class ClusterReplica implements Replica {
 
 	constructor(options: ReplicaOptions) {
 		this.#options = options;
+		this.#rules = options.rules ?? ALL_RULES;
 		this.#identity = options.identity;
 		this.bodies = options.bodies;
 		const { store, clock } = options;
@@ -125,6 +127,7 @@ export class ClusterReplica implements Replica {
 			...options,
 			cluster,
 			state: this.#cluster,
+			rules: this.#rules,
 			ledger: this.#ledger,
 			second: this.#context.second,
 		});
@@ -165,7 +168,10 @@ export class ClusterReplica implements Replica {
 		return new Mailboxes({
 			...this.#options,
 			origin,
+			rules: this.#rules,
 			slots: () => this.#slots(),
+			vector: () => this.#ledger.log.vector,
+			isRetired: (stampSlot) => this.#cluster.isRetired(stampSlot),
 			numbers: (account) => this.#numbers(account),
 			secondCopy: (sequence) => this.#hasSecondCopy(sequence),
 			bodyNamed: (batch, facts, at, change) => {
@@ -181,6 +187,9 @@ export class ClusterReplica implements Replica {
 				);
 			},
 			wants: (wants) => this.#replication.sendWants(wants),
+			pairMade: (pair) => this.#replication.sendPair(pair),
+			watermarks: (told) => this.#replication.sendWatermarks(told),
+			flush: () => this.#write(() => {}),
 		});
 	}
 
@@ -189,6 +198,7 @@ export class ClusterReplica implements Replica {
 		return new Ledger({
 			...this.#options,
 			origin: identity.origin,
+			rules: this.#rules,
 			folds: [
 				this.#cluster,
 				this.#accounts,
@@ -211,6 +221,7 @@ export class ClusterReplica implements Replica {
 			mailboxes: this.#mailboxes,
 			needs: this.#needs,
 			copies: this.#copies,
+			others: () => this.#others().map(({ node }) => node),
 			joining: () => this.isJoining,
 			snapshotFrame: (frame) => this.#takeSnapshot(frame),
 			changed: () => this.#evaluate(),
@@ -233,17 +244,19 @@ export class ClusterReplica implements Replica {
 			bodies,
 			clock,
 			random,
+			rules: this.#rules,
 			slots: () => this.#slots(),
-			second: (sequence) => this.#copies.wait(sequence, 2, false),
+			second: async (sequence) => {
+				if (this.#rules.secondCopy) await this.#copies.wait(sequence, 2, false);
+			},
 			copies: (sequence) => this.#waitForCopies(sequence),
 			mayAccept: () => {
 				if (whenAlone === "defer" && 1 + this.#readyPeers().length < copies)
 					throw tooFewMembers();
 			},
 			hintBody: (body) => this.#replication.hintBody(body),
-			catchUp: async () => {
-				await this.#replication.catchUp();
-			},
+			catchUp: (mailbox) => this.#replication.catchUp(mailbox),
+			inTouch: () => this.#replication.inTouch(),
 		};
 	}
 
@@ -391,11 +404,13 @@ export class ClusterReplica implements Replica {
 	#connect(): void {
 		const { network } = this.#options;
 		const { joining } = this.#identity;
-		const others = this.#cluster
-			.members()
-			.filter(({ node }) => node !== this.node);
-		network.setPeers(joining ? [joining] : others);
+		network.setPeers(joining ? [joining] : this.#others());
 		this.bodies.setDrives(this.#cluster.incarnations());
+	}
+
+	/** Members, without this one. */
+	#others(): Member[] {
+		return this.#cluster.members().filter(({ node }) => node !== this.node);
 	}
 
 	/** Members, without this one, that are up (or silent for a moment), also those that are catching up. */
@@ -424,6 +439,7 @@ export class ClusterReplica implements Replica {
 	/** Rule 2: one of the members that are up numbers. Nobody does before it is known who that is. */
 	#numbers(account: AccountId): boolean {
 		if (this.#isStarting) return false;
+		if (!this.#rules.oneNumberer) return true;
 		const others = this.#readyPeers();
 		const ready = this.#replication.ready || others.length === 0;
 		const candidates = ready ? [this.node, ...others] : others;
@@ -432,6 +448,7 @@ export class ClusterReplica implements Replica {
 
 	#hasSecondCopy(sequence: number): boolean {
 		return (
+			!this.#rules.secondCopy ||
 			this.#copies.count(sequence, false) >= 2 ||
 			this.#readyPeers().length === 0
 		);
@@ -470,7 +487,7 @@ export class ClusterReplica implements Replica {
 	/** Where the disk refuses, it is tried again at the next evaluation. */
 	#numberAll(): void {
 		this.#ledger
-			.write((tx) => this.#mailboxes.numberAll(tx))
+			.write((tx) => this.#mailboxes.numbering.numberAll(tx))
 			.catch((error) => {
 				if (!(error instanceof Temporary)) throw error;
 				this.#numberers = "";

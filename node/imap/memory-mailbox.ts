@@ -233,11 +233,11 @@ class MemoryView implements SelectedMailbox {
 		this.#cancels.add(cancel);
 		return cancel;
 	}
-	named(number: number) {
+	async named(number: number) {
 		this.#mailbox.named = Math.max(this.#mailbox.named, number);
 	}
 
-	tokenNamed(): void {
+	async tokenNamed(): Promise<void> {
 		// One node gives all mod-sequences here: a client can name none that it has not given.
 	}
 	changedSince(token: number) {

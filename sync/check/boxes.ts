@@ -1,5 +1,6 @@
 /** A mailbox against its rows: UIDs, stamps and sums (mailbox-consistency.md rules 1, 5, 6 and 11). Pure. */
 import type { EntryId, MailboxId } from "../ids.ts";
+import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
 import {
 	type BoxRow,
 	boxKey,
@@ -8,6 +9,7 @@ import {
 	lives,
 	newBox,
 	rowKey,
+	shownFacts,
 	uidOf,
 } from "../mailbox/rows.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
@@ -59,7 +61,7 @@ export function addTo(sums: Sums, row: EntryRow): void {
 	sums.shown++;
 	if (!shown.g.includes("\\Seen")) sums.unseen++;
 	if (shown.g.includes("\\Deleted")) sums.deleted++;
-	sums.sizeBytes += decodeFacts(shown.f).body.sizeBytes;
+	sums.sizeBytes += decodeFacts(shownFacts(row)).body.sizeBytes;
 	sums.E = Math.max(sums.E, shown.u);
 	sums.H = Math.max(sums.H, shown.m);
 }
@@ -138,7 +140,7 @@ function shownFault(
 	shownAs.set(u, entry);
 	if (other !== undefined)
 		return `it is shown under UID ${u}, as message ${other.slice(0, 12)} is`;
-	if (!row.u.includes(u))
+	if (!row.u.includes(u) && row.u.length < CLAIMS_PER_ENTRY_MAX)
 		return `it is shown under UID ${u}, which nobody claimed for it`;
 	if (!(a <= m)) return "its latest stamp is before that of its appearance";
 	return undefined;

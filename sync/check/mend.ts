@@ -37,6 +37,8 @@ import {
 	type EntryRow,
 	getBox,
 	getRow,
+	mergeOperations,
+	operationsOf,
 	rowKey,
 } from "../mailbox/rows.ts";
 import type { Bodies } from "../ports/bodies.ts";
@@ -97,7 +99,7 @@ export class Mender {
 				);
 			case "claim":
 				return this.#write((tx) =>
-					mailboxes.takeWants(tx, [
+					mailboxes.numbering.takeWants(tx, [
 						{ mailbox: flaw.mailbox, entry: flaw.entry, claim: flaw.uid },
 					]),
 				);
@@ -120,7 +122,7 @@ export class Mender {
 		const { ledger, mailboxes } = this.#options;
 		await ledger.write(work);
 		mailboxes.recount();
-		await ledger.write((tx) => mailboxes.numberAll(tx));
+		await ledger.write((tx) => mailboxes.numbering.numberAll(tx));
 		return true;
 	}
 
@@ -175,14 +177,20 @@ export class Mender {
 			s: segment,
 			u: [...u],
 			g,
+			// Which of them are of flags is not known: then as if all were.
 			o: latest(operations.before, operations.of(entry), before?.o ?? {}),
+			q: latest(operations.before, operations.of(entry), before?.q ?? {}),
 			n: (before?.n ?? 0) + 1,
 		};
 		if (f !== undefined) row.f = f;
 		if (x) row.x = true;
 		if (t !== undefined && Object.keys(t).length > 0) row.t = t;
 		if (before?.to !== undefined) row.to = before.to;
-		if (before?.v !== undefined) row.v = before.v;
+		if (before?.v !== undefined) {
+			row.v = before.v;
+			if (before.f !== undefined && before.f !== f) row.v.f ??= before.f;
+		}
+		if (before?.r !== undefined) row.r = before.r;
 		if (before?.l !== undefined) row.l = before.l;
 		batch.change(rowKey(mailbox, entry), row);
 		if (f !== undefined) this.#inherit(tx, mailbox, entry, row, f);
@@ -230,6 +238,7 @@ export class Mender {
 	/** In one go, as others may not come between: some 3 µs a message. */
 	#recount(tx: Transaction, mailbox: MailboxId): void {
 		const sums = newSums();
+		const box = getBox(tx.batch, mailbox);
 		const prefix = rowKey(mailbox, "" as EntryId);
 		for (const [key] of this.#options.store.range(prefix, prefixEnd(prefix))) {
 			const row = getRow(
@@ -237,9 +246,10 @@ export class Mender {
 				mailbox,
 				key.slice(prefix.length) as EntryId,
 			);
-			if (row !== undefined) addTo(sums, row);
+			if (row === undefined) continue;
+			addTo(sums, row);
+			mergeOperations(box.o, operationsOf(row));
 		}
-		const box = getBox(tx.batch, mailbox);
 		const { live, shown, unseen, deleted, sizeBytes } = sums;
 		Object.assign(box, { live, shown, unseen, deleted, sizeBytes });
 		box.E = Math.max(box.E, sums.E);

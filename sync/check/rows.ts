@@ -2,6 +2,8 @@
 import type { FlatDocument, Scalar } from "../documents/flat.ts";
 import { keys, segmentDocument, splitKey } from "../documents/shapes.ts";
 import type { DocumentId, EntryId, MailboxId } from "../ids.ts";
+import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
+import { dropLowestClaim } from "../mailbox/fold.ts";
 import { bodyTag, type EntryRow, rowKey } from "../mailbox/rows.ts";
 import type { Store } from "../ports/store.ts";
 import type { Step } from "./flaws.ts";
@@ -58,6 +60,7 @@ export function rowOf(
 	const own = row.f === undefined ? undefined : bodyTag(row.f);
 	for (const uid of row.u)
 		if (own === undefined || row.t[uid] === own) delete row.t[uid];
+	while (row.u.length > CLAIMS_PER_ENTRY_MAX) dropLowestClaim(row);
 	return row;
 }
 

@@ -15,7 +15,7 @@ import {
 	KEYWORDS_MAX,
 	NUMBERED_MILLISECONDS_MAX,
 } from "../limits.ts";
-import { counterOf } from "../mailbox/slots.ts";
+import type { Telling } from "../mailbox/mailboxes.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
@@ -97,7 +97,7 @@ export class AccountSession implements Account {
 	}
 
 	async rename(from: string, to: string): Promise<void> {
-		const { ledger, second, clock } = this.#context;
+		const { ledger, second, clock, rules } = this.#context;
 		const sequence = await ledger.write((tx) => {
 			const mailbox = this.#mustFind(from);
 			if (this.find(to) !== undefined)
@@ -109,7 +109,7 @@ export class AccountSession implements Account {
 				// RFC 9051 §6.3.6: the messages move into a new mailbox, INBOX stays and is empty.
 				const target = createMailbox(tx, this.#context, this.id, to);
 				for (const entry of this.#context.mailboxes.entries(mailbox.id))
-					moveEntry(tx, mailbox.id, entry, target, clock.now());
+					moveEntry(tx, mailbox.id, entry, target, clock.now(), rules);
 				return;
 			}
 			if (mailbox.role !== undefined)
@@ -140,8 +140,10 @@ export class AccountSession implements Account {
 	async status(name: string): Promise<MailboxStatus> {
 		const { mailboxes } = this.#context;
 		const mailbox = this.#mustFind(name);
-		if (mailboxes.hasPending(mailbox.id)) await this.showNow(mailbox.id);
+		if (mailboxes.isBehind(mailbox.id, mailboxes.box(mailbox.id)))
+			await this.showNow(mailbox.id, { complete: false, fresh: false });
 		const box = mailboxes.box(mailbox.id);
+		mailboxes.told(mailbox.id);
 		return {
 			messages: box.shown,
 			unseen: box.unseen,
@@ -154,34 +156,25 @@ export class AccountSession implements Account {
 	}
 
 	async select(name: string, told?: ToldElsewhere): Promise<Selected> {
-		const { mailboxes, catchUp } = this.#context;
+		const { mailboxes, catchUp, rules } = this.#context;
+		const asked = this.#mustFind(name);
+		const caughtUp = rules.barrier && (await catchUp(asked.id));
+		// What came meanwhile may have renamed or deleted it, or given its name to another.
 		const mailbox = this.#mustFind(name);
-		await catchUp();
-		if (told?.uidValidity === mailbox.uidValidity)
-			await this.#noteTold(mailbox.id, told);
+		const complete = caughtUp && mailbox.id === asked.id;
+		const isSame = told?.uidValidity === mailbox.uidValidity;
 		const unlook = mailboxes.look(mailbox.id);
 		try {
-			await this.showNow(mailbox.id, "begin");
+			await this.showNow(mailbox.id, {
+				complete,
+				fresh: !complete,
+				told: isSame ? told : undefined,
+			});
 		} catch (error) {
 			unlook();
 			throw error;
 		}
-		return new Selected(this.#context, this, mailbox, unlook);
-	}
-
-	/** Rule 8: what a client names, some node told it. With a full disk it is taken note of in memory only. */
-	async #noteTold(
-		mailbox: MailboxId,
-		{ uid, modSeq }: ToldElsewhere,
-	): Promise<void> {
-		const { ledger, mailboxes } = this.#context;
-		mailboxes.stamps.heard(counterOf(modSeq));
-		if (uid <= mailboxes.box(mailbox).E) return;
-		try {
-			await ledger.write((tx) => mailboxes.named(tx, mailbox, uid));
-		} catch (error) {
-			if (!(error instanceof Temporary)) throw error;
-		}
+		return new Selected(this.#context, this, mailbox, complete, unlook);
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {
@@ -264,14 +257,17 @@ export class AccountSession implements Account {
 		return { uids, late: coming.size > 0 };
 	}
 
-	/** Shows what may be shown now. With a full disk reading goes on, with what was shown before. */
-	async showNow(
-		mailbox: MailboxId,
-		show: "show" | "begin" = "show",
-	): Promise<void> {
+	/**
+	 * Shows what may be shown now, and sees to what a client is told. With a full disk reading goes on, with what was shown
+	 * before.
+	 */
+	async showNow(mailbox: MailboxId, telling?: Telling): Promise<void> {
 		const { ledger, mailboxes } = this.#context;
 		try {
-			await ledger.write((tx) => mailboxes[show](tx, mailbox));
+			await ledger.write((tx) => {
+				if (telling === undefined) mailboxes.show(tx, mailbox);
+				else mailboxes.begin(tx, mailbox, telling);
+			});
 		} catch (error) {
 			if (!(error instanceof Temporary)) throw error;
 		}

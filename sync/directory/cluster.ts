@@ -151,6 +151,15 @@ export class ClusterState implements Fold {
 			if (incarnation.origin === origin) return incarnation.node;
 		return undefined;
 	}
+	/** Rule 9: whether tokens with this stamp slot are worth nothing: a member gave them that was removed for good. */
+	isRetired(stampSlot: number): boolean {
+		for (const [origin, range] of this.#slots) {
+			if (range.stampSlot !== stampSlot) continue;
+			const node = this.nodeOf(origin);
+			return node !== undefined && this.#removed.has(node);
+		}
+		return false;
+	}
 	slots(origin: Origin): SlotRange | undefined {
 		return this.#slots.get(origin);
 	}

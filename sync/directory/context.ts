@@ -1,9 +1,11 @@
+import type { MailboxId } from "../ids.ts";
 import type { Ledger } from "../log/ledger.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import type { SlotRange } from "../mailbox/slots.ts";
 import type { Bodies, BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
+import type { Rules } from "../rules.ts";
 import type { AccountStates } from "./accounts.ts";
 import type { ClusterState } from "./cluster.ts";
 
@@ -16,6 +18,7 @@ export interface Context {
 	readonly bodies: Bodies;
 	readonly clock: Clock;
 	readonly random: Random;
+	readonly rules: Rules;
 	readonly slots: () => SlotRange;
 	/** Resolves when own change `sequence` is on one more member, or none can be reached (rule 7); 0 at once. */
 	readonly second: (sequence: number) => Promise<void>;
@@ -25,6 +28,11 @@ export interface Context {
 	readonly mayAccept: () => void;
 	/** Tells the members of a body that is durable here and about to be named: they fetch it meanwhile. */
 	readonly hintBody: (body: BodyRef) => void;
-	/** Catches up with the members that can be reached, for a bounded time (rule 8). */
-	readonly catchUp: () => Promise<void>;
+	/**
+	 * Catches up with the members that can be reached, for a bounded time (rule 8). Resolves to whether the view of the
+	 * mailbox is complete: caught up with all members.
+	 */
+	readonly catchUp: (mailbox: MailboxId) => Promise<boolean>;
+	/** Whether all members can be talked to: only then a view that was complete still is. */
+	readonly inTouch: () => boolean;
 }

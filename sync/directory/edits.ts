@@ -14,6 +14,7 @@ import {
 	getRow,
 	lives,
 } from "../mailbox/rows.ts";
+import type { Rules } from "../rules.ts";
 
 /** Adds an entry with its flags; the caller has seen that the id is new. */
 export function addEntry(
@@ -118,6 +119,7 @@ export function moveEntry(
 	entry: EntryId,
 	target: MailboxId,
 	savedMilliseconds: number,
+	rules: Rules,
 ): EntryId | undefined {
 	const row = getRow(tx.batch, mailbox, entry);
 	if (row === undefined || !lives(row)) return undefined;
@@ -129,7 +131,7 @@ export function moveEntry(
 			target,
 			moved,
 			{ ...facts, savedMilliseconds, from: [mailbox, entry] },
-			[],
+			rules.lineage ? [] : flagsOf(row),
 		);
 	}
 	expunge(tx, mailbox, entry);

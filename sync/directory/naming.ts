@@ -9,12 +9,10 @@ import {
 } from "../limits.ts";
 import type { Transaction } from "../log/ledger.ts";
 import { boxKey, getBox } from "../mailbox/rows.ts";
-import { clockCounter, nextUid } from "../mailbox/slots.ts";
+import { clockCounter, nextUid, STAMPS_PER_SECOND } from "../mailbox/slots.ts";
 import { DELIMITER, type NameRegister, splitName } from "../mailbox/tree.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
-
-const STAMPS_PER_SECOND = 2 ** 11;
 
 /** Above all stamps of the account's registers, and about the clock. */
 export const nextStamp = (context: Context, account: AccountId): number =>

@@ -1,12 +1,14 @@
 /** A mailbox that a session looks at: the SelectedMailbox of api.ts on a live view. */
 import type { FlagChange, Message, Placed, SelectedMailbox } from "../api.ts";
-import { ClientFault } from "../faults.ts";
+import { ClientFault, Temporary } from "../faults.ts";
 import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import { STORE_BATCH_COUNT } from "../limits.ts";
-import { counterOf } from "../mailbox/slots.ts";
-import type { View } from "../mailbox/view.ts";
+import type { Work } from "../log/ledger.ts";
+import { getRow } from "../mailbox/rows.ts";
+import { isKnown } from "../mailbox/tokens.ts";
+import type { Known, View } from "../mailbox/view.ts";
 import type { Cancel } from "../ports/clock.ts";
-import { without } from "../ranges.ts";
+import { among, without } from "../ranges.ts";
 import { type AccountSession, checkFlags, randomEntryId } from "./account.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
@@ -24,18 +26,24 @@ export class Selected implements SelectedMailbox {
 	readonly #context: Context;
 	readonly #account: AccountSession;
 	readonly #view: View;
+	/** Rule 8: this node had caught up with all members when the mailbox was selected. */
+	readonly #wasComplete: boolean;
+	/** The last token that the client named. */
+	#token = 0;
 	#release: (() => void) | undefined;
 
 	constructor(
 		context: Context,
 		account: AccountSession,
 		mailbox: AccountMailbox,
+		complete: boolean,
 		unlook: () => void,
 	) {
 		this.id = mailbox.id;
 		this.uidValidity = mailbox.uidValidity;
 		this.#context = context;
 		this.#account = account;
+		this.#wasComplete = complete;
 		this.#view = context.mailboxes.acquire(mailbox.id);
 		this.#release = () => {
 			unlook();
@@ -84,24 +92,53 @@ export class Selected implements SelectedMailbox {
 		return now?.uidValidity !== this.uidValidity;
 	}
 
-	named(uid: number): void {
-		if (uid < this.uidNext) return;
-		const { ledger, mailboxes } = this.#context;
-		// The answer does not depend on it, and a disk that refuses is told to whoever writes something.
-		ledger.write((tx) => mailboxes.named(tx, this.id, uid)).catch(() => {});
+	/** All that clients were told anywhere is known here. */
+	get #isComplete(): boolean {
+		return this.#wasComplete && this.#context.inTouch();
 	}
 
-	tokenNamed(token: number): void {
-		this.#context.mailboxes.stamps.heard(counterOf(token));
+	named(uid: number): Promise<void> {
+		if (uid < this.uidNext) return Promise.resolve();
+		const { mailboxes } = this.#context;
+		return this.#note((tx) =>
+			mailboxes.named(tx, this.id, uid, this.#isComplete),
+		);
 	}
+
+	tokenNamed(token: number): Promise<void> {
+		this.#token = token;
+		if (token <= this.#view.highestModSeq) return Promise.resolve();
+		const { mailboxes } = this.#context;
+		return this.#note((tx) =>
+			mailboxes.tokenNamed(tx, this.id, token, this.#isComplete),
+		);
+	}
+
+	/** No answer depends on it alone, and a disk that refuses is told to whoever writes something. */
+	async #note(work: Work): Promise<void> {
+		try {
+			await this.#context.ledger.write(work);
+		} catch (error) {
+			if (!(error instanceof Temporary)) throw error;
+		}
+	}
+
 	changedSince(token: number): readonly Uid[] {
-		return this.uids().filter((uid) => this.#isChanged(uid, token));
+		return this.#view.changed(this.#known(token));
 	}
-	#isChanged(uid: Uid, token: number): boolean {
-		return (this.get(uid)?.modSeq ?? 0) > token;
+	#known(token: number): Known {
+		const { tokens } = this.#context.mailboxes;
+		return tokens.known(this.id, token, this.#isComplete);
 	}
+
 	vanished(known?: readonly UidRange[]): readonly UidRange[] {
-		return without(known ?? [[1, this.uidNext - 1]], this.uids());
+		const { rules, mailboxes } = this.#context;
+		const asked = known ?? [[1, this.uidNext - 1] as const];
+		if (!rules.allDead && mailboxes.stamps.isOwn(this.#token))
+			return among(asked, this.#view.goneHere());
+		if (rules.onlyKnown && !(rules.complete && this.#isComplete))
+			return among(asked, this.#view.dead());
+		return without(asked, this.uids());
 	}
 
 	release(): void {
@@ -125,9 +162,12 @@ export class Selected implements SelectedMailbox {
 	): Promise<readonly Uid[]> {
 		checkFlags(change.flags);
 		const modified: Uid[] = [];
+		const known =
+			unchangedSince === undefined ? undefined : this.#known(unchangedSince);
 		await this.#inBatches(this.#entries(uids), (tx, { uid, entry }) => {
-			if (unchangedSince !== undefined && this.#isChanged(uid, unchangedSince))
-				modified.push(uid);
+			const row = known && getRow(tx.batch, this.id, entry);
+			// Rule 14: as of this batch, whatever came between the command and it.
+			if (known && row && !isKnown(row, known)) modified.push(uid);
 			else changeFlags(tx, this.id, entry, change);
 		});
 		return modified;
@@ -193,7 +233,7 @@ export class Selected implements SelectedMailbox {
 		uids: readonly Uid[],
 		target: string,
 	): Promise<Placed & { readonly from: readonly Uid[] }> {
-		const { ledger, second, clock } = this.#context;
+		const { ledger, second, clock, rules } = this.#context;
 		const box = this.#target(target);
 		if (box.id === this.id)
 			throw new ClientFault(
@@ -209,7 +249,7 @@ export class Selected implements SelectedMailbox {
 		return this.#place(box, pairs, async () => {
 			const sequence = await ledger.write((tx) => {
 				for (const { entry } of pairs)
-					moveEntry(tx, this.id, entry, box.id, now);
+					moveEntry(tx, this.id, entry, box.id, now, rules);
 			});
 			await second(sequence);
 			await this.#seen();

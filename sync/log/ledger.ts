@@ -11,6 +11,7 @@ import { RECORD_BATCH_COUNT, RECORDS_WAITING_MAX } from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store, StoreWrite } from "../ports/store.ts";
+import type { Rules } from "../rules.ts";
 import { Batch } from "./batch.ts";
 import { ChangeLog, framedHash, type Head, unframe } from "./log.ts";
 import {
@@ -88,6 +89,7 @@ export class Ledger {
 	readonly #store: Store;
 	readonly #clock: Clock;
 	readonly #diary: Log;
+	readonly #rules: Rules;
 	readonly #folds: readonly Fold[];
 	readonly #events: LedgerEvents;
 	#works: Waiting[] = [];
@@ -107,6 +109,7 @@ export class Ledger {
 		store: Store;
 		clock: Clock;
 		diary: Log;
+		rules: Rules;
 		folds: readonly Fold[];
 		events: LedgerEvents;
 	}) {
@@ -114,6 +117,7 @@ export class Ledger {
 		this.#store = options.store;
 		this.#clock = options.clock;
 		this.#diary = options.diary;
+		this.#rules = options.rules;
 		this.#folds = options.folds;
 		this.#events = options.events;
 		this.log = new ChangeLog(options.store);
@@ -292,7 +296,7 @@ export class Ledger {
 					if (
 						next === undefined ||
 						ready.length >= RECORD_BATCH_COUNT ||
-						!covers(vector, next.record.had)
+						(this.#rules.causal && !covers(vector, next.record.had))
 					)
 						break;
 					if (!this.#chained(flush, next)) {

@@ -1,8 +1,10 @@
 /** Folds changes of segments into rows. Pure but for the batch it is given. The same changes give the same rows in any order. */
 import { kindOf, splitKey } from "../documents/shapes.ts";
 import type { EntryId, MailboxId } from "../ids.ts";
+import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { KeyChange } from "../log/ledger.ts";
+import type { Rules } from "../rules.ts";
 import {
 	bodyTag,
 	boxKey,
@@ -12,6 +14,8 @@ import {
 	getBox,
 	getRow,
 	lives,
+	mergeOperations,
+	noteOperation,
 	rowKey,
 } from "./rows.ts";
 
@@ -31,6 +35,7 @@ export interface Folded {
 export function foldSegment(
 	batch: Batch,
 	change: KeyChange,
+	rules: Rules,
 ): Folded | undefined {
 	const place = kindOf(change.document);
 	if (place.kind !== "segment") return undefined;
@@ -47,22 +52,30 @@ export function foldSegment(
 	const lived = lives(row);
 	const isFlag = kind === "f";
 	let facts: Facts[] = [];
-	if (kind === "e") facts = foldFacts(batch, mailbox, entry, row, change);
+	if (kind === "e")
+		facts = foldFacts(batch, mailbox, entry, row, change, rules);
 	else if (kind === "u")
 		foldClaim(batch, mailbox, row, Number(detail), change.values[0]);
 	else if (kind === "x") row.x = true;
 	else if (isFlag) foldFlag(row, detail, change);
-	row.o[change.origin] = Math.max(row.o[change.origin] ?? 0, change.sequence);
+	noteOperation(operationsFor(row, isFlag), change.origin, change.sequence);
 	row.n++;
 	const livesMore = Number(lives(row)) - Number(lived);
-	if (livesMore !== 0) {
-		getBox(batch, mailbox).live += livesMore;
-		batch.change(boxKey(mailbox), getBox(batch, mailbox));
-	}
+	const box = getBox(batch, mailbox);
+	box.live += livesMore;
+	noteOperation(box.o, change.origin, change.sequence);
+	batch.change(boxKey(mailbox), box);
 	batch.change(rowKey(mailbox, entry), row);
 	const changed: [MailboxId, EntryId][] = [[mailbox, entry]];
-	if (isFlag) passOn(batch, row, changed);
+	if (isFlag && rules.lineage) passOn(batch, row, changed);
 	return { mailbox, entry, row, facts, livesMore, changed };
+}
+
+/** Flags are apart, since only what happens to them counts also for what the entry is moved to (rule 17). */
+function operationsFor(row: EntryRow, isFlag: boolean) {
+	if (!isFlag) return row.o;
+	row.q ??= {};
+	return row.q;
 }
 
 function foldFacts(
@@ -71,6 +84,7 @@ function foldFacts(
 	entry: EntryId,
 	row: EntryRow,
 	change: KeyChange,
+	rules: Rules,
 ): Facts[] {
 	const texts = change.values.filter((value) => typeof value === "string");
 	const [smallest] = [...texts].sort();
@@ -85,7 +99,7 @@ function foldFacts(
 		}
 		if (row.s === box.segment) box.segmentEntries++;
 		batch.change(boxKey(mailbox), box);
-		inherit(batch, mailbox, entry, row);
+		if (rules.lineage) inherit(batch, mailbox, entry, row);
 	}
 	return texts.map(decodeFacts);
 }
@@ -95,6 +109,7 @@ function setFacts(row: EntryRow, facts: string): void {
 	const before = row.f;
 	row.f = facts;
 	if (before === undefined) return;
+	if (row.v !== undefined) row.v.f ??= before;
 	for (const uid of row.u) setTag(row, uid, row.t?.[uid] ?? bodyTag(before));
 }
 
@@ -115,11 +130,21 @@ function foldClaim(
 ): void {
 	if (!row.u.includes(uid)) row.u.push(uid);
 	if (typeof tag === "string") setTag(row, uid, tag);
+	if (row.u.length > CLAIMS_PER_ENTRY_MAX) dropLowestClaim(row);
 	const box = getBox(batch, mailbox);
 	if (uid > box.heardUid) {
 		box.heardUid = uid;
 		batch.change(boxKey(mailbox), box);
 	}
+}
+
+/** The highest ones are the same everywhere, in whatever order they came. */
+export function dropLowestClaim(row: Pick<EntryRow, "u" | "t">): void {
+	const lowest = Math.min(...row.u);
+	row.u.splice(row.u.indexOf(lowest), 1);
+	if (row.t === undefined) return;
+	delete row.t[lowest];
+	if (Object.keys(row.t).length === 0) delete row.t;
 }
 
 function foldFlag(row: EntryRow, flag: string, change: KeyChange): void {
@@ -141,7 +166,23 @@ function inherit(
 	if (source === undefined) return;
 	source.to = [...(source.to ?? []), [mailbox, entry]];
 	batch.change(rowKey(...from), source);
+	takeFlagsOf(batch, mailbox, row, source);
+}
+
+function takeFlagsOf(
+	batch: Batch,
+	mailbox: MailboxId,
+	row: EntryRow,
+	source: EntryRow,
+): void {
 	row.l = { ...source.l, ...source.g };
+	if (source.q === undefined && source.r === undefined) return;
+	row.r ??= {};
+	mergeOperations(row.r, source.q);
+	mergeOperations(row.r, source.r);
+	const box = getBox(batch, mailbox);
+	mergeOperations(box.o, row.r);
+	batch.change(boxKey(mailbox), box);
 }
 
 function passOn(
@@ -152,7 +193,7 @@ function passOn(
 	for (const [mailbox, entry] of row.to ?? []) {
 		const next = getRow(batch, mailbox, entry);
 		if (next === undefined) continue;
-		next.l = { ...row.l, ...row.g };
+		takeFlagsOf(batch, mailbox, next, row);
 		next.n++;
 		batch.change(rowKey(mailbox, entry), next);
 		changed.push([mailbox, entry]);

@@ -1,62 +1,58 @@
 /**
- * All mailboxes of this node: folds changes into rows, numbers messages where this node is the numberer, and shows what
- * may be shown. UIDs and stamps follow mailbox-consistency.md; the numbers of its rules stand beside the code. Knows
- * nothing of protocols, peers or time but what it is given.
+ * All mailboxes of this node: folds changes into rows, has messages numbered where this node is the numberer, and shows
+ * what may be shown. UIDs and stamps follow mailbox-consistency.md; the numbers of its rules stand beside the code. Knows
+ * nothing of protocols, peers or time but what it is given. Its rooms: numbering (claims), showing (what becomes
+ * visible), tokens and pairs (mod-sequences between nodes), watermarks (E between nodes), view (what sessions read).
  */
-import { keys, segmentDocument } from "../documents/shapes.ts";
-import type {
-	AccountId,
-	EntryId,
-	MailboxId,
-	ModSeq,
-	Origin,
-	Uid,
-} from "../ids.ts";
-import { WANTS_MAX, WANTS_TOLD_MAX } from "../limits.ts";
+import type { AccountId, EntryId, MailboxId, Origin, Uid } from "../ids.ts";
+import { UID_BELIEVED_AHEAD_MAX } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
+import type { Vector } from "../log/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
+import type { Rules } from "../rules.ts";
 import { foldSegment } from "./fold.ts";
+import { Numbering, type Want } from "./numbering.ts";
+import { PairNotes } from "./pair-notes.ts";
+import { type Pair, Pairs } from "./pairs.ts";
 import { Pending } from "./pending.ts";
 import {
 	type BoxRow,
-	bodyTag,
 	boxKey,
-	decodeFacts,
+	deadClaims,
 	type EntryRow,
 	type Facts,
-	flagsOf,
 	getBox,
 	getRow,
 	lives,
 	newBox,
-	rowKey,
+	operationsOf,
 	uidOf,
 } from "./rows.ts";
-import { nextUid, type SlotRange } from "./slots.ts";
+import { Showing } from "./showing.ts";
+import type { SlotRange } from "./slots.ts";
 import { Stamps } from "./stamps.ts";
-import { messageOf, View, type ViewChange } from "./view.ts";
-
-/** Rule 6: "this claim is too low here, please claim again", as it travels. */
-export interface Want {
-	readonly mailbox: MailboxId;
-	readonly entry: EntryId;
-	/** The highest claim, which is not above E here. */
-	readonly claim: number;
-}
+import { Tokens } from "./tokens.ts";
+import { View, type ViewChange } from "./view.ts";
+import { highestE, type Watermark, Watermarks } from "./watermarks.ts";
 
 export interface MailboxesOptions {
 	readonly origin: Origin;
+	readonly rules: Rules;
 	readonly store: Store;
 	readonly clock: Clock;
 	readonly diary: Log;
 	readonly slots: () => SlotRange;
+	/** What is held durably. */
+	readonly vector: () => Vector;
 	/** Rule 2: is this node the one that numbers for the account? */
 	readonly numbers: (account: AccountId) => boolean;
 	/** Rule 7: is own change `sequence` on one more member, or can none be reached? */
 	readonly secondCopy: (sequence: number) => boolean;
+	/** Rule 9: whether tokens of this stamp slot are worth nothing. */
+	readonly isRetired: (stampSlot: number) => boolean;
 	/** An entry names a body that should be held here. Called within a batch. */
 	readonly bodyNamed: (
 		batch: Batch,
@@ -66,40 +62,75 @@ export interface MailboxesOptions {
 	) => void;
 	/** Claims that are too low here, to be told to the numberer. */
 	readonly wants: (wants: readonly Want[]) => void;
+	/** A pair that was made here, for all members (rule 12). */
+	readonly pairMade: (pair: Pair) => void;
+	/** Watermarks that no claim tells, for all members (rule 3). */
+	readonly watermarks: (watermarks: readonly Watermark[]) => void;
+	/** Has a batch made, for what waits in memory. */
+	readonly flush: () => void;
 }
 
-interface Staged {
-	readonly changes: ViewChange[];
-	readonly box: BoxRow;
+/** To a client that selects, or asks for the status. */
+export interface Telling {
+	/** Rule 8: this node has caught up with all members. */
+	readonly complete: boolean;
+	/** Rule 11: HIGHESTMODSEQ must be new. */
+	readonly fresh: boolean;
+	/** The highest UID and the token that the client names. */
+	readonly told?: { readonly uid: number; readonly modSeq: number } | undefined;
 }
 
 export class Mailboxes implements Fold {
-	readonly #options: MailboxesOptions;
 	readonly stamps: Stamps;
+	readonly pairs: Pairs;
+	readonly numbering: Numbering;
+	readonly tokens: Tokens;
+	readonly watermarks: Watermarks;
+	readonly #options: MailboxesOptions;
 	readonly #pending: Pending;
+	readonly #showing: Showing;
+	readonly #pairNotes: PairNotes;
 	readonly #views = new Map<MailboxId, { view: View; users: number }>();
 	/** Mailboxes that somebody looks at, and how many do: what may be shown there is shown at once. */
 	readonly #looks = new Map<MailboxId, number>();
+	/** Looked-at mailboxes where all that could be shown was: from then on only what is touched can become so. */
+	readonly #shownAll = new Set<MailboxId>();
+	/** Looked-at mailboxes with entries that wait for second copies. */
+	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
 	/** Who waits for the UID of an entry. */
 	readonly #watchers = new Map<EntryId, Set<(uid: Uid) => void>>();
 	/** Touched in this batch, in order of arrival. */
-	readonly #touched = new Map<string, [MailboxId, EntryId]>();
-	readonly #staged = new Map<MailboxId, Staged>();
-	#newWants: Want[] = [];
-	/** Entries that live and have no UID yet: what a new numberer begins with. */
-	readonly #unnumbered = new Map<string, [MailboxId, EntryId]>();
-	/** Claims that some node finds too low, until a higher one comes (rule 6). */
-	readonly #wanted = new Map<string, Want>();
+	readonly #touched = new Map<MailboxId, Set<EntryId>>();
+	/** Told to a client with this batch. */
+	readonly #told = new Set<MailboxId>();
 	/** Entries that live, over all mailboxes: as committed, and what this batch adds. */
 	#live = 0;
 	#liveInBatch = 0;
-	/** Looked-at mailboxes with entries that could not be shown yet. */
-	readonly #waiting = new Set<MailboxId>();
 
 	constructor(options: MailboxesOptions) {
 		this.#options = options;
-		this.stamps = new Stamps(options.clock, options.slots);
-		this.#pending = new Pending(options.store);
+		const { store, clock, slots, rules } = options;
+		this.stamps = new Stamps(store, clock, slots, rules);
+		this.pairs = new Pairs(store, clock, options.flush);
+		this.numbering = new Numbering(options);
+		this.watermarks = new Watermarks(store);
+		const { stamps, pairs } = this;
+		this.tokens = new Tokens({ ...options, stamps, pairs });
+		this.#pending = new Pending(store);
+		this.#showing = new Showing({
+			stamps,
+			rules,
+			pending: this.#pending,
+			isSafe: (row) => this.#isSafe(row),
+		});
+		this.#pairNotes = new PairNotes({
+			...options,
+			pairs,
+			stamps,
+			box: (mailbox) => this.box(mailbox),
+			isExact: (mailbox) => this.#isExact(mailbox),
+			made: (pair) => options.pairMade(pair),
+		});
 		this.recount();
 	}
 
@@ -112,213 +143,182 @@ export class Mailboxes implements Fold {
 	recount(): void {
 		const { store } = this.#options;
 		this.#live = 0;
-		this.#unnumbered.clear();
-		for (const [, box] of store.range("box/", prefixEnd("box/")))
-			this.#live += (JSON.parse(box as string) as BoxRow).live;
+		this.numbering.clear();
+		for (const [key, text] of store.range("box/", prefixEnd("box/"))) {
+			const box = JSON.parse(text as string) as BoxRow;
+			this.#live += box.live;
+			this.watermarks.note(key.slice("box/".length) as MailboxId, box);
+		}
 		const batch = new Batch(store);
 		this.#pending.load();
 		for (const [mailbox, entry] of this.#pending.all()) {
 			const row = getRow(batch, mailbox, entry);
-			if (row !== undefined) this.#noteNumber(mailbox, entry, row);
-			this.#noteLow(batch, mailbox, entry);
+			if (row !== undefined) this.numbering.note(mailbox, entry, row);
+			if (this.#options.rules.askAtOnce)
+				this.numbering.noteLow(batch, mailbox, entry);
 		}
-	}
-
-	#noteNumber(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
-		const key = `${mailbox}/${entry}`;
-		if (lives(row) && uidOf(row) === 0)
-			this.#unnumbered.set(key, [mailbox, entry]);
-		else this.#unnumbered.delete(key);
-		const want = this.#wanted.get(key);
-		if (want !== undefined && (row.x || uidOf(row) > want.claim))
-			this.#wanted.delete(key);
 	}
 
 	// ------------------------------------------------------------------ Fold
 
 	fold(tx: Transaction, change: KeyChange): void {
-		const folded = foldSegment(tx.batch, change);
+		const folded = foldSegment(tx.batch, change, this.#options.rules);
 		if (folded === undefined) return;
-		const { mailbox, entry } = folded;
+		const { mailbox, entry, row } = folded;
 		this.#liveInBatch += folded.livesMore;
-		this.#noteNumber(mailbox, entry, folded.row);
-		this.#touched.set(`${mailbox}/${entry}`, [mailbox, entry]);
-		for (const place of folded.changed) this.#pending.add(tx.batch, ...place);
+		this.numbering.note(mailbox, entry, row);
+		for (const place of folded.changed) this.#touch(tx.batch, ...place);
+		if (this.#views.has(mailbox)) this.#stageDead(tx.batch, mailbox, row);
 		for (const facts of folded.facts)
 			this.#options.bodyNamed(tx.batch, facts, { mailbox, entry }, change);
 	}
 
+	#touch(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
+		const touched = this.#touched.get(mailbox) ?? new Set();
+		this.#touched.set(mailbox, touched);
+		touched.add(entry);
+		this.#pending.add(batch, mailbox, entry);
+	}
+
+	/** Rule 15: a view knows which claims are dead. */
+	#stageDead(batch: Batch, mailbox: MailboxId, row: EntryRow): void {
+		const claims = deadClaims(row);
+		if (claims.length === 0) return;
+		this.#showing
+			.stage(mailbox, getBox(batch, mailbox))
+			.changes.push({ kind: "dead", claims, uid: row.v?.u });
+	}
+
 	finish(tx: Transaction): void {
+		const { askAtOnce } = this.#options.rules;
 		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
-		for (const [mailbox, entry] of [...this.#touched.values()]) {
-			this.#number(tx, mailbox, entry);
-			this.#askAgain(tx, mailbox, entry);
-		}
-		const looked = new Set(this.#waiting);
-		for (const [mailbox] of this.#touched.values())
+		for (const [mailbox, entries] of [...this.#touched])
+			for (const entry of [...entries]) {
+				this.numbering.number(tx, mailbox, entry);
+				if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry);
+			}
+		const looked = new Set(this.#waiting.keys());
+		for (const mailbox of this.#touched.keys())
 			if (this.#looks.has(mailbox)) looked.add(mailbox);
-		for (const mailbox of looked) this.show(tx, mailbox);
+		for (const mailbox of looked) this.#showSome(tx, mailbox);
+		this.pairs.finish(tx.batch);
 	}
 
 	committed(): void {
 		this.#touched.clear();
 		this.#live += this.#liveInBatch;
 		this.#liveInBatch = 0;
+		this.pairs.committed();
 		const told: View[] = [];
-		for (const [mailbox, { changes, box }] of this.#staged) {
+		const ahead: Watermark[] = [];
+		for (const [mailbox, { changes, box }] of this.#showing.take()) {
 			this.#answerWatchers(changes);
+			if (this.watermarks.note(mailbox, box))
+				ahead.push({ mailbox, E: highestE(box) });
+			if (this.#looks.has(mailbox) || this.#told.has(mailbox))
+				this.#pairNotes.told(mailbox);
 			const view = this.#views.get(mailbox)?.view;
 			if (view === undefined) continue;
-			view.apply(changes, box.E + 1, box.H as ModSeq);
+			view.apply(changes, box.E + 1, box.H as View["highestModSeq"]);
 			if (changes.length > 0) told.push(view);
 		}
-		this.#staged.clear();
+		this.#told.clear();
 		for (const view of told) view.tell();
-		if (this.#newWants.length > 0)
-			this.#options.wants(this.#newWants.splice(0));
+		if (ahead.length > 0) this.#options.watermarks(ahead);
+		const wants = this.numbering.takeNews();
+		if (wants.length > 0) this.#options.wants(wants);
 	}
 
 	#answerWatchers(changes: readonly ViewChange[]): void {
 		if (this.#watchers.size === 0) return;
 		for (const change of changes)
 			if (change.kind === "appeared")
-				for (const told of this.#watchers.get(change.message.entry) ?? [])
-					told(change.message.uid);
+				for (const told of this.#watchers.get(change.row.entry) ?? [])
+					told(change.row.uid);
 	}
 
 	rolledBack(): void {
 		this.#touched.clear();
+		this.#told.clear();
 		this.#liveInBatch = 0;
-		this.#staged.clear();
-		this.#newWants = [];
+		this.#showing.take();
+		this.#shownAll.clear();
+		this.#waiting.clear();
+		this.pairs.rolledBack();
+		this.stamps.rolledBack();
 		this.recount();
 	}
 
 	// ------------------------------------------------------------------ numbering (rules 2 to 6)
 
-	#number(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const row = getRow(tx.batch, mailbox, entry);
-		const box = getBox(tx.batch, mailbox);
-		if (row === undefined || !lives(row) || box.account === "") return;
-		if (!this.#options.numbers(box.account)) return;
-		const claim = uidOf(row);
-		const key = `${mailbox}/${entry}`;
-		// Rule 6: claimed again only if the claim found too low is still the highest.
-		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
-		const above = Math.max(box.heardUid, box.E, box.heardE);
-		const uid = nextUid(above, this.#options.slots());
-		if (uid === undefined) {
-			this.#options.diary.error("the UIDs of a mailbox are used up", {
-				mailbox,
-			});
-			return;
-		}
-		this.#wanted.delete(key);
-		tx.edit(segmentDocument(mailbox, row.s), {
-			key: keys.claim(entry, uid),
-			set: bodyTag(row.f as string),
-		});
-	}
-
-	/** Rule 6: a claim that cannot be shown here is reported as soon as it arrives, whether a client looks or not. */
-	#askAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const want = this.#noteLow(tx.batch, mailbox, entry);
-		if (want === undefined) return;
-		this.#number(tx, mailbox, entry);
-		if (this.#wanted.has(`${mailbox}/${entry}`)) this.#newWants.push(want);
-	}
-
-	/** The highest claim cannot be shown here any more, since it is not above E. */
-	#noteLow(batch: Batch, mailbox: MailboxId, entry: EntryId): Want | undefined {
-		const row = getRow(batch, mailbox, entry);
-		if (row === undefined || !lives(row)) return undefined;
-		const claim = uidOf(row);
-		const box = getBox(batch, mailbox);
-		if (claim === 0 || claim > box.E || isShownAs(row, claim)) return undefined;
-		const want = { mailbox, entry, claim };
-		this.#keepWant(want);
-		return want;
-	}
-
-	#keepWant(want: Want): void {
-		const key = `${want.mailbox}/${want.entry}`;
-		if (this.#wanted.size < WANTS_MAX || this.#wanted.has(key))
-			this.#wanted.set(key, want);
-	}
-
-	/** Another node finds these claims too low. Numbers them again, if this node is the numberer. */
-	takeWants(tx: Transaction, wants: readonly Want[]): void {
-		for (const want of wants) {
-			const { mailbox, entry, claim } = want;
-			const row = getRow(tx.batch, mailbox, entry);
-			// Settled already. A claim that is not here yet may still come, after the news that it is too low.
-			if (row !== undefined && (row.x || uidOf(row) > claim)) continue;
-			this.#keepWant(want);
-			if (row !== undefined) this.#number(tx, mailbox, entry);
-		}
-	}
-
-	/** Claims known to be too low somewhere, to be told again: the first of them, the next when those are settled. */
-	wanted(): Want[] {
-		const first: Want[] = [];
-		for (const want of this.#wanted.values()) {
-			if (first.length >= WANTS_TOLD_MAX) break;
-			first.push(want);
-		}
-		return first;
-	}
-
-	/** Who numbers may have changed: numbers all that waits and is now this node's to number. */
-	numberAll(tx: Transaction): void {
-		for (const [mailbox, entry] of [...this.#unnumbered.values()])
-			this.#number(tx, mailbox, entry);
-		for (const { mailbox, entry } of [...this.#wanted.values()])
-			this.#number(tx, mailbox, entry);
-	}
-
 	/** Rule 8: a client named a UID that some node must have told; E follows, as far as that can be believed. */
-	named(tx: Transaction, mailbox: MailboxId, uid: number): void {
+	named(
+		tx: Transaction,
+		mailbox: MailboxId,
+		uid: number,
+		complete: boolean,
+	): void {
 		const box = getBox(tx.batch, mailbox);
-		if (uid <= box.E || uid > Math.max(box.heardUid, box.heardE)) return;
+		const believed = complete
+			? Math.max(box.heardUid, box.heardE)
+			: box.heardUid + UID_BELIEVED_AHEAD_MAX;
+		if (!this.#options.rules.nameUids || uid <= box.E || uid > believed) return;
 		box.E = uid;
 		tx.batch.change(boxKey(mailbox), box);
-		this.#stage(mailbox, box);
+		this.#showing.stage(mailbox, box);
 		for (const entry of this.#pending.of(mailbox))
-			this.#askAgain(tx, mailbox, entry);
+			this.numbering.askAgain(tx, mailbox, entry);
+	}
+
+	/** Rule 8: a client named a token that some node must have told: HIGHESTMODSEQ goes above it. */
+	tokenNamed(
+		tx: Transaction,
+		mailbox: MailboxId,
+		token: number,
+		complete: boolean,
+	): void {
+		const box = getBox(tx.batch, mailbox);
+		if (!this.#options.rules.nameTokens || token <= box.H) return;
+		if (!this.stamps.believes(token, complete)) return;
+		this.stamps.named(token);
+		this.stamps.give(tx.batch, box);
+		this.#tellWith(tx.batch, mailbox, box);
+	}
+
+	/** Other nodes told these E. */
+	watermarksHeard(tx: Transaction, told: readonly Watermark[]): void {
+		for (const [mailbox, box] of this.watermarks.heard(tx, told))
+			this.#showing.stage(mailbox, box);
 	}
 
 	// ------------------------------------------------------------------ showing (rules 6, 7, 11)
 
 	/** Makes visible to clients of this node what may be: in UID order, and nothing that only this node has. */
 	show(tx: Transaction, mailbox: MailboxId): void {
-		const { batch } = tx;
-		const box = getBox(batch, mailbox);
-		const appearing: { uid: number; entry: EntryId; row: EntryRow }[] = [];
-		let waits = false;
-		for (const entry of this.#pending.of(mailbox)) {
-			const row = getRow(batch, mailbox, entry);
-			if (row === undefined) continue;
-			if (!this.#isSafe(row)) {
-				waits = true;
-				// A lower UID must not be overtaken: it could never be shown then.
-				if (lives(row) && uidOf(row) > 0 && !isShownAs(row, uidOf(row)))
-					appearing.push({ uid: uidOf(row), entry, row });
-			} else if (!lives(row)) this.#expunge(batch, mailbox, entry, row, box);
-			else if (uidOf(row) > 0 && !isShownAs(row, uidOf(row)))
-				appearing.push({ uid: uidOf(row), entry, row });
-			else if (row.v !== undefined)
-				this.#update(batch, mailbox, entry, row, box);
+		if (!this.#options.rules.askAtOnce)
+			for (const entry of this.#pending.of(mailbox))
+				this.numbering.askAgain(tx, mailbox, entry);
+		const entries = this.#pending.of(mailbox);
+		const waiting = this.#showing.show(tx.batch, mailbox, entries);
+		if (!this.#looks.has(mailbox)) return;
+		this.#shownAll.add(mailbox);
+		this.#keepWaiting(mailbox, waiting);
+	}
+
+	/** The same at the end of each batch: after the first time only what was touched, or waited, can have become fit. */
+	#showSome(tx: Transaction, mailbox: MailboxId): void {
+		if (!this.#shownAll.has(mailbox)) {
+			this.show(tx, mailbox);
+			return;
 		}
-		appearing.sort((a, b) => a.uid - b.uid);
-		for (const { entry, row, uid } of appearing) {
-			if (!this.#isSafe(row)) break;
-			if (uid > box.E) this.#appear(batch, mailbox, entry, row, box);
-			else if (row.v !== undefined)
-				this.#update(batch, mailbox, entry, row, box, true);
-		}
-		batch.change(boxKey(mailbox), box);
-		this.#stage(mailbox, box);
-		if (waits && this.#looks.has(mailbox)) this.#waiting.add(mailbox);
+		const entries = new Set(this.#waiting.get(mailbox));
+		for (const entry of this.#touched.get(mailbox) ?? []) entries.add(entry);
+		const waiting = this.#showing.show(tx.batch, mailbox, entries);
+		this.#keepWaiting(mailbox, waiting);
+	}
+
+	#keepWaiting(mailbox: MailboxId, waiting: Set<EntryId>): void {
+		if (waiting.size > 0) this.#waiting.set(mailbox, waiting);
 		else this.#waiting.delete(mailbox);
 	}
 
@@ -327,107 +327,125 @@ export class Mailboxes implements Fold {
 		return this.#waiting.size > 0;
 	}
 
-	/** Rule 7: all that this node did to the entry is on one more member, if one can be reached. */
 	#isSafe(row: EntryRow): boolean {
-		const own = row.o[this.#options.origin];
-		return own === undefined || this.#options.secondCopy(own);
-	}
-
-	#appear(
-		batch: Batch,
-		mailbox: MailboxId,
-		entry: EntryId,
-		row: EntryRow,
-		box: BoxRow,
-	): void {
-		const uid = uidOf(row) as Uid;
-		const replaced = row.v?.u;
-		if (row.v !== undefined) count(box, row, -1);
-		const stamp = this.stamps.give(batch, box);
-		row.v = {
-			u: uid,
-			m: stamp,
-			a: stamp,
-			g: flagsOf(row),
-			n: row.n,
-			f: row.f as string,
-		};
-		box.E = uid;
-		count(box, row, 1);
-		batch.change(rowKey(mailbox, entry), row);
-		this.#pending.remove(batch, mailbox, entry);
-		this.#stage(mailbox, box).changes.push({
-			kind: "appeared",
-			message: messageOf(entry, row),
-			replaced,
-		});
-	}
-
-	/** Rule 11: every operation on a shown message stamps it, also where its flags look the same. */
-	#update(
-		batch: Batch,
-		mailbox: MailboxId,
-		entry: EntryId,
-		row: EntryRow,
-		box: BoxRow,
-		staysPending = false,
-	): void {
-		const shown = row.v as NonNullable<EntryRow["v"]>;
-		if (shown.n !== row.n) {
-			count(box, row, -1);
-			shown.m = this.stamps.give(batch, box);
-			shown.g = flagsOf(row);
-			shown.n = row.n;
-			count(box, row, 1);
-			batch.change(rowKey(mailbox, entry), row);
-			this.#stage(mailbox, box).changes.push({
-				kind: "changed",
-				message: messageOf(entry, row),
-			});
-		}
-		if (!staysPending) this.#pending.remove(batch, mailbox, entry);
-	}
-
-	#expunge(
-		batch: Batch,
-		mailbox: MailboxId,
-		entry: EntryId,
-		row: EntryRow,
-		box: BoxRow,
-	): void {
-		// A tombstone may come before the facts only in a damaged log; there is nothing to take away then.
-		const { v: shown } = row;
-		if (shown !== undefined) {
-			count(box, row, -1);
-			this.stamps.give(batch, box);
-			delete row.v;
-			batch.change(rowKey(mailbox, entry), row);
-			this.#stage(mailbox, box).changes.push({
-				kind: "gone",
-				entry,
-				uid: shown.u,
-			});
-		}
-		this.#pending.remove(batch, mailbox, entry);
+		const { origin, secondCopy } = this.#options;
+		const own = operationsOf(row)[origin];
+		return own === undefined || secondCopy(own);
 	}
 
 	/** Takes back what was shown of an entry, since it cannot be true: it will be shown anew, as far as it may be. */
 	unshow(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const { batch } = tx;
-		const row = getRow(batch, mailbox, entry);
+		const row = getRow(tx.batch, mailbox, entry);
 		if (row === undefined) return;
-		this.#expunge(batch, mailbox, entry, row, getBox(batch, mailbox));
-		batch.change(boxKey(mailbox), getBox(batch, mailbox));
-		this.#pending.add(batch, mailbox, entry);
+		this.#showing.unshow(tx.batch, mailbox, entry, row);
+		this.#pending.add(tx.batch, mailbox, entry);
+		this.#shownAll.delete(mailbox);
 	}
 
-	#stage(mailbox: MailboxId, box: BoxRow): Staged {
-		let staged = this.#staged.get(mailbox);
-		if (staged === undefined) {
-			staged = { changes: [], box };
-			this.#staged.set(mailbox, staged);
+	/** Rule 12: all that was applied here is shown, or gets a claim before it is: then that claim is what a token lacks. */
+	#isExact(mailbox: MailboxId): boolean {
+		for (const entry of this.#pending.of(mailbox))
+			if (!this.numbering.isUnnumbered(mailbox, entry)) return false;
+		return true;
+	}
+
+	/** Rule 11: the mailbox is told with its HIGHESTMODSEQ. */
+	#tellWith(batch: Batch, mailbox: MailboxId, box: BoxRow): void {
+		batch.change(boxKey(mailbox), box);
+		this.#showing.stage(mailbox, box);
+		this.#told.add(mailbox);
+	}
+
+	/** A client selects, or asks for the status: shows what may be shown, and sees to what is told of it. */
+	begin(tx: Transaction, mailbox: MailboxId, telling: Telling): void {
+		// First: what is shown with this is above no UID that the client knows, and would have to be numbered anew.
+		this.show(tx, mailbox);
+		const { told, complete, fresh } = telling;
+		if (told !== undefined) {
+			this.named(tx, mailbox, told.uid, complete);
+			this.tokenNamed(tx, mailbox, told.modSeq, complete);
 		}
-		return staged;
+		const box = getBox(tx.batch, mailbox);
+		const exact = this.#isExact(mailbox);
+		this.tokens.tell(tx.batch, mailbox, box, { exact, fresh });
+		this.#tellWith(tx.batch, mailbox, box);
+	}
+
+	/** Whether a status has to be seen to first: something is to be shown, or another node told a higher stamp. */
+	isBehind(mailbox: MailboxId, box: BoxRow): boolean {
+		if (this.#pending.has(mailbox) || box.H === 0) return true;
+		return (this.pairs.top(mailbox)?.token ?? 0) > box.H;
+	}
+
+	/** What is committed of the mailbox is told to a client. */
+	told(mailbox: MailboxId): void {
+		this.#pairNotes.told(mailbox);
+	}
+
+	/** A member catches up for a client that selects: what it lacks of pairs, and the mailbox's E. */
+	forMember(
+		mailbox: MailboxId,
+		tops: ReadonlyMap<number, number>,
+	): { readonly pairs: Pair[]; readonly E: number } {
+		if (this.#looks.has(mailbox) || this.box(mailbox).H > 0)
+			this.#pairNotes.make(mailbox);
+		return {
+			pairs: this.pairs.beyond(mailbox, tops),
+			E: highestE(this.box(mailbox)),
+		};
+	}
+
+	/** Pairs of other nodes. */
+	pairsHeard(pairs: readonly Pair[]): void {
+		for (const pair of pairs) this.pairs.add(pair);
+	}
+
+	// ------------------------------------------------------------------ lives and losses (rule 9)
+
+	/** Stamps and every E move far up, above all that a former life may have told; HIGHESTMODSEQs start anew. */
+	leap(tx: Transaction, by: number): void {
+		this.stamps.leap(tx.batch, by);
+		for (const [mailbox, box] of this.watermarks.raiseAll(tx, by, true)) {
+			box.H = 0;
+			this.#showing.stage(mailbox, box);
+		}
+	}
+
+	/** Claims leap, above all that a lost member may have told. */
+	leapClaims(tx: Transaction, by: number): void {
+		for (const [mailbox, box] of this.watermarks.raiseAll(tx, by, false))
+			this.#showing.stage(mailbox, box);
+	}
+
+	/** Of what lives, what somebody with this vector had, with all operations on it known here: `had`; or had not. */
+	*entriesHad(
+		vector: Vector,
+	): Iterable<{ mailbox: MailboxId; entry: EntryId; had: boolean }> {
+		const { store } = this.#options;
+		for (const [key, text] of store.range("ent/", prefixEnd("ent/"))) {
+			const row = JSON.parse(text as string) as EntryRow;
+			if (!lives(row) || uidOf(row) === 0) continue;
+			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
+			const had = Object.entries(operationsOf(row)).every(
+				([origin, sequence]) => sequence <= (vector.get(origin as Origin) ?? 0),
+			);
+			yield { mailbox, entry, had };
+		}
+	}
+
+	/** A former life showed the entry under its highest claim: so it counts as shown here. */
+	takeAsShown(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(tx.batch, mailbox, entry);
+		if (row === undefined || !lives(row) || uidOf(row) === 0) return;
+		this.#showing.takeAsShown(tx.batch, mailbox, entry, row);
+	}
+
+	/** A lost member may have shown something else under the entry's UID, or above it: it is claimed again. */
+	claimAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(tx.batch, mailbox, entry);
+		if (row === undefined) return;
+		const claim = uidOf(row);
+		this.numbering.takeWants(tx, [{ mailbox, entry, claim }]);
 	}
 
 	// ------------------------------------------------------------------ looking
@@ -440,11 +458,13 @@ export class Mailboxes implements Fold {
 			if (!held) return;
 			held = false;
 			const left = (this.#looks.get(mailbox) ?? 1) - 1;
-			if (left > 0) this.#looks.set(mailbox, left);
-			else {
-				this.#looks.delete(mailbox);
-				this.#waiting.delete(mailbox);
+			if (left > 0) {
+				this.#looks.set(mailbox, left);
+				return;
 			}
+			this.#looks.delete(mailbox);
+			this.#shownAll.delete(mailbox);
+			this.#waiting.delete(mailbox);
 		};
 	}
 
@@ -496,16 +516,6 @@ export class Mailboxes implements Fold {
 		return this.#pending.has(mailbox);
 	}
 
-	/** A client selects: shows what may be shown, and gives the mailbox its first stamp. */
-	begin(tx: Transaction, mailbox: MailboxId): void {
-		const box = getBox(tx.batch, mailbox);
-		if (box.H === 0) {
-			this.stamps.give(tx.batch, box);
-			tx.batch.change(boxKey(mailbox), box);
-		}
-		this.show(tx, mailbox);
-	}
-
 	/** An entry came with a snapshot, without a change of its own: it is still to be shown. */
 	noteAdopted(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
 		this.#pending.add(batch, mailbox, entry);
@@ -522,18 +532,4 @@ export class Mailboxes implements Fold {
 	row(mailbox: MailboxId, entry: EntryId): EntryRow | undefined {
 		return getRow(new Batch(this.#options.store), mailbox, entry);
 	}
-}
-
-/** Shown under this UID, and with the body that it has now. */
-const isShownAs = (row: EntryRow, uid: number): boolean =>
-	row.v?.u === uid && sameBody(row.v.f, row.f as string);
-const sameBody = (a: string, b: string): boolean =>
-	a === b || decodeFacts(a).body.hash === decodeFacts(b).body.hash;
-
-function count(box: BoxRow, row: EntryRow, by: 1 | -1): void {
-	const shown = row.v as NonNullable<EntryRow["v"]>;
-	box.shown += by;
-	if (!shown.g.includes("\\Seen")) box.unseen += by;
-	if (shown.g.includes("\\Deleted")) box.deleted += by;
-	box.sizeBytes += by * decodeFacts(shown.f).body.sizeBytes;
 }

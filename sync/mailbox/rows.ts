@@ -11,6 +11,7 @@ import type {
 	Uid,
 } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
+import type { Vector } from "../log/record.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 
 /** Immutable facts of an entry, as they lie in the segment (JSON array, to be short). */
@@ -57,16 +58,19 @@ export interface Shown {
 	g: readonly string[];
 	/** Operations counted when it was told. */
 	n: number;
-	/** Facts as told: a body is never swapped under a UID. */
-	readonly f: string;
+	/** Facts as told, where those of the entry are others by now: a body is never swapped under a UID. */
+	f?: string;
 }
+
+/** Highest operation of each origin. */
+export type Operations = Record<Origin, number>;
 
 export interface EntryRow {
 	/** Segment. */
 	readonly s: number;
 	/** Facts, once they are here; of concurrent ones (a retried delivery) the smallest text. */
 	f?: string;
-	/** All UIDs ever claimed. */
+	/** UIDs claimed, the highest CLAIMS_PER_ENTRY_MAX of them. */
 	u: number[];
 	/** Of those the ones that were claimed for another body than that of `f`: UID → body. */
 	t?: Record<number, string>;
@@ -78,8 +82,10 @@ export interface EntryRow {
 	l?: Record<string, string>;
 	/** What this was moved to. */
 	to?: [MailboxId, EntryId][];
-	/** Highest operation of each origin on this entry (rule 13). */
-	o: Record<Origin, number>;
+	/** Operations on this entry (rule 13): on facts, claims and the tombstone; on its flags; on flags that `l` is of. */
+	o: Operations;
+	q?: Operations;
+	r?: Operations;
 	/** Count of operations. */
 	n: number;
 	/** Shown here. */
@@ -95,6 +101,8 @@ export interface BoxRow {
 	/** Highest UID claimed, and highest E of another node heard of. */
 	heardUid: number;
 	heardE: number;
+	/** Operations on any entry of the mailbox (rule 11: whether two nodes show the same). */
+	o: Operations;
 	/** Entries that live, shown or not. */
 	live: number;
 	/** Of what is shown: messages, unseen, deleted, bytes. */
@@ -123,6 +131,7 @@ export const newBox = (): BoxRow => ({
 	H: 0,
 	heardUid: 0,
 	heardE: 0,
+	o: {},
 	live: 0,
 	shown: 0,
 	unseen: 0,
@@ -155,6 +164,58 @@ export const bodyTag = (facts: string): string =>
 	decodeFacts(facts).body.hash.slice(0, BODY_TAG_LENGTH);
 const BODY_TAG_LENGTH = 16;
 
+/** What was shown is of these facts. */
+export const shownFacts = (row: EntryRow): string =>
+	row.v?.f ?? (row.f as string);
+
+/** Shown under this UID, and with the body that it has now. */
+export const isShownAs = (row: EntryRow, uid: number): boolean =>
+	row.v?.u === uid && (row.v.f === undefined || isSameBody(row.v.f, row.f));
+const isSameBody = (a: string, b: string | undefined): boolean =>
+	b !== undefined &&
+	(a === b || decodeFacts(a).body.hash === decodeFacts(b).body.hash);
+
+export function noteOperation(
+	operations: Operations,
+	origin: Origin,
+	sequence: number,
+): void {
+	if (sequence > (operations[origin] ?? 0)) operations[origin] = sequence;
+}
+export function mergeOperations(
+	into: Operations,
+	from: Operations | undefined,
+): void {
+	if (from === undefined) return;
+	for (const origin of Object.keys(from) as Origin[])
+		noteOperation(into, origin, from[origin] as number);
+}
+/** All operations that count for the entry, as one. */
+export function operationsOf(row: EntryRow): Operations {
+	if (row.q === undefined && row.r === undefined) return row.o;
+	const all = { ...row.o };
+	mergeOperations(all, row.q);
+	mergeOperations(all, row.r);
+	return all;
+}
+/** Whether who has this vector has all these operations. */
+export function isWithin(
+	operations: Operations | undefined,
+	vector: Vector,
+): boolean {
+	if (operations === undefined) return true;
+	for (const origin of Object.keys(operations) as Origin[])
+		if ((operations[origin] as number) > (vector.get(origin) ?? 0))
+			return false;
+	return true;
+}
+
+/** Claims that name no message any more, as far as is known here: of what is expunged, and replaced ones (rule 15). */
+export function deadClaims(row: EntryRow): number[] {
+	const uid = lives(row) ? uidOf(row) : 0;
+	return row.u.filter((claim) => claim !== uid && claim !== row.v?.u);
+}
+
 export const lives = (row: EntryRow): boolean => row.f !== undefined && !row.x;
 
 const interned = new Map<string, readonly string[]>();
@@ -163,7 +224,11 @@ const INTERNED_MAX = 10_000;
 /** All flags that count, sorted, as one shared array per combination. */
 export function flagsOf(row: EntryRow): readonly string[] {
 	const all = row.l === undefined ? row.g : { ...row.l, ...row.g };
-	const flags = Object.values(all).sort();
+	return flagsShared(Object.values(all).sort());
+}
+
+/** The one array that stands for this combination: there are few, and a mailbox has many messages. */
+export function flagsShared(flags: readonly string[]): readonly string[] {
 	const key = flags.join(" ");
 	let shared = interned.get(key);
 	if (shared === undefined) {

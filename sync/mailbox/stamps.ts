@@ -1,9 +1,21 @@
 /** Gives mod-sequences (rule 10). Its counter lives in the store and moves only with a batch. */
 import type { ModSeq } from "../ids.ts";
+import { TOKEN_AHEAD_SECONDS_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Store } from "../ports/store.ts";
+import type { Rules } from "../rules.ts";
 import type { BoxRow } from "./rows.ts";
-import { clockCounter, type SlotRange, stampOf } from "./slots.ts";
+import {
+	CLOCK_COUNTER_MAX,
+	COUNTER_MAX,
+	clockCounter,
+	counterOf,
+	type SlotRange,
+	STAMPS_PER_SECOND,
+	slotOf,
+	stampOf,
+} from "./slots.ts";
 
 interface Counter {
 	/** Highest counter given or heard. */
@@ -16,39 +28,119 @@ const KEY = "meta/stamps";
 export class Stamps {
 	readonly #clock: Clock;
 	readonly #slots: () => SlotRange;
+	readonly #rules: Rules;
+	readonly #store: Store;
 	/** Heard since the start and not in the store yet; goes there with the next stamp. */
 	readonly #heard: Counter = { c: 0, lead: 0 };
-	#highest = 0;
+	/** As committed, or given in the batch in the making. */
+	#highest: number;
+	#lead: number;
 
-	constructor(clock: Clock, slots: () => SlotRange) {
+	constructor(
+		store: Store,
+		clock: Clock,
+		slots: () => SlotRange,
+		rules: Rules,
+	) {
+		this.#store = store;
 		this.#clock = clock;
 		this.#slots = slots;
+		this.#rules = rules;
+		const { c, lead } = this.#read();
+		this.#highest = c;
+		this.#lead = lead;
+	}
+
+	#read(): Counter {
+		const text = this.#store.get(KEY) as string | undefined;
+		return text === undefined
+			? { c: 0, lead: 0 }
+			: (JSON.parse(text) as Counter);
 	}
 
 	/** A new stamp, above all given and heard; becomes the mailbox's HIGHESTMODSEQ. */
 	give(batch: Batch, box: BoxRow): ModSeq {
-		const counter = batch.object<Counter>(KEY) ?? { c: 0, lead: 0 };
-		counter.lead = Math.max(counter.lead, this.#heard.lead);
+		const { clock, lead } = this.#rules;
+		const counter = this.#counter(batch);
+		const now = clockCounter(this.#clock.now());
 		counter.c = Math.max(
 			counter.c + 1,
-			this.#heard.c + 1,
-			clockCounter(this.#clock.now()) + counter.lead,
+			// Perhaps one of another node, adopted, and its counter was not kept before a crash.
+			counterOf(box.H) + 1,
+			clock ? Math.min(now + (lead ? counter.lead : 0), CLOCK_COUNTER_MAX) : 0,
 		);
-		batch.change(KEY, counter);
-		this.#highest = counter.c;
+		this.#keep(batch, counter);
 		box.H = stampOf(counter.c, this.#slots());
 		return box.H as ModSeq;
 	}
 
-	/** Another node, or a client on its behalf, named a stamp with this counter. */
+	/** Rule 9: moves on by so many, above all that may have been given in a former life. */
+	leap(batch: Batch, by: number): void {
+		const counter = this.#counter(batch);
+		counter.c = Math.min(
+			COUNTER_MAX,
+			Math.max(counter.c, clockCounter(this.#clock.now())) + by,
+		);
+		this.#keep(batch, counter);
+	}
+
+	#counter(batch: Batch): Counter {
+		const counter = batch.object<Counter>(KEY) ?? { c: 0, lead: 0 };
+		counter.c = Math.max(counter.c, this.#heard.c);
+		counter.lead = Math.max(counter.lead, this.#heard.lead);
+		return counter;
+	}
+	#keep(batch: Batch, counter: Counter): void {
+		batch.change(KEY, counter);
+		this.#highest = Math.max(this.#highest, counter.c);
+		this.#lead = Math.max(this.#lead, counter.lead);
+	}
+
+	/** Another node told a stamp with this counter. */
 	heard(c: number): void {
+		if (!this.#rules.heard || c > COUNTER_MAX) return;
 		const lead = c - clockCounter(this.#clock.now());
 		this.#heard.c = Math.max(this.#heard.c, c);
 		this.#heard.lead = Math.max(this.#heard.lead, lead);
 	}
 
-	/** The highest counter given or heard since the start, for telling others. */
+	/** A client named a token that some node must have told (rule 8). No clock can be told from it. */
+	named(token: number): void {
+		this.#heard.c = Math.max(this.#heard.c, counterOf(token));
+	}
+
+	/** The highest counter given or heard, for telling others. */
 	get highest(): number {
 		return Math.max(this.#highest, this.#heard.c);
+	}
+
+	/**
+	 * Rule 8: whether some node may have told it. Own ones are known. In a complete view so are all others; else it may be
+	 * of a node that was not heard for long, but not be further ahead than a day of the fastest clock.
+	 */
+	believes(token: number, complete: boolean): boolean {
+		const c = counterOf(token);
+		if (this.isOwn(token)) return c <= this.highest;
+		if (c > COUNTER_MAX) return false;
+		if (c <= this.highest) return true;
+		const lead = Math.max(this.#lead, this.#heard.lead);
+		return (
+			!complete &&
+			c <=
+				clockCounter(this.#clock.now()) +
+					lead +
+					TOKEN_AHEAD_SECONDS_MAX * STAMPS_PER_SECOND
+		);
+	}
+
+	isOwn(token: number): boolean {
+		return slotOf(token) === this.#slots().stampSlot;
+	}
+
+	/** The batch came to nothing. */
+	rolledBack(): void {
+		const { c, lead } = this.#read();
+		this.#highest = c;
+		this.#lead = lead;
 	}
 }

@@ -21,12 +21,13 @@ import {
 	MEMBERS_MAX,
 } from "../limits.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
-import { halve } from "../mailbox/slots.ts";
+import { halve, takeLowestUnused } from "../mailbox/slots.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
+import type { Rules } from "../rules.ts";
 import { decodeInvite, encodeInvite, secretHash } from "./invite.ts";
 
 interface InviteRow {
@@ -54,6 +55,7 @@ const inviteKey = (hash: string): string => `invite/${hash}`;
 interface AdmissionOptions {
 	readonly cluster: string;
 	readonly state: ClusterState;
+	readonly rules: Rules;
 	readonly ledger: Ledger;
 	readonly store: Store;
 	readonly network: Network;
@@ -201,9 +203,13 @@ export class Admission {
 
 	/** Rule 1: half of the own slots go to the joiner, in the change that makes it a member. */
 	#grant(tx: Transaction, applicant: Applicant): void {
-		const { state, ledger, clock } = this.#options;
+		const { state, ledger, clock, rules } = this.#options;
 		const range = state.slots(ledger.origin);
-		const halves = range && halve(range);
+		const halves =
+			range &&
+			(rules.ownSlots
+				? halve(range)
+				: takeLowestUnused(range, state.incarnations().length));
 		if (halves === undefined)
 			throw new OperatorFault(
 				"this node has no UID slots left to share; use an invite of another member",

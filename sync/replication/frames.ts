@@ -6,21 +6,27 @@ import {
 	documentId,
 	type EntryId,
 	entryId,
+	type MailboxId,
 	mailboxId,
+	modSeq,
 	type NodeId,
 	nodeId,
 	type Origin,
 	type Sequence,
 	origin as toOrigin,
 	sequence as toSequence,
+	uid,
 } from "../ids.ts";
 import type { Head } from "../log/log.ts";
 import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
-import type { Want } from "../mailbox/mailboxes.ts";
+import type { Want } from "../mailbox/numbering.ts";
+import type { Pair } from "../mailbox/pairs.ts";
+import { COUNTER_MAX, SLOTS } from "../mailbox/slots.ts";
+import type { Watermark } from "../mailbox/watermarks.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 
 /** Raised when nodes of different versions could misunderstand each other. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Everything of what the sender holds that others act on. */
 export interface Holds {
@@ -33,6 +39,24 @@ export interface Holds {
 	readonly missingBodies: number;
 	/** Highest stamp counter given or heard (rule 10). */
 	readonly counter: number;
+}
+
+/** Rule 8: a client selects at the sender. Catch up with the vector, then say what you have. */
+export interface SyncFrame {
+	readonly type: "sync";
+	readonly nonce: number;
+	readonly vector: Vector;
+	readonly mailbox: MailboxId;
+	/** Stamp slot → the highest stamp of that giver which the sender knows to have been told for the mailbox. */
+	readonly tops: ReadonlyMap<number, number>;
+}
+export interface SyncedFrame {
+	readonly type: "synced";
+	readonly nonce: number;
+	readonly vector: Vector;
+	/** Highest stamp counter given or heard, and the mailbox's highest E. */
+	readonly counter: number;
+	readonly E: number;
 }
 
 export type Frame =
@@ -62,8 +86,12 @@ export type Frame =
 			readonly rows: readonly (readonly [EntryId, string])[];
 	  }
 	| { readonly type: "snapshotEnd" }
-	| { readonly type: "sync"; readonly nonce: number; readonly vector: Vector }
-	| { readonly type: "synced"; readonly nonce: number; readonly vector: Vector }
+	| SyncFrame
+	| SyncedFrame
+	/** Rule 12: when their givers told these stamps, they had applied these vectors. */
+	| { readonly type: "pairs"; readonly pairs: readonly Pair[] }
+	/** Rule 3: every E that no claim tells. */
+	| { readonly type: "watermarks"; readonly watermarks: readonly Watermark[] }
 	| { readonly type: "wants"; readonly wants: readonly Want[] }
 	| { readonly type: "confirm"; readonly transactions: readonly string[] }
 	/** Bodies that changes will name in a moment: fetching them now saves the time until then. */
@@ -109,8 +137,36 @@ export function encodeFrame(frame: Frame): Uint8Array {
 		case "snapshotEnd":
 			return encode(["snapshotEnd"]);
 		case "sync":
+			return encode([
+				"sync",
+				frame.nonce,
+				encodeVector(frame.vector),
+				frame.mailbox,
+				[...frame.tops],
+			]);
 		case "synced":
-			return encode([frame.type, frame.nonce, encodeVector(frame.vector)]);
+			return encode([
+				"synced",
+				frame.nonce,
+				encodeVector(frame.vector),
+				frame.counter,
+				frame.E,
+			]);
+		case "pairs":
+			return encode([
+				"pairs",
+				frame.pairs.map(({ mailbox, token, exact, vector }) => [
+					mailbox,
+					token,
+					exact,
+					encodeVector(vector),
+				]),
+			]);
+		case "watermarks":
+			return encode([
+				"watermarks",
+				frame.watermarks.map(({ mailbox, E }) => [mailbox, E]),
+			]);
 		case "wants":
 			return encode([
 				"wants",
@@ -158,6 +214,13 @@ const number = (value: unknown): number => {
 		throw new BadFrame("not a number");
 	return value;
 };
+/** One that is higher would leave this node no stamps of its own. */
+const counterBelow = (value: unknown): number => {
+	const counter = number(value);
+	if (counter < 0 || counter > COUNTER_MAX)
+		throw new BadFrame("a stamp counter out of bounds");
+	return counter;
+};
 const bytes = (value: unknown): Uint8Array => {
 	if (!(value instanceof Uint8Array)) throw new BadFrame("not bytes");
 	return value;
@@ -179,7 +242,7 @@ const decodeHolds = (value: unknown): Holds => {
 		bodies: decodeVector(bodies),
 		extra: list(extra).map((one) => toSequence(number(one))),
 		missingBodies: number(missingBodies),
-		counter: number(counter),
+		counter: counterBelow(counter),
 	};
 };
 
@@ -218,15 +281,44 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 		}),
 	}),
 	snapshotEnd: () => ({ type: "snapshotEnd" }),
-	sync: ([nonce, vector]) => ({
+	sync: ([nonce, vector, mailbox, tops]) => ({
 		type: "sync",
 		nonce: number(nonce),
 		vector: decodeVector(vector),
+		mailbox: mailboxId(text(mailbox)),
+		tops: new Map(
+			list(tops).map((top) => {
+				const [slot, token] = list(top).map(number) as [number, number];
+				if (slot < 0 || slot >= SLOTS) throw new BadFrame("no such slot");
+				return [slot, token];
+			}),
+		),
 	}),
-	synced: ([nonce, vector]) => ({
+	synced: ([nonce, vector, counter, E]) => ({
 		type: "synced",
 		nonce: number(nonce),
 		vector: decodeVector(vector),
+		counter: counterBelow(counter),
+		E: number(E),
+	}),
+	pairs: ([pairs]) => ({
+		type: "pairs",
+		pairs: list(pairs).map((pair) => {
+			const [mailbox, token, exact, vector] = list(pair);
+			return {
+				mailbox: mailboxId(text(mailbox)),
+				token: modSeq(number(token)),
+				exact: exact === true,
+				vector: decodeVector(vector),
+			};
+		}),
+	}),
+	watermarks: ([watermarks]) => ({
+		type: "watermarks",
+		watermarks: list(watermarks).map((watermark) => {
+			const [mailbox, E] = list(watermark);
+			return { mailbox: mailboxId(text(mailbox)), E: uid(number(E)) };
+		}),
 	}),
 	wants: ([wants]) => ({
 		type: "wants",

@@ -3,20 +3,25 @@
  * pulled from whoever has it (so A reaches C through B), what is held durably is told, and gossip carries news to members
  * that are not linked directly. Events only note; evaluate() decides.
  */
-import type { NodeId, Origin, Sequence } from "../ids.ts";
+import type { MailboxId, NodeId, Origin, Sequence } from "../ids.ts";
 import {
-	CATCH_UP_MILLISECONDS_MAX,
 	CONFIRMED_MAX,
+	PAIRS_TOLD_MAX,
 	WANTS_TOLD_MAX,
+	WATERMARKS_TOLD_MAX,
 } from "../limits.ts";
-import type { Ledger } from "../log/ledger.ts";
-import { BadRecord, covers, missing, type Vector } from "../log/record.ts";
-import type { Mailboxes, Want } from "../mailbox/mailboxes.ts";
+import type { Ledger, Work } from "../log/ledger.ts";
+import { BadRecord, missing, type Vector } from "../log/record.ts";
+import type { Mailboxes } from "../mailbox/mailboxes.ts";
+import type { Want } from "../mailbox/numbering.ts";
+import type { Pair } from "../mailbox/pairs.ts";
+import type { Watermark } from "../mailbox/watermarks.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Link, Network } from "../ports/network.ts";
 import type { Store } from "../ports/store.ts";
+import { CatchUp } from "./catch-up.ts";
 import type { Copies } from "./copies.ts";
 import {
 	BadFrame,
@@ -50,6 +55,8 @@ export interface ReplicationOptions {
 	readonly copies: Copies;
 	readonly clock: Clock;
 	readonly diary: Log;
+	/** All members but this node. */
+	readonly others: () => readonly NodeId[];
 	/** True while this node has no documents yet. */
 	readonly joining: () => boolean;
 	/** Frames of a snapshot, for a node that joins. */
@@ -91,12 +98,19 @@ export class Replication {
 	#confirmations: string[] = [];
 	/** Bodies of this turn that members should fetch ahead. */
 	#hints: BodyRef[] = [];
-	readonly #arrivals = new Set<() => void>();
+	/** Pairs of this turn (rule 12). */
+	#pairs: Pair[] = [];
+	readonly #catchUp: CatchUp;
 	#stopped = false;
 
 	constructor(options: ReplicationOptions) {
 		this.#options = options;
 		this.#gossip = new Gossip(options, () => this.#sessions.keys());
+		this.#catchUp = new CatchUp({
+			...options,
+			session: (node) => this.#sessions.get(node),
+			write: (work) => this.#write(work),
+		});
 		options.network.onLink((link) => this.#open(link));
 		this.#tellAgain();
 	}
@@ -136,7 +150,7 @@ export class Replication {
 		if (own) this.#gossip.news();
 		this.tellHolds();
 		this.#becomeReady();
-		for (const arrived of [...this.#arrivals]) arrived();
+		this.#catchUp.arrived();
 		if (ledger.hasGaps || this.behind() > 0) this.#schedulePull(0);
 	}
 
@@ -162,6 +176,29 @@ export class Replication {
 					type: "wants",
 					wants: wants.slice(i, i + WANTS_TOLD_MAX),
 				});
+	}
+
+	/** Rule 12: with what else this turn has to tell. */
+	sendPair(pair: Pair): void {
+		if (this.#pairs.push(pair) > 1) return;
+		this.#options.clock.after(0, () => {
+			const pairs = this.#pairs.splice(0);
+			for (let i = 0; i < pairs.length; i += PAIRS_TOLD_MAX)
+				this.#sendAll({
+					type: "pairs",
+					pairs: pairs.slice(i, i + PAIRS_TOLD_MAX),
+				});
+		});
+	}
+
+	/** Rule 3. */
+	sendWatermarks(watermarks: readonly Watermark[]): void {
+		for (const frame of watermarkFrames(watermarks)) this.#sendAll(frame);
+	}
+
+	#sendAll(frame: Frame): void {
+		for (const session of this.#sessions.values())
+			if (session.vector !== undefined && !session.joining) session.send(frame);
 	}
 
 	/** This body is durable here, and a change that names it is about to be made. */
@@ -197,68 +234,24 @@ export class Replication {
 			session.send({ type: "confirm", transactions });
 	}
 
-	/**
-	 * Rule 8: has all that the linked members have now, and they have all that is here; or the time is over.
-	 * Resolves to whether every member was reached.
-	 */
-	async catchUp(): Promise<boolean> {
-		const { ledger, clock } = this.#options;
-		const sessions = [...this.#sessions.values()].filter(
-			({ vector, joining }) => vector !== undefined && !joining,
-		);
-		if (sessions.length === 0) return false;
-		let over = false;
-		const limit = new Promise<void>((resolve) => {
-			clock.after(CATCH_UP_MILLISECONDS_MAX, () => {
-				over = true;
-				resolve();
-			});
-		});
-		const each = sessions.map(
-			(session) =>
-				new Promise<void>((resolve) => {
-					session.sync(ledger.log.vector, (theirs) => {
-						if (theirs === undefined) resolve();
-						else this.#until(theirs, () => over, resolve);
-					});
-				}),
-		);
-		await Promise.race([Promise.all(each), limit]);
-		return !over;
+	/** Rule 8: resolves to whether this node has caught up with every member, or is the only one. */
+	catchUp(mailbox: MailboxId): Promise<boolean> {
+		return this.#catchUp.run(mailbox);
+	}
+	inTouch(): boolean {
+		return this.#catchUp.inTouch();
 	}
 
 	/** Resolves to whether all in `vector` is here, waiting for it at most as long as a client would. */
 	arrived(vector: Vector): Promise<boolean> {
-		return new Promise((resolve) => {
-			let over = false;
-			const cancel = this.#options.clock.after(
-				CATCH_UP_MILLISECONDS_MAX,
-				() => {
-					over = true;
-					for (const arrived of [...this.#arrivals]) arrived();
-				},
-			);
-			this.#until(
-				vector,
-				() => over || this.#stopped,
-				() => {
-					cancel();
-					resolve(covers(this.#options.ledger.log.vector, vector));
-				},
-			);
-		});
+		return this.#catchUp.wait(vector);
 	}
 
-	/** Runs `done` once what is in `vector` is here, unless given up before. */
-	#until(vector: Vector, givenUp: () => boolean, done: () => void): void {
-		const check = (): void => {
-			if (!givenUp() && !covers(this.#options.ledger.log.vector, vector))
-				return;
-			this.#arrivals.delete(check);
-			done();
-		};
-		this.#arrivals.add(check);
-		check();
+	/** A refusing disk is in the diary, and whoever told this tells it again. */
+	#write(work: Work): void {
+		this.#options.ledger
+			.write(work)
+			.catch((error) => this.#options.diary.warn(String(error)));
 	}
 
 	// ------------------------------------------------------------------ links
@@ -346,15 +339,19 @@ export class Replication {
 				this.#answerPull(session, frame.from);
 				break;
 			case "sync":
-				this.#answerSync(session, frame.nonce, frame.vector);
+				this.#catchUp.answer(session, frame);
 				break;
 			case "synced":
-				session.synced(frame.nonce, frame.vector);
+				session.synced(frame);
 				break;
 			case "wants":
-				ledger
-					.write((tx) => mailboxes.takeWants(tx, frame.wants))
-					.catch((error) => this.#options.diary.warn(String(error)));
+				this.#write((tx) => mailboxes.numbering.takeWants(tx, frame.wants));
+				break;
+			case "pairs":
+				mailboxes.pairsHeard(frame.pairs);
+				break;
+			case "watermarks":
+				this.#write((tx) => mailboxes.watermarksHeard(tx, frame.watermarks));
 				break;
 			case "bodies":
 				this.#options.needs.prefetch(frame.bodies);
@@ -393,7 +390,9 @@ export class Replication {
 		if (frame.joining) session.sendSnapshot(snapshotFrames(ledger, store));
 		else session.startAt(frame.holds.vector.get(ledger.origin) ?? 0);
 		if (this.behind() > BEHIND_CHANGES) this.#ready = false;
-		const wants = mailboxes.wanted();
+		for (const one of watermarkFrames(mailboxes.watermarks.all()))
+			session.send(one);
+		const wants = mailboxes.numbering.wanted();
 		if (wants.length > 0) session.send({ type: "wants", wants });
 		this.#options.needs.retry();
 		this.#schedulePull(0);
@@ -463,7 +462,7 @@ export class Replication {
 			if (this.#stopped) return;
 			this.tellHolds();
 			// The numberer may not have been there, or its disk refused.
-			this.sendWants(this.#options.mailboxes.wanted());
+			this.sendWants(this.#options.mailboxes.numbering.wanted());
 			this.#schedulePull(0);
 			this.#options.changed();
 			this.#tellAgain();
@@ -554,26 +553,17 @@ export class Replication {
 		);
 	}
 
-	#answerSync(session: Session, nonce: number, vector: Vector): void {
-		const { clock, ledger } = this.#options;
-		let over = false;
-		const cancel = clock.after(CATCH_UP_MILLISECONDS_MAX, () => {
-			over = true;
-			for (const arrived of [...this.#arrivals]) arrived();
-		});
-		this.#until(
-			vector,
-			() => over || session.closed,
-			() => {
-				cancel();
-				session.send({ type: "synced", nonce, vector: ledger.log.vector });
-			},
-		);
-	}
-
 	stop(): void {
 		this.#stopped = true;
 		for (const session of this.#sessions.values()) session.close();
 		this.#sessions.clear();
 	}
+}
+
+function* watermarkFrames(watermarks: readonly Watermark[]): Iterable<Frame> {
+	for (let i = 0; i < watermarks.length; i += WATERMARKS_TOLD_MAX)
+		yield {
+			type: "watermarks",
+			watermarks: watermarks.slice(i, i + WATERMARKS_TOLD_MAX),
+		};
 }

@@ -4,7 +4,12 @@ import { RECORD_BATCH_BYTES, RECORD_BATCH_COUNT } from "../limits.ts";
 import type { ChangeLog } from "../log/log.ts";
 import type { Vector } from "../log/record.ts";
 import type { Link } from "../ports/network.ts";
-import { encodeFrame, type Frame } from "./frames.ts";
+import {
+	encodeFrame,
+	type Frame,
+	type SyncedFrame,
+	type SyncFrame,
+} from "./frames.ts";
 
 export class Session {
 	readonly link: Link;
@@ -19,7 +24,10 @@ export class Session {
 	readonly #pulled = new Map<Origin, number>();
 	#snapshot: Iterator<Frame> | undefined;
 	#blocked = false;
-	readonly #syncs = new Map<number, (theirs: Vector | undefined) => void>();
+	readonly #syncs = new Map<
+		number,
+		(theirs: SyncedFrame | undefined) => void
+	>();
 	#nonce = 0;
 	closed = false;
 
@@ -101,20 +109,26 @@ export class Session {
 		return framed.length;
 	}
 
-	/** Asks it to catch up with `vector` and tell what it has then; `done` runs with its answer, or when the link closes. */
-	sync(vector: Vector, done: (theirs: Vector | undefined) => void): void {
+	/**
+	 * Asks it to catch up, and tell what it has then of the mailbox that is about to be told to a client; `done` runs with
+	 * its answer, or when the link closes.
+	 */
+	sync(
+		ask: Omit<SyncFrame, "type" | "nonce">,
+		done: (theirs: SyncedFrame | undefined) => void,
+	): void {
 		if (this.closed) {
 			done(undefined);
 			return;
 		}
 		const nonce = ++this.#nonce;
 		this.#syncs.set(nonce, done);
-		this.send({ type: "sync", nonce, vector });
+		this.send({ type: "sync", nonce, ...ask });
 	}
-	synced(nonce: number, vector: Vector): void {
-		const done = this.#syncs.get(nonce);
-		this.#syncs.delete(nonce);
-		done?.(vector);
+	synced(frame: SyncedFrame): void {
+		const done = this.#syncs.get(frame.nonce);
+		this.#syncs.delete(frame.nonce);
+		done?.(frame);
 	}
 
 	close(): void {

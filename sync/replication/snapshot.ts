@@ -11,8 +11,9 @@ import {
 	getBox,
 	getRow,
 	lives,
+	mergeOperations,
+	operationsOf,
 	rowKey,
-	uidOf,
 } from "../mailbox/rows.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 import type { Frame } from "./frames.ts";
@@ -97,7 +98,8 @@ export function adoptDocument(
 		// A snapshot that broke off is sent again from its start, as of a later time.
 		const before = getRow(tx.batch, mailbox, entry);
 		if (before === undefined && segment === box.segment) box.segmentEntries++;
-		box.heardUid = Math.max(box.heardUid, uidOf(row));
+		box.heardUid = Math.max(box.heardUid, ...row.u);
+		mergeOperations(box.o, operationsOf(row));
 		box.live +=
 			Number(lives(row)) - Number(before !== undefined && lives(before));
 		tx.batch.change(rowKey(mailbox, entry), row);

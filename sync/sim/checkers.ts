@@ -8,7 +8,7 @@ import { CLUSTER } from "../documents/shapes.ts";
 import { type MailboxId, origin } from "../ids.ts";
 import { ChangeLog } from "../log/log.ts";
 import type { EntryRow } from "../mailbox/rows.ts";
-import { decodeFacts } from "../mailbox/rows.ts";
+import { decodeFacts, shownFacts } from "../mailbox/rows.ts";
 import type { SlotRange } from "../mailbox/slots.ts";
 import type { ClusterReplica } from "../replica.ts";
 import type { MemoryStore } from "./store.ts";
@@ -217,7 +217,19 @@ export function compare(
 		throw new Violation("I4", `${what}: another order`);
 }
 
-const SHARED = ["s", "f", "u", "t", "x", "g", "l", "to", "o"] as const;
+const SHARED = [
+	"s",
+	"f",
+	"u",
+	"t",
+	"x",
+	"g",
+	"l",
+	"to",
+	"o",
+	"q",
+	"r",
+] as const;
 
 /** The replicated part of all rows, which must be alike on nodes that have the same changes. */
 export function sharedRows(disk: MemoryStore): string[] {
@@ -251,7 +263,7 @@ export function checkSums(node: string, disk: MemoryStore): void {
 		sum.shown++;
 		if (!row.v.g.includes("\\Seen")) sum.unseen++;
 		if (row.v.g.includes("\\Deleted")) sum.deleted++;
-		sum.sizeBytes += decodeFacts(row.v.f).body.sizeBytes;
+		sum.sizeBytes += decodeFacts(shownFacts(row)).body.sizeBytes;
 	}
 	for (const [key, value] of disk.range("box/", "box0")) {
 		const box = JSON.parse(value as string) as Sums;

@@ -1,0 +1,163 @@
+/** Claims of UIDs (rules 2 to 6): what has none yet, what was claimed too low, and how it is claimed. */
+import { keys, segmentDocument } from "../documents/shapes.ts";
+import type { AccountId, EntryId, MailboxId } from "../ids.ts";
+import { WANTS_MAX, WANTS_TOLD_MAX } from "../limits.ts";
+import type { Batch } from "../log/batch.ts";
+import type { Transaction } from "../log/ledger.ts";
+import type { Log } from "../ports/log.ts";
+import type { Rules } from "../rules.ts";
+import {
+	type BoxRow,
+	bodyTag,
+	type EntryRow,
+	getBox,
+	getRow,
+	isShownAs,
+	lives,
+	uidOf,
+} from "./rows.ts";
+import { nextUid, type SlotRange } from "./slots.ts";
+
+/** Rule 6: "this claim is too low here, please claim again", as it travels. */
+export interface Want {
+	readonly mailbox: MailboxId;
+	readonly entry: EntryId;
+	/** The highest claim, which is not above E here. */
+	readonly claim: number;
+}
+
+export interface NumberingOptions {
+	readonly rules: Rules;
+	readonly diary: Log;
+	readonly slots: () => SlotRange;
+	/** Rule 2: is this node the one that numbers for the account? */
+	readonly numbers: (account: AccountId) => boolean;
+}
+
+type Place = readonly [MailboxId, EntryId];
+const keyOf = (mailbox: MailboxId, entry: EntryId): string =>
+	`${mailbox}/${entry}`;
+
+export class Numbering {
+	readonly #options: NumberingOptions;
+	/** Entries that live and have no UID yet: what a new numberer begins with. */
+	readonly #unnumbered = new Map<string, Place>();
+	/** Claims that some node finds too low, until a higher one comes (rule 6). */
+	readonly #wanted = new Map<string, Want>();
+	#news: Want[] = [];
+
+	constructor(options: NumberingOptions) {
+		this.#options = options;
+	}
+
+	/** Forgets what is read anew with note() and noteLow(). */
+	clear(): void {
+		this.#unnumbered.clear();
+		this.#news = [];
+	}
+
+	/** The entry is so now. */
+	note(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
+		const key = keyOf(mailbox, entry);
+		if (lives(row) && uidOf(row) === 0)
+			this.#unnumbered.set(key, [mailbox, entry]);
+		else this.#unnumbered.delete(key);
+		const want = this.#wanted.get(key);
+		if (want !== undefined && (row.x || uidOf(row) > want.claim))
+			this.#wanted.delete(key);
+	}
+
+	isUnnumbered(mailbox: MailboxId, entry: EntryId): boolean {
+		return this.#unnumbered.has(keyOf(mailbox, entry));
+	}
+
+	number(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(tx.batch, mailbox, entry);
+		const box = getBox(tx.batch, mailbox);
+		if (row === undefined || !lives(row) || box.account === "") return;
+		const { numbers, slots, diary } = this.#options;
+		if (!numbers(box.account)) return;
+		const claim = uidOf(row);
+		const key = keyOf(mailbox, entry);
+		// Rule 6: claimed again only if the claim found too low is still the highest.
+		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
+		const uid = nextUid(this.#above(box), slots());
+		if (uid === undefined) {
+			diary.error("the UIDs of a mailbox are used up", { mailbox });
+			return;
+		}
+		this.#wanted.delete(key);
+		tx.edit(segmentDocument(mailbox, row.s), {
+			key: keys.claim(entry, uid),
+			set: bodyTag(row.f as string),
+		});
+	}
+
+	/** Rule 3: above every UID and every E heard of. */
+	#above(box: BoxRow): number {
+		return this.#options.rules.aboveE
+			? Math.max(box.heardUid, box.E, box.heardE)
+			: box.heardUid;
+	}
+
+	/** Rule 6: a claim that cannot be shown here is reported as soon as it arrives, whether a client looks or not. */
+	askAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const want = this.noteLow(tx.batch, mailbox, entry);
+		if (want === undefined) return;
+		this.number(tx, mailbox, entry);
+		if (this.#wanted.has(keyOf(mailbox, entry))) this.#news.push(want);
+	}
+
+	/** The highest claim cannot be shown here any more, since it is not above E. */
+	noteLow(batch: Batch, mailbox: MailboxId, entry: EntryId): Want | undefined {
+		const row = getRow(batch, mailbox, entry);
+		if (row === undefined || !lives(row)) return undefined;
+		const claim = uidOf(row);
+		const box = getBox(batch, mailbox);
+		if (claim === 0 || claim > box.E || isShownAs(row, claim)) return undefined;
+		const want = { mailbox, entry, claim };
+		this.#keepWant(want);
+		return want;
+	}
+
+	#keepWant(want: Want): void {
+		const key = keyOf(want.mailbox, want.entry);
+		if (this.#wanted.size < WANTS_MAX || this.#wanted.has(key))
+			this.#wanted.set(key, want);
+	}
+
+	/** Another node finds these claims too low. Numbers them again, if this node is the numberer. */
+	takeWants(tx: Transaction, wants: readonly Want[]): void {
+		for (const want of wants) {
+			const { mailbox, entry, claim } = want;
+			const row = getRow(tx.batch, mailbox, entry);
+			// Settled already. A claim that is not here yet may still come, after the news that it is too low.
+			if (row !== undefined && (row.x || uidOf(row) > claim)) continue;
+			this.#keepWant(want);
+			if (row !== undefined) this.number(tx, mailbox, entry);
+		}
+	}
+
+	/** Claims known to be too low somewhere, to be told again: the first of them, the next when those are settled. */
+	wanted(): Want[] {
+		const first: Want[] = [];
+		for (const want of this.#wanted.values()) {
+			if (first.length >= WANTS_TOLD_MAX) break;
+			first.push(want);
+		}
+		return first;
+	}
+
+	/** Who numbers may have changed: numbers all that waits and is now this node's to number. */
+	numberAll(tx: Transaction): void {
+		for (const [mailbox, entry] of [...this.#unnumbered.values()])
+			this.number(tx, mailbox, entry);
+		for (const { mailbox, entry } of [...this.#wanted.values()])
+			this.number(tx, mailbox, entry);
+	}
+
+	/** What this batch found too low; asked for once. */
+	takeNews(): Want[] {
+		return this.#news.splice(0);
+	}
+}

@@ -1,0 +1,196 @@
+/**
+ * Rule 12: pairs (T, V) of all nodes: when T was told as HIGHESTMODSEQ of a mailbox, its giver had applied V. They
+ * translate tokens of other nodes (rule 13), and keep HIGHESTMODSEQ from sinking for who moves (rule 11). Losing one is
+ * safe: an older one makes more count as changed. So they wait in memory for the next batch.
+ */
+import type { MailboxId } from "../ids.ts";
+import {
+	PAIRS_WAIT_MILLISECONDS,
+	PAIRS_WAITING_MAX,
+	TOKEN_PAIRS_MAX,
+	TOKEN_PAIRS_NEWEST,
+} from "../limits.ts";
+import type { Batch } from "../log/batch.ts";
+import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
+import { slotOf } from "./slots.ts";
+
+export interface Pair {
+	readonly mailbox: MailboxId;
+	readonly token: number;
+	readonly vector: Vector;
+	/** All of the vector was shown under the token: nothing waited to be shown. */
+	readonly exact: boolean;
+}
+
+const prefixOf = (mailbox: MailboxId, slot?: number): string =>
+	slot === undefined
+		? `pair/${mailbox}/`
+		: `pair/${mailbox}/${slot.toString().padStart(4, "0")}/`;
+const keyOf = (mailbox: MailboxId, token: number): string =>
+	prefixOf(mailbox, slotOf(token)) + token.toString(16).padStart(14, "0");
+
+export class Pairs {
+	readonly #store: Store;
+	readonly #clock: Clock;
+	readonly #flush: () => void;
+	/** Not in the store yet, and in the batch in the making. */
+	#waiting = new Waiting();
+	#written: Waiting | undefined;
+	#timer: Cancel | undefined;
+
+	constructor(store: Store, clock: Clock, flush: () => void) {
+		this.#store = store;
+		this.#clock = clock;
+		this.#flush = flush;
+	}
+
+	/** Keeps a pair. Returns whether it was news. */
+	add(pair: Pair): boolean {
+		const { mailbox, token, vector, exact } = pair;
+		const slot = slotOf(token);
+		const there = this.of(mailbox, slot);
+		const same = there.find((one) => one.token === token);
+		// Made again for the same stamp it may be a better one, never a worse.
+		if (same !== undefined && (same.exact || !exact)) return false;
+		const row = JSON.stringify([exact, ...encodeVector(vector)]);
+		this.#put(mailbox, token, row);
+		if (same === undefined && there.length >= TOKEN_PAIRS_MAX) {
+			const all = [...there, pair].sort((a, b) => a.token - b.token);
+			const out = all[leastUseful(all.map((one) => one.token))] as Pair;
+			this.#put(mailbox, out.token, undefined);
+		}
+		return true;
+	}
+
+	#put(mailbox: MailboxId, token: number, row: string | undefined): void {
+		this.#waiting.set(mailbox, keyOf(mailbox, token), row);
+		if (this.#waiting.size >= PAIRS_WAITING_MAX) this.#soon(0);
+		else this.#soon(PAIRS_WAIT_MILLISECONDS);
+	}
+	#soon(milliseconds: number): void {
+		if (this.#timer !== undefined && milliseconds > 0) return;
+		this.#timer?.();
+		this.#timer = this.#clock.after(milliseconds, () => {
+			this.#timer = undefined;
+			this.#flush();
+		});
+	}
+
+	/** Of a mailbox (and a giver), ascending by giver, then by stamp. */
+	of(mailbox: MailboxId, slot?: number): Pair[] {
+		const prefix = prefixOf(mailbox, slot);
+		const rows = new Map<string, string | undefined>();
+		for (const [key, row] of this.#store.range(prefix, prefixEnd(prefix)))
+			rows.set(key, row as string);
+		for (const waiting of [this.#written, this.#waiting])
+			for (const [key, row] of waiting?.of(mailbox) ?? [])
+				if (key.startsWith(prefix)) rows.set(key, row);
+		const pairs: Pair[] = [];
+		for (const key of [...rows.keys()].sort()) {
+			const row = rows.get(key);
+			if (row !== undefined) pairs.push(pairOf(mailbox, key, row));
+		}
+		return pairs;
+	}
+
+	/** The giver's latest pair up to this token. */
+	upTo(mailbox: MailboxId, token: number): Pair | undefined {
+		return this.of(mailbox, slotOf(token)).findLast(
+			(pair) => pair.token <= token,
+		);
+	}
+
+	/** The highest stamp that any node is known to have told. */
+	top(mailbox: MailboxId): Pair | undefined {
+		let top: Pair | undefined;
+		for (const pair of this.of(mailbox))
+			if (top === undefined || pair.token > top.token) top = pair;
+		return top;
+	}
+
+	/** Of each giver the highest stamp known: what a member need not tell again. */
+	tops(mailbox: MailboxId): Map<number, number> {
+		const tops = new Map<number, number>();
+		for (const { token } of this.of(mailbox)) tops.set(slotOf(token), token);
+		return tops;
+	}
+
+	/** What somebody with these lacks. */
+	beyond(mailbox: MailboxId, tops: ReadonlyMap<number, number>): Pair[] {
+		return this.of(mailbox).filter(
+			({ token }) => token > (tops.get(slotOf(token)) ?? 0),
+		);
+	}
+
+	finish(batch: Batch): void {
+		if (this.#waiting.size === 0) return;
+		const written = this.#written ?? new Waiting();
+		written.takeFrom(this.#waiting);
+		this.#written = written;
+		this.#waiting = new Waiting();
+		for (const [key, row] of written.all()) batch.put(key, row);
+	}
+	committed(): void {
+		this.#written = undefined;
+		if (this.#waiting.size > 0) return;
+		this.#timer?.();
+		this.#timer = undefined;
+	}
+	rolledBack(): void {
+		if (this.#written === undefined) return;
+		this.#written.takeFrom(this.#waiting);
+		this.#waiting = this.#written;
+		this.#written = undefined;
+		this.#soon(PAIRS_WAIT_MILLISECONDS);
+	}
+}
+
+/** Rows by mailbox; undefined for one that is to be deleted. */
+class Waiting {
+	readonly #rows = new Map<MailboxId, Map<string, string | undefined>>();
+	size = 0;
+
+	of(mailbox: MailboxId): ReadonlyMap<string, string | undefined> | undefined {
+		return this.#rows.get(mailbox);
+	}
+	set(mailbox: MailboxId, key: string, row: string | undefined): void {
+		const rows = this.#rows.get(mailbox) ?? new Map();
+		this.#rows.set(mailbox, rows);
+		if (!rows.has(key)) this.size++;
+		rows.set(key, row);
+	}
+	takeFrom(later: Waiting): void {
+		for (const [mailbox, rows] of later.#rows)
+			for (const [key, row] of rows) this.set(mailbox, key, row);
+	}
+	*all(): Iterable<[string, string | undefined]> {
+		for (const rows of this.#rows.values()) yield* rows;
+	}
+}
+
+function pairOf(mailbox: MailboxId, key: string, row: string): Pair {
+	const [exact, ...vector] = JSON.parse(row) as [boolean, ...unknown[]];
+	return {
+		mailbox,
+		token: Number.parseInt(key.slice(key.lastIndexOf("/") + 1), 16),
+		exact,
+		vector: decodeVector(vector),
+	};
+}
+
+/** Of ascending stamps the one without which the gaps stay smallest beside their age; never the first nor a new one. */
+export function leastUseful(tokens: readonly number[]): number {
+	const newest = tokens.at(-1) as number;
+	let found = 1;
+	let least = Number.POSITIVE_INFINITY;
+	for (let i = 1; i < tokens.length - TOKEN_PAIRS_NEWEST; i++) {
+		const gap = (tokens[i + 1] as number) - (tokens[i - 1] as number);
+		const age = newest - (tokens[i] as number);
+		if (gap / age >= least) continue;
+		least = gap / age;
+		found = i;
+	}
+	return found;
+}

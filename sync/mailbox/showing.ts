@@ -1,0 +1,209 @@
+/** What becomes visible to clients of this node, when, and under which stamp (rules 6, 7 and 11). */
+import type { EntryId, MailboxId, Uid } from "../ids.ts";
+import type { Batch } from "../log/batch.ts";
+import type { Rules } from "../rules.ts";
+import type { Pending } from "./pending.ts";
+import {
+	type BoxRow,
+	boxKey,
+	decodeFacts,
+	type EntryRow,
+	flagsOf,
+	getBox,
+	getRow,
+	isShownAs,
+	lives,
+	rowKey,
+	shownFacts,
+	uidOf,
+} from "./rows.ts";
+import { shownRow } from "./shown.ts";
+import type { Stamps } from "./stamps.ts";
+import type { ViewChange } from "./view.ts";
+
+export interface Staged {
+	readonly changes: ViewChange[];
+	readonly box: BoxRow;
+}
+
+export class Showing {
+	readonly #stamps: Stamps;
+	readonly #pending: Pending;
+	readonly #rules: Rules;
+	/** Rule 7: all that this node did to the entry is on one more member, if one can be reached. */
+	readonly #isSafe: (row: EntryRow) => boolean;
+	/** What this batch shows, by mailbox. */
+	readonly #staged = new Map<MailboxId, Staged>();
+
+	constructor(options: {
+		stamps: Stamps;
+		pending: Pending;
+		rules: Rules;
+		isSafe: (row: EntryRow) => boolean;
+	}) {
+		this.#stamps = options.stamps;
+		this.#pending = options.pending;
+		this.#rules = options.rules;
+		this.#isSafe = options.isSafe;
+	}
+
+	/** Shows of these entries what may be shown, in UID order. Returns those that wait for second copies, or behind others. */
+	show(
+		batch: Batch,
+		mailbox: MailboxId,
+		entries: Iterable<EntryId>,
+	): Set<EntryId> {
+		const box = getBox(batch, mailbox);
+		const appearing: { uid: number; entry: EntryId; row: EntryRow }[] = [];
+		const waiting = new Set<EntryId>();
+		for (const entry of entries) {
+			const row = getRow(batch, mailbox, entry);
+			if (row === undefined) continue;
+			const uid = uidOf(row);
+			const appears = lives(row) && uid > 0 && !isShownAs(row, uid);
+			const isSafe = this.#isSafe(row);
+			if (!isSafe) waiting.add(entry);
+			// Also what is not safe yet: a lower UID must not be overtaken, or it could never be shown.
+			if (appears) appearing.push({ uid, entry, row });
+			else if (!isSafe) continue;
+			else if (!lives(row)) this.#expunge(batch, mailbox, entry, row, box);
+			else if (row.v !== undefined)
+				this.#update(batch, mailbox, entry, row, box);
+		}
+		appearing.sort((a, b) => a.uid - b.uid);
+		let overtaken = false;
+		for (const { entry, row, uid } of appearing) {
+			overtaken ||= !this.#isSafe(row);
+			if (overtaken) waiting.add(entry);
+			else if (uid > box.E || !this.#rules.watermark)
+				this.#appear(batch, mailbox, entry, row, box);
+			else if (row.v !== undefined)
+				this.#update(batch, mailbox, entry, row, box, true);
+		}
+		batch.change(boxKey(mailbox), box);
+		this.stage(mailbox, box);
+		return waiting;
+	}
+
+	#appear(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+		box: BoxRow,
+	): void {
+		const uid = uidOf(row) as Uid;
+		const replaced = row.v?.u;
+		if (row.v !== undefined) count(box, row, -1);
+		const stamp = this.#stamps.give(batch, box);
+		row.v = { u: uid, m: stamp, a: stamp, g: flagsOf(row), n: row.n };
+		box.E = Math.max(box.E, uid);
+		count(box, row, 1);
+		batch.change(rowKey(mailbox, entry), row);
+		batch.change(boxKey(mailbox), box);
+		this.#pending.remove(batch, mailbox, entry);
+		this.stage(mailbox, box).changes.push({
+			kind: "appeared",
+			row: shownRow(entry, row),
+			replaced: replaced === uid ? undefined : replaced,
+		});
+	}
+
+	/** Rule 11: every operation on a shown message stamps it, also where its flags look the same. */
+	#update(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+		box: BoxRow,
+		staysPending = false,
+	): void {
+		const shown = row.v as NonNullable<EntryRow["v"]>;
+		if (shown.n !== row.n) {
+			count(box, row, -1);
+			const flags = flagsOf(row);
+			if (this.#rules.stampOps || shown.g.join(" ") !== flags.join(" "))
+				shown.m = this.#stamps.give(batch, box);
+			shown.g = flags;
+			shown.n = row.n;
+			count(box, row, 1);
+			batch.change(rowKey(mailbox, entry), row);
+			this.stage(mailbox, box).changes.push({
+				kind: "changed",
+				row: shownRow(entry, row),
+			});
+		}
+		if (!staysPending) this.#pending.remove(batch, mailbox, entry);
+	}
+
+	#expunge(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+		box: BoxRow,
+	): void {
+		// A tombstone may come before the facts only in a damaged log; there is nothing to take away then.
+		const { v: shown } = row;
+		if (shown !== undefined) {
+			count(box, row, -1);
+			this.#stamps.give(batch, box);
+			delete row.v;
+			batch.change(rowKey(mailbox, entry), row);
+			this.stage(mailbox, box).changes.push({
+				kind: "gone",
+				entry,
+				uid: shown.u,
+			});
+		}
+		this.#pending.remove(batch, mailbox, entry);
+	}
+
+	/** Rule 9: as if it had been shown under its highest claim, which a former life did. */
+	takeAsShown(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+	): void {
+		this.#appear(batch, mailbox, entry, row, getBox(batch, mailbox));
+	}
+
+	/** As if it had never been shown. */
+	unshow(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+	): void {
+		const box = getBox(batch, mailbox);
+		this.#expunge(batch, mailbox, entry, row, box);
+		batch.change(boxKey(mailbox), box);
+	}
+
+	/** What views of the mailbox are to be told when the batch is committed. */
+	stage(mailbox: MailboxId, box: BoxRow): Staged {
+		let staged = this.#staged.get(mailbox);
+		if (staged === undefined) {
+			staged = { changes: [], box };
+			this.#staged.set(mailbox, staged);
+		}
+		return staged;
+	}
+
+	/** What was staged, which is forgotten then. */
+	take(): [MailboxId, Staged][] {
+		const all = [...this.#staged];
+		this.#staged.clear();
+		return all;
+	}
+}
+
+/** Sums of what is shown, without walking over it. */
+function count(box: BoxRow, row: EntryRow, by: 1 | -1): void {
+	const shown = row.v as NonNullable<EntryRow["v"]>;
+	box.shown += by;
+	if (!shown.g.includes("\\Seen")) box.unseen += by;
+	if (shown.g.includes("\\Deleted")) box.deleted += by;
+	box.sizeBytes += by * decodeFacts(shownFacts(row)).body.sizeBytes;
+}
