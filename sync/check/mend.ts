@@ -177,11 +177,15 @@ export class Mender {
 			s: segment,
 			u: [...u],
 			g,
-			// Which of them are of flags is not known: then as if all were.
-			o: latest(operations.before, operations.of(entry), before?.o ?? {}),
-			q: latest(operations.before, operations.of(entry), before?.q ?? {}),
+			o: latest(
+				operations.before,
+				operations.of(entry, "else"),
+				before?.o ?? {},
+			),
 			n: (before?.n ?? 0) + 1,
 		};
+		const flags = latest(operations.of(entry, "flags"), before?.q ?? {});
+		if (Object.keys(flags).length > 0) row.q = latest(operations.before, flags);
 		if (f !== undefined) row.f = f;
 		if (x) row.x = true;
 		if (t !== undefined && Object.keys(t).length > 0) row.t = t;
@@ -438,17 +442,17 @@ class Operations {
 	readonly before: Record<Origin, number> = {};
 	readonly #byEntry = new Map<string, Record<Origin, number>>();
 
-	of(entry: EntryId): Record<Origin, number> {
-		return this.#byEntry.get(entry) ?? {};
+	/** Those on its flags, or on all else of it. */
+	of(entry: EntryId, what: "flags" | "else"): Record<Origin, number> {
+		return this.#byEntry.get(`${entry} ${what}`) ?? {};
 	}
 	note({ origin, sequence, keys: changed }: ChangeRecord): void {
 		for (const key of changed) {
-			const [, entry] = splitKey(key);
+			const [kind, entry] = splitKey(key);
+			const at = `${entry} ${kind === "f" ? "flags" : "else"}`;
 			this.#byEntry.set(
-				entry,
-				latest(this.#byEntry.get(entry) ?? {}, {
-					[origin]: sequence,
-				}),
+				at,
+				latest(this.#byEntry.get(at) ?? {}, { [origin]: sequence }),
 			);
 		}
 	}
