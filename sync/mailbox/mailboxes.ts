@@ -385,12 +385,12 @@ export class Mailboxes implements Fold {
 	/** A member catches up for a client that selects: what it lacks of pairs, and the mailbox's E. */
 	forMember(
 		mailbox: MailboxId,
-		tops: ReadonlyMap<number, number>,
+		tokens: readonly number[],
 	): { readonly pairs: Pair[]; readonly E: number } {
 		if (this.#looks.has(mailbox) || this.box(mailbox).H > 0)
 			this.#pairNotes.make(mailbox);
 		return {
-			pairs: this.pairs.beyond(mailbox, tops),
+			pairs: this.pairs.beyond(mailbox, tokens),
 			E: highestE(this.box(mailbox)),
 		};
 	}

@@ -110,18 +110,15 @@ export class Pairs {
 		return top;
 	}
 
-	/** Of each giver the highest stamp known: what a member need not tell again. */
-	tops(mailbox: MailboxId): Map<number, number> {
-		const tops = new Map<number, number>();
-		for (const { token } of this.of(mailbox)) tops.set(slotOf(token), token);
-		return tops;
+	/** The stamps of all pairs of the mailbox: what a member need not tell again. */
+	tokens(mailbox: MailboxId): number[] {
+		return this.of(mailbox).map(({ token }) => token);
 	}
 
 	/** What somebody with these lacks. */
-	beyond(mailbox: MailboxId, tops: ReadonlyMap<number, number>): Pair[] {
-		return this.of(mailbox).filter(
-			({ token }) => token > (tops.get(slotOf(token)) ?? 0),
-		);
+	beyond(mailbox: MailboxId, tokens: readonly number[]): Pair[] {
+		const had = new Set(tokens);
+		return this.of(mailbox).filter(({ token }) => !had.has(token));
 	}
 
 	finish(batch: Batch): void {

@@ -95,7 +95,7 @@ export class CatchUp {
 		const ask = {
 			vector: ledger.log.vector,
 			mailbox,
-			tops: mailboxes.pairs.tops(mailbox),
+			tokens: mailboxes.pairs.tokens(mailbox),
 		};
 		return new Promise((resolve) => {
 			session.sync(ask, (theirs) => {
@@ -131,7 +131,7 @@ export class CatchUp {
 
 	answer(session: Session, frame: SyncFrame): void {
 		const { clock, ledger, mailboxes } = this.#options;
-		const { nonce, mailbox, tops } = frame;
+		const { nonce, mailbox, tokens } = frame;
 		let over = false;
 		const cancel = clock.after(CATCH_UP_MILLISECONDS_MAX, () => {
 			over = true;
@@ -142,7 +142,7 @@ export class CatchUp {
 			() => over || session.closed,
 			() => {
 				cancel();
-				const { pairs, E } = mailboxes.forMember(mailbox, tops);
+				const { pairs, E } = mailboxes.forMember(mailbox, tokens);
 				for (let i = 0; i < pairs.length; i += PAIRS_TOLD_MAX)
 					session.send({
 						type: "pairs",

@@ -21,7 +21,7 @@ import type { Head } from "../log/log.ts";
 import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
 import type { Want } from "../mailbox/numbering.ts";
 import type { Pair } from "../mailbox/pairs.ts";
-import { COUNTER_MAX, SLOTS } from "../mailbox/slots.ts";
+import { COUNTER_MAX } from "../mailbox/slots.ts";
 import type { Watermark } from "../mailbox/watermarks.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 
@@ -47,8 +47,8 @@ export interface SyncFrame {
 	readonly nonce: number;
 	readonly vector: Vector;
 	readonly mailbox: MailboxId;
-	/** Stamp slot → the highest stamp of that giver which the sender knows to have been told for the mailbox. */
-	readonly tops: ReadonlyMap<number, number>;
+	/** Stamps told for the mailbox, by whatever node, of which the sender has the pairs. */
+	readonly tokens: readonly number[];
 }
 export interface SyncedFrame {
 	readonly type: "synced";
@@ -142,7 +142,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				frame.nonce,
 				encodeVector(frame.vector),
 				frame.mailbox,
-				[...frame.tops],
+				frame.tokens,
 			]);
 		case "synced":
 			return encode([
@@ -281,18 +281,12 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 		}),
 	}),
 	snapshotEnd: () => ({ type: "snapshotEnd" }),
-	sync: ([nonce, vector, mailbox, tops]) => ({
+	sync: ([nonce, vector, mailbox, tokens]) => ({
 		type: "sync",
 		nonce: number(nonce),
 		vector: decodeVector(vector),
 		mailbox: mailboxId(text(mailbox)),
-		tops: new Map(
-			list(tops).map((top) => {
-				const [slot, token] = list(top).map(number) as [number, number];
-				if (slot < 0 || slot >= SLOTS) throw new BadFrame("no such slot");
-				return [slot, token];
-			}),
-		),
+		tokens: list(tokens).map(number),
 	}),
 	synced: ([nonce, vector, counter, E]) => ({
 		type: "synced",
