@@ -130,6 +130,11 @@ export interface SelectedMailbox {
 		uids: readonly Uid[],
 		target: string,
 	): Promise<Placed & { readonly from: readonly Uid[] }>;
+	/**
+	 * Appends the message to the mailbox of this name and expunges `uid` here, in one step (RFC 8508). ClientFault
+	 * NONEXISTENT: no such mailbox; CANNOT: the message has gone.
+	 */
+	replace(uid: Uid, target: string, message: NewMessage): Promise<Placed>;
 	release(): void;
 }
 
@@ -149,8 +154,8 @@ export interface Account {
 	/** Names that are subscribed to, also of mailboxes that do not exist (RFC 9051 §6.3.7). */
 	subscriptions(): readonly string[];
 	find(name: string): MailboxInfo | undefined;
-	/** Creates missing parents too. */
-	create(name: string): Promise<void>;
+	/** Creates missing parents too. A role besides those that every account has (RFC 6154 §3). */
+	create(name: string, role?: Exclude<Role, "inbox">): Promise<void>;
 	remove(name: string): Promise<void>;
 	/** Children go along. Renaming INBOX moves its messages into a new mailbox (RFC 9051 §6.3.6). */
 	rename(from: string, to: string): Promise<void>;

@@ -24,6 +24,7 @@ import { move } from "./command/move.ts";
 import { namespace } from "./command/namespace.ts";
 import { noop } from "./command/noop.ts";
 import { rename } from "./command/rename.ts";
+import { replace } from "./command/replace.ts";
 import { search } from "./command/search.ts";
 import { examine, select } from "./command/select.ts";
 import { sort } from "./command/sort.ts";
@@ -39,6 +40,8 @@ const before: readonly State[] = ["not authenticated"];
 const after: readonly State[] = ["authenticated", "selected"];
 const selected: readonly State[] = ["selected"];
 const any: readonly State[] = [...before, ...after];
+
+const numbered = { byNumber: true, keepsNumbers: true } as const;
 
 // A row without `keepsNumbers` lets EXPUNGE be told at its end.
 const rows: readonly Command[] = [
@@ -64,7 +67,7 @@ const rows: readonly Command[] = [
 	{ name: "LIST", states: after, run: list },
 	{ name: "LSUB", states: after, run: lsub },
 	{ name: "STATUS", states: after, run: statusCommand },
-	{ name: "APPEND", states: after, streamsLiteral: true, run: append },
+	{ name: "APPEND", states: after, streamsLiteral: 0, run: append },
 	{ name: "IDLE", states: after, run: idle },
 
 	{ name: "CHECK", states: selected, run: check },
@@ -72,20 +75,34 @@ const rows: readonly Command[] = [
 	{ name: "UNSELECT", states: selected, run: unselect },
 	{ name: "EXPUNGE", states: selected, run: expunge },
 	{ name: "UID EXPUNGE", states: selected, byUid: true, run: expunge },
-	{ name: "SEARCH", states: selected, keepsNumbers: true, run: search },
+	{ name: "SEARCH", states: selected, ...numbered, run: search },
 	{ name: "UID SEARCH", states: selected, byUid: true, run: search },
-	{ name: "SORT", states: selected, keepsNumbers: true, run: sort },
+	{ name: "SORT", states: selected, ...numbered, run: sort },
 	{ name: "UID SORT", states: selected, byUid: true, run: sort },
-	{ name: "THREAD", states: selected, keepsNumbers: true, run: thread },
+	{ name: "THREAD", states: selected, ...numbered, run: thread },
 	{ name: "UID THREAD", states: selected, byUid: true, run: thread },
-	{ name: "FETCH", states: selected, keepsNumbers: true, run: fetch },
+	{ name: "FETCH", states: selected, ...numbered, run: fetch },
 	{ name: "UID FETCH", states: selected, byUid: true, run: fetch },
-	{ name: "STORE", states: selected, keepsNumbers: true, run: store },
+	{ name: "STORE", states: selected, ...numbered, run: store },
 	{ name: "UID STORE", states: selected, byUid: true, run: store },
-	{ name: "COPY", states: selected, run: copy },
+	{ name: "COPY", states: selected, byNumber: true, run: copy },
 	{ name: "UID COPY", states: selected, byUid: true, run: copy },
-	{ name: "MOVE", states: selected, run: move },
+	{ name: "MOVE", states: selected, byNumber: true, run: move },
 	{ name: "UID MOVE", states: selected, byUid: true, run: move },
+	{
+		name: "REPLACE",
+		states: selected,
+		byNumber: true,
+		streamsLiteral: 1,
+		run: replace,
+	},
+	{
+		name: "UID REPLACE",
+		states: selected,
+		byUid: true,
+		streamsLiteral: 1,
+		run: replace,
+	},
 ];
 
 const byName = new Map(rows.map((row) => [row.name, row]));

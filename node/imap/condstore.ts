@@ -1,6 +1,8 @@
 /** Mod-sequences on the wire (RFC 7162): when they are told, and how they are read. */
 import type { Parser } from "./parser.ts";
+import type { Selected } from "./selected.ts";
 import type { Session } from "./session.ts";
+import { tellBefore } from "./tell.ts";
 
 /**
  * The client has used mod-sequences: from now on they are in each untagged FETCH. If that happens with a mailbox
@@ -14,6 +16,17 @@ export function enableCondstore(session: Session): void {
 		output.text(
 			`* OK [HIGHESTMODSEQ ${selected.known.settledModSeq}] Mod-sequences are told from now on\r\n`,
 		);
+}
+
+/** The client names a mod-sequence that some node told it: this node's are above it from now on (rules 8 and 11). */
+export async function nameToken(
+	session: Session,
+	selected: Selected,
+	token: number,
+): Promise<void> {
+	await selected.mailbox.tokenNamed(token);
+	await tellBefore(session);
+	enableCondstore(session);
 }
 
 /** `MODSEQ (4711)` */

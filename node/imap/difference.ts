@@ -78,8 +78,11 @@ export function difference(
 		!mayHaveChanged &&
 		known.owed.size + known.owedModSeq.size === 0 &&
 		(known.missing.size === 0 || !mayExpunge)
-	)
+	) {
+		// It may have moved on alone, by a token that the client named (rule 11).
+		noteModSeq(known, view);
 		return NONE;
+	}
 	const changed: Uid[] = [];
 	const expected: Uid[] = [];
 	if (mayHaveChanged) changes(known, view, changed, expected);
@@ -93,9 +96,13 @@ export function difference(
 		: { numbers: [], uids: [] };
 	const exists = mayHaveChanged ? arrive(known, view) : undefined;
 	known.cursor = view.cursor;
+	noteModSeq(known, view);
+	return { expunged, vanished, exists, changed, expected };
+}
+
+function noteModSeq(known: Known, view: SelectedMailbox): void {
 	known.modSeq = view.highestModSeq;
 	if (known.missing.size === 0) known.settledModSeq = known.modSeq;
-	return { expunged, vanished, exists, changed, expected };
 }
 
 const isThere = (known: Known, view: SelectedMailbox, uid: Uid): boolean =>

@@ -33,6 +33,8 @@ export class MemoryMailbox {
 	readonly uidValidity: number;
 	name: string;
 	gone = false;
+	/** Made with the account: it cannot be deleted. */
+	builtIn = false;
 	uidNext = 1;
 	/** Largest UID that a session named. */
 	named = 0;
@@ -280,6 +282,16 @@ class MemoryView implements SelectedMailbox {
 		const placed = await this.copy(uids, target);
 		this.#mailbox.expunge(placed.from);
 		return placed;
+	}
+
+	async replace(of: Uid, target: string, message: NewMessage) {
+		this.#account.check("replace");
+		const to = this.#account.mailbox(target);
+		if (this.#mailbox.get(of) === undefined)
+			throw new ClientFault("CANNOT", "the message has gone");
+		const uids = [to.add(message)];
+		this.#mailbox.expunge([of]);
+		return { uidValidity: to.uidValidity, uids };
 	}
 
 	release(): void {

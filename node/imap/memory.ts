@@ -51,7 +51,7 @@ export class MemoryAccount implements Account {
 		this.id = deriveId<AccountId>(this.address);
 		this.clock = clock;
 		for (const [mailbox, role] of roles) {
-			this.#make(mailbox, role);
+			this.#make(mailbox, role, true);
 			this.#subscriptions.add(mailbox);
 		}
 	}
@@ -86,21 +86,22 @@ export class MemoryAccount implements Account {
 		return found === undefined ? undefined : this.#info(found);
 	}
 
-	async create(name: string): Promise<void> {
+	async create(name: string, role?: Role): Promise<void> {
 		this.check("create");
 		if (this.find(name) !== undefined)
 			throw new ClientFault("ALREADYEXISTS", "the mailbox exists already");
 		const levels = checkedName(name).split(SEPARATOR);
 		for (let depth = 1; depth <= levels.length; depth++) {
 			const level = levels.slice(0, depth).join(SEPARATOR);
-			if (this.find(level) === undefined) this.#make(level, undefined);
+			if (this.find(level) === undefined)
+				this.#make(level, depth === levels.length ? role : undefined);
 		}
 	}
 
 	async remove(name: string): Promise<void> {
 		this.check("remove");
 		const mailbox = this.mailbox(name);
-		if (mailbox.role !== undefined)
+		if (mailbox.builtIn)
 			throw new ClientFault("CANNOT", "this mailbox cannot be deleted");
 		this.#mailboxes.delete(mailbox.name);
 		mailbox.remove();
@@ -158,8 +159,9 @@ export class MemoryAccount implements Account {
 		};
 	}
 
-	#make(name: string, role: Role | undefined): void {
+	#make(name: string, role: Role | undefined, builtIn = false): void {
 		const mailbox = new MemoryMailbox(this, name, role, ++this.#uidValidity);
+		mailbox.builtIn = builtIn;
 		this.#mailboxes.set(name, mailbox);
 	}
 

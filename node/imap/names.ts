@@ -6,14 +6,17 @@ import { isAtom } from "./parser.ts";
 /** The hierarchy separator; RFC 3501 §6.3.8. */
 export const SEPARATOR = "/";
 
+/** How names go on the wire: as UTF-8 once the client has enabled it (RFC 9051 §5.1, RFC 6855 §3). */
+export interface Spelling {
+	readonly utf8: boolean;
+}
+
 /**
  * Octets from the parser → Unicode name, NFC. Plain UTF-8 is taken too, as some clients send it; ClientFault CANNOT
  * when the octets are neither. A trailing separator (RFC 3501 §6.3.3) is left to the command.
  */
-export function decodeName(octets: string): string {
-	const name = Buffer.from(octets, "latin1").some((octet) => octet > 0x7f)
-		? decodeUtf8(octets)
-		: decodeModifiedUtf7(octets);
+export function decodeName(octets: string, spelling: Spelling): string {
+	const name = decodeOctets(octets, spelling);
 	if (name === undefined)
 		throw new ClientFault(
 			"CANNOT",
@@ -22,6 +25,15 @@ export function decodeName(octets: string): string {
 	const normal = name.normalize("NFC");
 	return normal.toUpperCase() === "INBOX" ? "INBOX" : normal;
 }
+
+/** The same without any form: patterns are decoded so, too. Undefined: the octets mean nothing. */
+export const decodeOctets = (
+	octets: string,
+	{ utf8 }: Spelling,
+): string | undefined =>
+	utf8 || Buffer.from(octets, "latin1").some((octet) => octet > 0x7f)
+		? decodeUtf8(octets)
+		: decodeModifiedUtf7(octets);
 
 function decodeUtf8(octets: string): string | undefined {
 	try {
@@ -33,14 +45,21 @@ function decodeUtf8(octets: string): string | undefined {
 	}
 }
 
+/** Unicode name → octets. */
+export const octetsOfName = (name: string, { utf8 }: Spelling): string =>
+	utf8 ? Buffer.from(name).toString("latin1") : encodeModifiedUtf7(name);
+
 /** Unicode name → atom or quoted string as it goes on the wire. */
-export function encodeName(name: string): string {
-	return astring(encodeModifiedUtf7(name));
-}
+export const encodeName = (name: string, spelling: Spelling): string =>
+	astring(octetsOfName(name, spelling));
 
 /** An atom where that is possible, as most servers write names; else a quoted string. `text` has no line breaks. */
 export const astring = (text: string): string =>
 	isAtom(text) ? text : quoted(text);
+
+/** A quoted string of octets from anywhere: those that it cannot hold are left out. */
+export const octetsOf = (text: string): string =>
+	quoted(text.replaceAll(/[^\x20-\x7e]/g, ""));
 
 /** Quoted string of latin1 text without NUL, CR and LF. */
 export const quoted = (text: string): string =>

@@ -3,7 +3,12 @@
  * character an octet); `utf8()` decodes one. Whatever the bytes, nothing but ParseFault is thrown, and time is linear.
  */
 import { UID_MAX } from "../../sync/ids.ts";
-import { type SequenceRange, type SequenceSet, STAR } from "./sequence-set.ts";
+import {
+	SAVED,
+	type SequenceRange,
+	type SequenceSet,
+	STAR,
+} from "./sequence-set.ts";
 
 /** The client broke the grammar: BAD. The message is one line for whoever reads the client's log. */
 export class ParseFault extends Error {
@@ -189,8 +194,9 @@ export class Parser {
 		return value;
 	}
 
-	/** RFC 3501 §9 sequence-set. */
+	/** RFC 3501 §9 sequence-set, also `$` (RFC 5182 §3). */
 	sequenceSet(): SequenceSet {
+		if (this.take("$")) return SAVED;
 		const ranges: SequenceRange[] = [];
 		do {
 			const from = this.#sequenceNumber();

@@ -8,6 +8,7 @@ import {
 	largestNamed,
 	lowerBound,
 	normalise,
+	SAVED,
 	type SequenceSet,
 	STAR,
 } from "./sequence-set.ts";
@@ -35,6 +36,9 @@ export class Selected {
 	/** Keywords that the client was told of in FLAGS: lower case → as told. */
 	readonly keywords = new Map<string, string>();
 
+	/** What `$` names (RFC 5182), ascending. Messages that are gone are passed over when it is used. */
+	saved: readonly Uid[] = [];
+
 	constructor(mailbox: SelectedMailbox, readOnly: boolean) {
 		this.mailbox = mailbox;
 		this.readOnly = readOnly;
@@ -46,7 +50,29 @@ export class Selected {
 	 * (RFC 3501 §6.4.8); a message number beyond the last is Refusal BAD.
 	 */
 	targets(set: SequenceSet, byUid: boolean): Targets {
+		if (set === SAVED) return { targets: this.#bySaved(), someGone: false };
 		return byUid ? this.#byUid(set) : this.#byNumber(set);
+	}
+
+	save(uids: readonly Uid[]): void {
+		this.saved = [...new Set(uids)].sort((a, b) => a - b);
+	}
+
+	#bySaved(): Target[] {
+		return this.saved.flatMap((uid) => {
+			const index = indexOf(this.known.uids, uid);
+			const message = index < 0 ? undefined : this.mailbox.get(uid);
+			return message === undefined
+				? []
+				: [
+						{
+							number: index + 1,
+							uid,
+							message,
+							modSeq: this.tellable(message),
+						},
+					];
+		});
 	}
 
 	#byNumber(set: SequenceSet): Targets {
@@ -72,7 +98,8 @@ export class Selected {
 	#byUid(set: SequenceSet): Targets {
 		const { uids } = this.known;
 		const largest = largestNamed(set);
-		if (largest > 0) this.mailbox.named(largest);
+		// No answer depends on it.
+		if (largest > 0) void this.mailbox.named(largest);
 		const star = uids.at(-1) ?? 0;
 		const found = this.#collect(
 			set,

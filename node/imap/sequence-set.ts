@@ -10,6 +10,9 @@ export interface SequenceRange {
 }
 export type SequenceSet = readonly SequenceRange[];
 
+/** `$`: what the last search saved (RFC 5182). Recognised by being this very object. */
+export const SAVED: SequenceSet = Object.freeze([]);
+
 /** The same set as ascending ranges that neither touch nor overlap; "*" replaced by `star`. */
 export function normalise(set: SequenceSet, star: number): [number, number][] {
 	const ranges = set.map(({ from, to }): [number, number] => {

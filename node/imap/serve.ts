@@ -13,7 +13,7 @@ import { commandNamed } from "./commands.ts";
 import { literalHeader, ParseFault, Parser } from "./parser.ts";
 import { type Received, receive, skipCommand } from "./receive.ts";
 import type { Command, Completion, Invocation, Session } from "./session.ts";
-import { tell } from "./tell.ts";
+import { tell, tellBefore } from "./tell.ts";
 import { turn } from "./turn.ts";
 
 /** Pipelined commands run so long at a time; then others get their turn. */
@@ -108,12 +108,17 @@ async function runCommand(
 		if (received.refusal !== undefined) throw received.refusal;
 		if (command === undefined) throw new ParseFault("unknown command");
 		checkState(command, session);
+		if (command.byNumber && session.uidOnly)
+			throw new Refusal("BAD", "UIDREQUIRED", "Name messages by their UIDs");
 		if (parser.peek() === 0x20) parser.at++;
 		// With mod-sequences the client hears of changes before any answer tells of a later one (rule 16).
 		if (command.byUid || (command.keepsNumbers && session.condstore))
 			await tellBefore(session);
 		const completion = await command.run(invocation);
-		await tell(session, command.keepsNumbers !== true);
+		await tell(
+			session,
+			!(command.keepsNumbers ?? completion?.keepsNumbers ?? false),
+		);
 		complete(session, tag, command, completion);
 		await completion?.afterwards?.();
 	} finally {
@@ -121,12 +126,6 @@ async function runCommand(
 		if (invocation.literal !== undefined)
 			await skipCommand(session, invocation.literal);
 	}
-}
-
-/** The client may have sent its command before it hears of this: what it takes for granted may be wrong. */
-async function tellBefore(session: Session): Promise<void> {
-	const told = await tell(session, false);
-	for (const uid of told) session.selected?.known.unsure.add(uid);
 }
 
 function complete(
@@ -173,10 +172,14 @@ function streamedLiteral(line: Buffer): number {
 		const parser = new Parser(line);
 		parser.tag();
 		parser.space();
-		const command = commandNamed(parser.word("a command"));
-		if (command?.streamsLiteral !== true) return Number.POSITIVE_INFINITY;
+		const command = findCommand(parser);
+		if (command?.streamsLiteral === undefined) return Number.POSITIVE_INFINITY;
+		for (let word = 0; word < command.streamsLiteral; word++) {
+			parser.space();
+			while (!parser.atEnd && parser.peek() !== 0x20) parser.at++;
+		}
 		parser.space();
-		// A literal right after the name is the mailbox.
+		// A literal here is the name of the mailbox.
 		return literalHeader(line, parser.at)?.end === line.length ? 1 : 0;
 	} catch (error) {
 		if (error instanceof ParseFault) return Number.POSITIVE_INFINITY;

@@ -159,6 +159,8 @@ export interface Invocation {
 export interface Completion {
 	/** Response code without brackets; a function is asked after all changes were told. */
 	readonly code?: string | (() => string | undefined) | undefined;
+	/** As in the table of commands, but found out from what was asked for. */
+	readonly keepsNumbers?: boolean;
 	/** Default: "<NAME> completed". */
 	readonly text?: string | undefined;
 	/** Runs after the tagged response. */
@@ -171,9 +173,14 @@ export interface Command {
 	readonly states: readonly State[];
 	/** Message numbers must keep their meaning while it runs, so no EXPUNGE is told (RFC 3501 §7.4.1). */
 	readonly keepsNumbers?: true;
-	/** Has a literal that is taken as it comes: any but one right after the command's name. */
-	readonly streamsLiteral?: true;
+	/**
+	 * Has literals that are taken as they come: any but one that is the mailbox's name. The number is that of words
+	 * between the name of the command and of the mailbox.
+	 */
+	readonly streamsLiteral?: number;
 	readonly byUid?: true;
+	/** Names messages by number: there is another command that does so by UID (RFC 9586 §3). */
+	readonly byNumber?: true;
 	run(
 		invocation: Invocation,
 	): Completion | undefined | Promise<Completion | undefined>;

@@ -47,6 +47,15 @@ export async function tell(
 	return told.changed;
 }
 
+/**
+ * Tells what has changed before a command is answered that keeps its numbers. The client may have sent it before it hears
+ * of this: what it takes for granted by its own STORE may be wrong.
+ */
+export async function tellBefore(session: Session): Promise<void> {
+	const told = await tell(session, false);
+	for (const uid of told) session.selected?.known.unsure.add(uid);
+}
+
 async function tellExpunged(
 	session: Session,
 	{ expunged, vanished }: Difference,

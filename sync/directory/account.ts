@@ -5,6 +5,7 @@ import type {
 	MailboxStatus,
 	NewMessage,
 	Placed,
+	Role,
 	ToldElsewhere,
 } from "../api.ts";
 import { accountDocument, keys } from "../documents/shapes.ts";
@@ -17,7 +18,7 @@ import {
 } from "../limits.ts";
 import type { Telling } from "../mailbox/mailboxes.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
-import type { AccountMailbox } from "./accounts.ts";
+import { type AccountMailbox, isBuiltIn } from "./accounts.ts";
 import type { Context } from "./context.ts";
 import { addEntry, expunge, moveEntry } from "./edits.ts";
 import { createMailbox, renameMailbox, subscribeEdit } from "./naming.ts";
@@ -57,7 +58,7 @@ export class AccountSession implements Account {
 
 	// ------------------------------------------------------------------ the tree
 
-	async create(name: string): Promise<void> {
+	async create(name: string, role?: Role): Promise<void> {
 		const { ledger, second } = this.#context;
 		const trimmed = name.endsWith(DELIMITER) ? name.slice(0, -1) : name;
 		const sequence = await ledger.write((tx) => {
@@ -66,7 +67,7 @@ export class AccountSession implements Account {
 					"ALREADYEXISTS",
 					"there is such a mailbox already",
 				);
-			createMailbox(tx, this.#context, this.id, trimmed);
+			createMailbox(tx, this.#context, this.id, trimmed, role);
 		});
 		await second(sequence);
 	}
@@ -76,7 +77,7 @@ export class AccountSession implements Account {
 		const { ledger, second } = this.#context;
 		const sequence = await ledger.write((tx) => {
 			const mailbox = this.#mustFind(name);
-			if (mailbox.role !== undefined)
+			if (isBuiltIn(this.id, mailbox))
 				throw new ClientFault("CANNOT", `${mailbox.name} cannot be deleted`);
 			if (this.#hasChildren(mailbox.name))
 				throw new ClientFault("CANNOT", "the mailbox has others below it");
@@ -112,7 +113,7 @@ export class AccountSession implements Account {
 					moveEntry(tx, mailbox.id, entry, target, clock.now(), rules);
 				return;
 			}
-			if (mailbox.role !== undefined)
+			if (isBuiltIn(this.id, mailbox))
 				throw new ClientFault("CANNOT", `${mailbox.name} cannot be renamed`);
 			renameMailbox(
 				tx,

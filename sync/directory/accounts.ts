@@ -26,6 +26,10 @@ export const ROLES: readonly (readonly [Role, string])[] = [
 export const roleMailbox = (account: AccountId, role: Role): MailboxId =>
 	deriveId<MailboxId>("role", account, role);
 
+/** Made with the account, not by its user. */
+export const isBuiltIn = (account: AccountId, { id, role }: MailboxInfo) =>
+	role !== undefined && id === roleMailbox(account, role);
+
 export interface AccountMailbox extends MailboxInfo {
 	readonly uidValidity: number;
 	readonly register: NameRegister;

@@ -1,4 +1,5 @@
 /** Making, renaming and deleting mailboxes of one account (mailbox-consistency.md, appendix). */
+import type { Role } from "../api.ts";
 import { accountDocument, keys } from "../documents/shapes.ts";
 import { ClientFault, Temporary } from "../faults.ts";
 import { type AccountId, deriveId, type MailboxId } from "../ids.ts";
@@ -80,6 +81,7 @@ export function createMailbox(
 	context: Context,
 	account: AccountId,
 	name: string,
+	role?: Role,
 ): MailboxId {
 	const leaves = checkName(name);
 	const state = context.accounts.get(account);
@@ -94,7 +96,12 @@ export function createMailbox(
 		if (state.mailboxes().length >= MAILBOXES_MAX)
 			throw new ClientFault("LIMIT", "the account has too many mailboxes");
 		const mailbox = newMailboxId(context, account, full);
-		writeRegister(tx, context, account, mailbox, { parent, leaf, role: null });
+		const isLast = level === leaves.length - 1;
+		writeRegister(tx, context, account, mailbox, {
+			parent,
+			leaf,
+			role: (isLast && role) || null,
+		});
 		claimUidValidity(tx, context, account, mailbox);
 		parent = mailbox;
 	}

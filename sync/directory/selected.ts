@@ -1,10 +1,16 @@
 /** A mailbox that a session looks at: the SelectedMailbox of api.ts on a live view. */
-import type { FlagChange, Message, Placed, SelectedMailbox } from "../api.ts";
+import type {
+	FlagChange,
+	Message,
+	NewMessage,
+	Placed,
+	SelectedMailbox,
+} from "../api.ts";
 import { ClientFault, Temporary } from "../faults.ts";
 import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import { STORE_BATCH_COUNT } from "../limits.ts";
 import type { Work } from "../log/ledger.ts";
-import { getRow } from "../mailbox/rows.ts";
+import { getRow, lives } from "../mailbox/rows.ts";
 import { isKnown } from "../mailbox/tokens.ts";
 import type { Known, View } from "../mailbox/view.ts";
 import type { Cancel } from "../ports/clock.ts";
@@ -13,6 +19,7 @@ import { type AccountSession, checkFlags, randomEntryId } from "./account.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
 import {
+	addEntry,
 	changeFlags,
 	copyEntry,
 	expunge,
@@ -254,6 +261,44 @@ export class Selected implements SelectedMailbox {
 			await second(sequence);
 			await this.#seen();
 		});
+	}
+
+	async replace(
+		uid: Uid,
+		target: string,
+		message: NewMessage,
+	): Promise<Placed> {
+		const { ledger, copies, random, clock, mayAccept, hintBody } =
+			this.#context;
+		const box = this.#target(target);
+		checkFlags(message.flags);
+		mayAccept();
+		hintBody(message.body);
+		const now = clock.now();
+		const pairs = this.#entries([uid]).map(({ entry }) => ({
+			uid,
+			entry,
+			to: randomEntryId(random.bytes(16)),
+		}));
+		const { uidValidity, uids } = await this.#place(box, pairs, async () => {
+			const sequence = await ledger.write((tx) => {
+				const [pair] = pairs;
+				const row = pair && getRow(tx.batch, this.id, pair.entry);
+				if (row === undefined || pair === undefined || !lives(row))
+					throw new ClientFault("CANNOT", "the message has gone");
+				const facts = {
+					body: message.body,
+					internalDateMilliseconds: message.internalDateMilliseconds ?? now,
+					savedMilliseconds: now,
+					from: null,
+				};
+				addEntry(tx, box.id, pair.to, facts, message.flags);
+				expunge(tx, this.id, pair.entry);
+			});
+			await copies(sequence);
+			await this.#seen();
+		});
+		return { uidValidity, uids };
 	}
 
 	#target(name: string): AccountMailbox {

@@ -31,7 +31,7 @@ export function parseTransfer({ parser, session, byUid }: Invocation): {
 	parser.space();
 	const octets = parser.astring("a mailbox name");
 	parser.end();
-	const target = decodeName(octets);
+	const target = decodeName(octets, session);
 	return { target, ...selectedOf(session).targets(set, byUid) };
 }
 

@@ -9,7 +9,7 @@ export async function remove({
 	const octets = parser.astring("a mailbox name");
 	parser.end();
 	const account = accountOf(session);
-	const name = decodeName(octets);
+	const name = decodeName(octets, session);
 	const id = account.find(name)?.id;
 	await account.remove(name);
 	// The session that deletes its own mailbox is told nothing of its messages any more.

@@ -1,28 +1,34 @@
 import { enableCondstore } from "../condstore.ts";
 import type { Extension, Invocation, Session } from "../session.ts";
 
-/** Names of what can be enabled, as they are answered. */
-const extensions: Readonly<Record<string, Extension>> = {
-	CONDSTORE: "CONDSTORE",
-	QRESYNC: "QRESYNC",
-};
+/** What can be enabled, by its name in upper case. */
+const extensions: ReadonlySet<string> = new Set<Extension>([
+	"CONDSTORE",
+	"QRESYNC",
+	"IMAP4REV2",
+	"UTF8=ACCEPT",
+	"UIDONLY",
+]);
+
+const isExtension = (name: string): name is Extension => extensions.has(name);
 
 /** ENABLE, RFC 5161. Names that are unknown, or enabled already, are passed over (§3.1). */
 export function enable({ parser, session }: Invocation): undefined {
 	const asked: Extension[] = [];
 	do {
 		const name = parser.word("a capability");
-		const known = Object.hasOwn(extensions, name)
-			? extensions[name]
-			: undefined;
-		if (known !== undefined) asked.push(known);
+		if (isExtension(name)) asked.push(name);
 	} while (parser.take(" "));
 	parser.end();
 	const enabled = asked.filter((one) => turnOn(session, one));
 	session.output.text(
-		`* ENABLED${enabled.map((name) => ` ${name}`).join("")}\r\n`,
+		`* ENABLED${enabled.map((name) => ` ${spelt(name)}`).join("")}\r\n`,
 	);
 }
+
+/** As the RFCs write it. */
+const spelt = (name: Extension): string =>
+	name === "IMAP4REV2" ? "IMAP4rev2" : name;
 
 /** False: it was on already. */
 function turnOn(session: Session, extension: Extension): boolean {

@@ -1,9 +1,10 @@
 import type { Uid, UidRange } from "../../../sync/ids.ts";
 import { without } from "../../../sync/ranges.ts";
-import { enableCondstore, parseModSeq } from "../condstore.ts";
+import { enableCondstore, nameToken, parseModSeq } from "../condstore.ts";
 import { answer } from "../fetch/answer.ts";
 import { type FetchItems, parseFetchItems } from "../fetch/items.ts";
 import { ParseFault, type Parser } from "../parser.ts";
+import { cut, type PartialRange, parsePartial } from "../search/results.ts";
 import type { Selected, Target } from "../selected.ts";
 import { formatRanges, normalise, type SequenceSet } from "../sequence-set.ts";
 import {
@@ -20,6 +21,8 @@ interface Modifiers {
 	readonly changedSince: number | undefined;
 	/** RFC 7162 §3.2.6 */
 	readonly vanished: boolean;
+	/** RFC 9394 §3.3 */
+	readonly partial: PartialRange | undefined;
 }
 
 /** FETCH, RFC 3501 §6.4.5, also of what has changed since (RFC 7162 §3.1.4). */
@@ -33,7 +36,9 @@ export async function fetch({
 	const asked = parseFetchItems(parser);
 	const modifiers = parseModifiers(parser);
 	parser.end();
-	const { changedSince, vanished } = modifiers;
+	const { changedSince, vanished, partial } = modifiers;
+	if (partial !== undefined && !byUid)
+		throw new ParseFault("PARTIAL needs UID FETCH");
 	if (
 		vanished &&
 		!(byUid && changedSince !== undefined && session.enabled.has("QRESYNC"))
@@ -42,12 +47,14 @@ export async function fetch({
 			"VANISHED needs UID FETCH, CHANGEDSINCE and ENABLE QRESYNC",
 		);
 	const selected = selectedOf(session);
-	if (changedSince !== undefined || asked.plain.includes("MODSEQ"))
-		enableCondstore(session);
+	if (changedSince !== undefined)
+		await nameToken(session, selected, changedSince);
+	else if (asked.plain.includes("MODSEQ")) enableCondstore(session);
 	const found = selected.targets(set, byUid);
 	const named = found.targets.filter(({ number }) => number > 0);
 	if (vanished) tellVanished(session, selected, set);
-	const targets = changedOf(selected, named, changedSince);
+	const some = partial === undefined ? named : cut(named, partial);
+	const targets = changedOf(selected, some, changedSince);
 	const seen = await markSeen(session, selected, asked, targets);
 	const items = withImplied(asked, session, {
 		byUid,
@@ -67,17 +74,21 @@ export async function fetch({
 function parseModifiers(parser: Parser): Modifiers {
 	let changedSince: number | undefined;
 	let vanished = false;
-	if (!parser.take(" ")) return { changedSince, vanished };
-	if (parser.atEnd) return { changedSince, vanished };
+	let partial: PartialRange | undefined;
+	if (!parser.take(" ") || parser.atEnd)
+		return { changedSince, vanished, partial };
 	parser.list("modifiers", () => {
 		const name = parser.word("a modifier");
 		if (name === "VANISHED") vanished = true;
 		else if (name === "CHANGEDSINCE") {
 			parser.space();
 			changedSince = parseModSeq(parser);
+		} else if (name === "PARTIAL") {
+			parser.space();
+			partial = parsePartial(parser);
 		} else throw new ParseFault("unknown modifier of FETCH");
 	});
-	return { changedSince, vanished };
+	return { changedSince, vanished, partial };
 }
 
 /** Those with a change that a client need not know which was told `token` (rule 13). */
@@ -87,7 +98,6 @@ function changedOf(
 	token: number | undefined,
 ): readonly Target[] {
 	if (token === undefined) return targets;
-	mailbox.tokenNamed(token);
 	const changed = new Set(mailbox.changedSince(token));
 	return targets.filter(({ message }) => changed.has(message.uid));
 }

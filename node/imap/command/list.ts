@@ -5,8 +5,13 @@ import {
 	MAILBOX_NAME_BYTES_MAX,
 } from "../../../sync/limits.ts";
 import { Refusal } from "../answer.ts";
-import { decodeModifiedUtf7 } from "../mutf7.ts";
-import { encodeName, SEPARATOR } from "../names.ts";
+import { roleAttribute } from "../list-line.ts";
+import {
+	decodeOctets,
+	encodeName,
+	SEPARATOR,
+	type Spelling,
+} from "../names.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import { matches } from "../patterns.ts";
 import { accountOf, type Invocation, type Session } from "../session.ts";
@@ -40,7 +45,7 @@ export async function list({
 	parser,
 	session,
 }: Invocation): Promise<undefined> {
-	const request = parseList(parser);
+	const request = parseList(parser, session);
 	const { output } = session;
 	if (request.statusItems !== undefined)
 		await beforeStatus(session, request.statusItems);
@@ -51,14 +56,14 @@ export async function list({
 	for (const entry of entriesOf(accountOf(session)).values()) {
 		if (++count % ENTRIES_PER_TURN === 0) await turn();
 		if (!isWanted(entry, request)) continue;
-		output.text(listLine(entry, request));
+		output.text(entryLine(entry, request, session));
 		if (request.statusItems !== undefined && entry.info !== undefined)
 			await tellStatus(session, entry.name, request.statusItems);
 		if (output.crowded) await output.room();
 	}
 }
 
-function parseList(parser: Parser): Request {
+function parseList(parser: Parser, spelling: Spelling): Request {
 	const select = parser.atList
 		? parseWords(parser, "a selection option", selectOptions)
 		: undefined;
@@ -84,7 +89,7 @@ function parseList(parser: Parser): Request {
 		select: select ?? new Set(),
 		patterns: patterns
 			.filter((pattern) => pattern !== "")
-			.map((pattern) => decodeModifiedUtf7(reference + pattern))
+			.map((pattern) => decodeOctets(reference + pattern, spelling))
 			.filter((pattern) => pattern !== undefined),
 		wantsRoot: select === undefined && patterns.includes(""),
 		returns,
@@ -184,7 +189,8 @@ function noteAbove(
 
 function isWanted(entry: Entry, { select, patterns }: Request): boolean {
 	if (!patterns.some((pattern) => matches(entry.name, pattern))) return false;
-	if (select.has("SPECIAL-USE") && roleOf(entry) === "") return false;
+	if (select.has("SPECIAL-USE") && roleAttribute(entry.info) === "")
+		return false;
 	if (select.has("SUBSCRIBED"))
 		return (
 			entry.isSubscribed ||
@@ -194,11 +200,15 @@ function isWanted(entry: Entry, { select, patterns }: Request): boolean {
 	return entry.info !== undefined || entry.hasChildren;
 }
 
-function listLine(entry: Entry, { select, returns }: Request): string {
+function entryLine(
+	entry: Entry,
+	{ select, returns }: Request,
+	spelling: Spelling,
+): string {
 	const attributes: string[] = [];
 	if (entry.info === undefined) attributes.push("\\NonExistent", "\\Noselect");
 	attributes.push(entry.hasChildren ? "\\HasChildren" : "\\HasNoChildren");
-	const role = roleOf(entry);
+	const role = roleAttribute(entry.info);
 	if (role !== "") attributes.push(role);
 	if (
 		entry.isSubscribed &&
@@ -212,14 +222,7 @@ function listLine(entry: Entry, { select, returns }: Request): string {
 		entry.hasSubscribedBelow
 			? ' ("CHILDINFO" ("SUBSCRIBED"))'
 			: "";
-	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${encodeName(entry.name)}${childInfo}\r\n`;
-}
-
-/** RFC 6154 §2. */
-function roleOf({ info }: Entry): string {
-	const role = info?.role;
-	if (role === undefined || role === "inbox") return "";
-	return `\\${role[0]?.toUpperCase()}${role.slice(1)}`;
+	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${encodeName(entry.name, spelling)}${childInfo}\r\n`;
 }
 
 /** RFC 5819 §2: a mailbox that has just gone has no STATUS. */
@@ -229,8 +232,7 @@ async function tellStatus(
 	items: readonly string[],
 ): Promise<void> {
 	try {
-		const status = await accountOf(session).status(name);
-		session.output.text(statusLine(name, items, status));
+		session.output.text(await statusLine(session, name, items));
 	} catch (error) {
 		if (!(error instanceof ClientFault)) throw error;
 	}

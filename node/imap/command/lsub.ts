@@ -1,5 +1,9 @@
-import { decodeModifiedUtf7 } from "../mutf7.ts";
-import { encodeName, SEPARATOR } from "../names.ts";
+import {
+	decodeOctets,
+	encodeName,
+	SEPARATOR,
+	type Spelling,
+} from "../names.ts";
 import { matches } from "../patterns.ts";
 import { accountOf, type Invocation } from "../session.ts";
 
@@ -9,17 +13,17 @@ export function lsub({ parser, session }: Invocation): undefined {
 	parser.space();
 	const octets = parser.listMailbox();
 	parser.end();
-	const pattern = decodeModifiedUtf7(reference + octets);
+	const pattern = decodeOctets(reference + octets, session);
 	if (pattern === undefined) return;
 	const names = accountOf(session).subscriptions();
 	for (const name of names)
-		if (matches(name, pattern)) session.output.text(line("", name));
+		if (matches(name, pattern)) session.output.text(line("", name, session));
 	for (const name of parentsOf(names, pattern))
-		session.output.text(line("\\Noselect", name));
+		session.output.text(line("\\Noselect", name, session));
 }
 
-const line = (attributes: string, name: string) =>
-	`* LSUB (${attributes}) "${SEPARATOR}" ${encodeName(name)}\r\n`;
+const line = (attributes: string, name: string, spelling: Spelling) =>
+	`* LSUB (${attributes}) "${SEPARATOR}" ${encodeName(name, spelling)}\r\n`;
 
 /** With "%", parents of subscribed names stand for them. */
 function parentsOf(names: readonly string[], pattern: string): Set<string> {

@@ -1,3 +1,4 @@
+import { listLine } from "../list-line.ts";
 import { decodeName } from "../names.ts";
 import { accountOf, type Invocation } from "../session.ts";
 
@@ -10,5 +11,10 @@ export async function rename({
 	parser.space();
 	const to = parser.astring("a mailbox name");
 	parser.end();
-	await accountOf(session).rename(decodeName(from), decodeName(to));
+	const account = accountOf(session);
+	await account.rename(decodeName(from, session), decodeName(to, session));
+	const info = account.find(decodeName(to, session));
+	// RFC 9051 §6.3.6
+	if (session.rev2 && info !== undefined)
+		session.output.text(listLine(session, info, from));
 }

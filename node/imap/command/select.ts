@@ -1,8 +1,10 @@
 import type { ToldElsewhere } from "../../../sync/api.ts";
 import type { Uid, UidRange } from "../../../sync/ids.ts";
+import { Refusal } from "../answer.ts";
 import { enableCondstore, modSeqItem, parseModSeq } from "../condstore.ts";
 import { fetchHead } from "../fetch/render.ts";
 import { SYSTEM_FLAGS } from "../flags.ts";
+import { listLine } from "../list-line.ts";
 import { decodeName } from "../names.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import { Selected } from "../selected.ts";
@@ -10,6 +12,7 @@ import {
 	contains,
 	formatRanges,
 	normalise,
+	SAVED,
 	type SequenceSet,
 	STAR,
 } from "../sequence-set.ts";
@@ -34,7 +37,7 @@ async function open(
 	readOnly: boolean,
 ): Promise<Completion> {
 	const octets = parser.astring("a mailbox name");
-	const { condstore, resync } = parseParameters(parser);
+	const { condstore, resync } = parseParameters(parser, session.uidOnly);
 	parser.end();
 	if (resync !== undefined && !session.enabled.has("QRESYNC"))
 		throw new ParseFault("QRESYNC needs ENABLE QRESYNC");
@@ -45,10 +48,16 @@ async function open(
 		output.text("* OK [CLOSED] Previous mailbox closed\r\n");
 	}
 	if (condstore) enableCondstore(session);
-	const mailbox = await accountOf(session).select(decodeName(octets), resync);
+	const name = decodeName(octets, session);
+	const account = accountOf(session);
+	const mailbox = await account.select(name, resync);
 	const selected = new Selected(mailbox, readOnly);
 	session.selected = selected;
 	tellState(session, selected);
+	// RFC 9051 §6.3.2: under which name it is listed.
+	const info = account.find(name);
+	if (session.rev2 && info !== undefined)
+		output.text(listLine(session, info, octets));
 	if (resync?.uidValidity === mailbox.uidValidity)
 		await resynchronise(session, selected, resync);
 	return { code: readOnly ? "READ-ONLY" : "READ-WRITE" };
@@ -61,7 +70,10 @@ interface Resync extends ToldElsewhere {
 }
 
 /** ` (CONDSTORE)`, ` (QRESYNC (67890007 20050715194045000 41,43:211 (1,9 41,50)))` (RFC 4466 §2.1). */
-function parseParameters(parser: Parser): {
+function parseParameters(
+	parser: Parser,
+	uidOnly: boolean,
+): {
 	condstore: boolean;
 	resync: Resync | undefined;
 } {
@@ -73,13 +85,13 @@ function parseParameters(parser: Parser): {
 		if (name === "CONDSTORE") condstore = true;
 		else if (name === "QRESYNC") {
 			parser.space();
-			resync = parseResync(parser);
+			resync = parseResync(parser, uidOnly);
 		} else throw new ParseFault("unknown parameter of SELECT");
 	});
 	return { condstore, resync };
 }
 
-function parseResync(parser: Parser): Resync {
+function parseResync(parser: Parser, uidOnly: boolean): Resync {
 	parser.expect("(", "what is known of the mailbox");
 	const uidValidity = parser.number("a UIDVALIDITY");
 	parser.space();
@@ -88,8 +100,8 @@ function parseResync(parser: Parser): Resync {
 	if (parser.take(" ")) {
 		if (!parser.atList) {
 			uids = rangesOf(parser.sequenceSet());
-			if (parser.take(" ")) skipMatchData(parser);
-		} else skipMatchData(parser);
+			if (parser.take(" ")) skipMatchData(parser, uidOnly);
+		} else skipMatchData(parser, uidOnly);
 	}
 	parser.expect(")", '")" after what is known of the mailbox');
 	return { uidValidity, modSeq, uids, uid: uids?.at(-1)?.[1] ?? 0 };
@@ -97,8 +109,8 @@ function parseResync(parser: Parser): Resync {
 
 /** RFC 7162 §7 known-uids: no "*". */
 function rangesOf(set: SequenceSet): UidRange[] {
-	if (set.some(({ from, to }) => from === STAR || to === STAR))
-		throw new ParseFault('"*" is no UID that is known');
+	if (set === SAVED || set.some(({ from, to }) => from === STAR || to === STAR))
+		throw new ParseFault("expected UIDs that are known");
 	return normalise(set, 0);
 }
 
@@ -106,7 +118,10 @@ function rangesOf(set: SequenceSet): UidRange[] {
  * Which UIDs some message numbers have: they let a server tell less of what has vanished (RFC 7162 §3.2.5.2). Numbers
  * count differently on nodes that have not met, so this one tells all.
  */
-function skipMatchData(parser: Parser): void {
+function skipMatchData(parser: Parser, uidOnly: boolean): void {
+	// RFC 9586 §3.4
+	if (uidOnly)
+		throw new Refusal("BAD", "UIDREQUIRED", "Message numbers are not in use");
 	parser.expect("(", "message numbers and UIDs");
 	rangesOf(parser.sequenceSet());
 	parser.space();
@@ -120,12 +135,14 @@ function tellState(session: Session, selected: Selected): void {
 	const firstUnseen = survey(selected, uids);
 	const flags = flagList(selected);
 	const permanent = readOnly ? "()" : `${flags.slice(0, -1)} \\*)`;
+	// RFC 9051 appendix E: no RECENT, no UNSEEN; RFC 9586 §3: no message numbers.
+	const recent = session.rev2 ? "" : "* 0 RECENT\r\n";
+	const unseen =
+		firstUnseen === 0 || session.rev2 || session.uidOnly
+			? ""
+			: `* OK [UNSEEN ${firstUnseen}] First unseen message\r\n`;
 	session.output.text(
-		`* FLAGS ${flags}\r\n* ${uids.length} EXISTS\r\n* 0 RECENT\r\n${
-			firstUnseen === 0
-				? ""
-				: `* OK [UNSEEN ${firstUnseen}] First unseen message\r\n`
-		}* OK [PERMANENTFLAGS ${permanent}] Flags that last\r\n* OK [UIDVALIDITY ${
+		`* FLAGS ${flags}\r\n* ${uids.length} EXISTS\r\n${recent}${unseen}* OK [PERMANENTFLAGS ${permanent}] Flags that last\r\n* OK [UIDVALIDITY ${
 			mailbox.uidValidity
 		}] UIDs valid\r\n* OK [UIDNEXT ${mailbox.uidNext}] Next UID\r\n* OK [HIGHESTMODSEQ ${
 			known.modSeq
@@ -156,7 +173,8 @@ async function resynchronise(
 			uid,
 		});
 		const value = modSeqItem(selected.tellable(message));
-		output.text(`${head}UID ${uid} FLAGS (${flags.join(" ")}) ${value})\r\n`);
+		const name = session.uidOnly ? "" : `UID ${uid} `;
+		output.text(`${head}${name}FLAGS (${flags.join(" ")}) ${value})\r\n`);
 		if (output.crowded) await output.room();
 	}
 }

@@ -1,26 +1,35 @@
 import { find } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
+import {
+	namesNumbers,
+	noteKeys,
+	parseReturns,
+	tellResults,
+} from "../search/results.ts";
 import { parseCriteria, sorted } from "../search/sort.ts";
-import { type Invocation, selectedOf } from "../session.ts";
-import { parseSearchCharset, tellNamed } from "./search.ts";
+import { type Completion, type Invocation, selectedOf } from "../session.ts";
+import { orForget, parseSearchCharset } from "./search.ts";
 
-/** SORT, RFC 5256 §3. */
-export async function sort({
-	parser,
-	session,
-	byUid,
-}: Invocation): Promise<undefined> {
-	const criteria = parseCriteria(parser);
-	parser.space();
-	parseSearchCharset(parser);
-	parser.space();
-	const key = parseKeys(parser);
+/** SORT, RFC 5256 §3, with RETURN options (RFC 5267 §3). */
+export async function sort(invocation: Invocation): Promise<Completion> {
+	const { parser, session } = invocation;
 	const selected = selectedOf(session);
-	tellNamed(selected.mailbox, key);
-	const found = await find(session, selected, key);
-	const ordered = await sorted(session.surroundings, found, criteria);
-	const numbers = ordered.map(({ uid, number }) => (byUid ? uid : number));
-	session.output.text(
-		`* SORT${numbers.map((number) => ` ${number}`).join("")}\r\n`,
-	);
+	const returns = parseReturns(parser);
+	return orForget(selected, returns, async () => {
+		const criteria = parseCriteria(parser);
+		parser.space();
+		parseSearchCharset(parser);
+		parser.space();
+		const key = parseKeys(parser);
+		await noteKeys(session, selected, key);
+		const found = await find(session, selected, key);
+		const ordered = await sorted(session.surroundings, found, criteria);
+		tellResults(invocation, selected, {
+			name: "SORT",
+			key,
+			found: ordered,
+			returns,
+		});
+		return { keepsNumbers: namesNumbers(key) };
+	});
 }

@@ -1,22 +1,30 @@
-import type { MailboxStatus } from "../../../sync/api.ts";
+import type { MailboxInfo, MailboxStatus } from "../../../sync/api.ts";
+import { ClientFault } from "../../../sync/faults.ts";
+import { MESSAGE_BYTES_MAX } from "../../../sync/limits.ts";
 import { enableCondstore } from "../condstore.ts";
 import { decodeName, encodeName } from "../names.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import { accountOf, type Invocation, type Session } from "../session.ts";
 import { tell } from "../tell.ts";
 
-const items: Readonly<Record<string, (of: MailboxStatus) => number>> = {
+const items: Readonly<
+	Record<string, (of: MailboxStatus, info: MailboxInfo) => number | string>
+> = {
+	// RFC 7889 §3
+	APPENDLIMIT: () => MESSAGE_BYTES_MAX,
+	// RFC 9051 §6.3.11
+	DELETED: (of) => of.deleted,
 	// RFC 7162 §3.1.7
 	HIGHESTMODSEQ: (of) => of.highestModSeq,
+	// RFC 8474 §4.3
+	MAILBOXID: (_, { id }) => `(${id})`,
 	MESSAGES: (of) => of.messages,
 	RECENT: () => 0,
+	// RFC 8438
+	SIZE: (of) => of.sizeBytes,
 	UIDNEXT: (of) => of.uidNext,
 	UIDVALIDITY: (of) => of.uidValidity,
 	UNSEEN: (of) => of.unseen,
-	// RFC 9051 §6.3.11
-	DELETED: (of) => of.deleted,
-	// RFC 8438
-	SIZE: (of) => of.sizeBytes,
 };
 
 /** STATUS, RFC 3501 §6.3.10. */
@@ -28,10 +36,9 @@ export async function statusCommand({
 	parser.space();
 	const names = parseStatusItems(parser);
 	parser.end();
-	const name = decodeName(octets);
+	const name = decodeName(octets, session);
 	await beforeStatus(session, names);
-	const status = await accountOf(session).status(name);
-	session.output.text(statusLine(name, names, status));
+	session.output.text(await statusLine(session, name, names));
 }
 
 /** RFC 7162 §3.1: whoever asks for mod-sequences wants them; and none may run ahead of what was told (rule 16). */
@@ -53,12 +60,17 @@ export const parseStatusItems = (parser: Parser): string[] =>
 		return name;
 	});
 
-/** The untagged STATUS response. */
-export const statusLine = (
-	mailbox: string,
+/** The untagged STATUS response. ClientFault NONEXISTENT. */
+export async function statusLine(
+	session: Session,
+	name: string,
 	names: readonly string[],
-	status: MailboxStatus,
-): string =>
-	`* STATUS ${encodeName(mailbox)} (${names
-		.map((name) => `${name} ${items[name]?.(status)}`)
-		.join(" ")})\r\n`;
+): Promise<string> {
+	const account = accountOf(session);
+	const status = await account.status(name);
+	const info = account.find(name);
+	if (info === undefined)
+		throw new ClientFault("NONEXISTENT", "the mailbox has gone");
+	const values = names.map((item) => `${item} ${items[item]?.(status, info)}`);
+	return `* STATUS ${encodeName(info.name, session)} (${values.join(" ")})\r\n`;
+}

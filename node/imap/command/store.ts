@@ -1,6 +1,6 @@
 import type { FlagChange } from "../../../sync/api.ts";
 import type { Uid } from "../../../sync/ids.ts";
-import { enableCondstore, parseModSeq } from "../condstore.ts";
+import { nameToken, parseModSeq } from "../condstore.ts";
 import { applyChange, flagsKey, parseFlags } from "../flags.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import type { Selected, Target } from "../selected.ts";
@@ -28,10 +28,8 @@ export async function store({
 	const { change, silent } = parseStore(parser);
 	parser.end();
 	const selected = writableOf(session);
-	if (unchangedSince !== undefined) {
-		enableCondstore(session);
-		selected.mailbox.tokenNamed(unchangedSince);
-	}
+	if (unchangedSince !== undefined)
+		await nameToken(session, selected, unchangedSince);
 	const { targets, someGone } = selected.targets(set, byUid);
 	if (silent) expect(selected, targets, change);
 	else for (const { uid } of targets) selected.known.owed.add(uid);

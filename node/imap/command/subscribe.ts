@@ -15,5 +15,5 @@ async function set(
 ): Promise<undefined> {
 	const octets = parser.astring("a mailbox name");
 	parser.end();
-	await accountOf(session).subscribe(decodeName(octets), on);
+	await accountOf(session).subscribe(decodeName(octets, session), on);
 }

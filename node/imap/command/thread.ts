@@ -2,6 +2,7 @@ import { Refusal } from "../answer.ts";
 import { find } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
 import { mapOrderings, sentMilliseconds } from "../search/orderings.ts";
+import { namesNumbers, noteKeys } from "../search/results.ts";
 import {
 	formatThreads,
 	orderedSubject,
@@ -9,8 +10,8 @@ import {
 	type Threadable,
 	type ThreadNode,
 } from "../search/thread.ts";
-import { type Invocation, selectedOf } from "../session.ts";
-import { parseSearchCharset, tellNamed } from "./search.ts";
+import { type Completion, type Invocation, selectedOf } from "../session.ts";
+import { parseSearchCharset } from "./search.ts";
 
 type Algorithm = (messages: readonly Threadable[]) => readonly ThreadNode[];
 const algorithms: Readonly<Record<string, Algorithm>> = {
@@ -23,7 +24,7 @@ export async function thread({
 	parser,
 	session,
 	byUid,
-}: Invocation): Promise<undefined> {
+}: Invocation): Promise<Completion> {
 	const name = parser.word("a threading algorithm");
 	const algorithm = Object.hasOwn(algorithms, name)
 		? algorithms[name]
@@ -35,7 +36,7 @@ export async function thread({
 	parser.space();
 	const key = parseKeys(parser);
 	const selected = selectedOf(session);
-	tellNamed(selected.mailbox, key);
+	await noteKeys(session, selected, key);
 	const found = await find(session, selected, key);
 	const messages = await mapOrderings(
 		session.surroundings,
@@ -51,4 +52,5 @@ export async function thread({
 	);
 	const threads = formatThreads(algorithm(messages));
 	session.output.text(`* THREAD${threads === "" ? "" : ` ${threads}`}\r\n`);
+	return { keepsNumbers: namesNumbers(key) };
 }

@@ -8,7 +8,7 @@ import { headerFields } from "../../mime/index.ts";
 import type { Target } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
 import type { FetchItems, SectionItem } from "./items.ts";
-import { cutTo, renderPlain } from "./render.ts";
+import { cutTo, fetchHead, renderPlain } from "./render.ts";
 
 /** Messages looked up at once: some milliseconds of work when they come from disk. */
 export const KNOWN_BATCH = 500;
@@ -50,7 +50,7 @@ export function renderKnown(
 ): string | undefined {
 	const { hash } = target.message.body;
 	const plain = renderPlain(items.plain, target);
-	let text = `* ${target.number} FETCH (${plain}`;
+	let text = `${fetchHead(items.uidOnly, target)}${plain}`;
 	let separator = plain === "" ? "" : " ";
 	if (items.structure.length > 0) {
 		const structure = structures.get(hash);

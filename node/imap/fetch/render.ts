@@ -76,7 +76,12 @@ export async function render(
 			BODY_MEMORY_BYTES_MAX,
 			IMAP_READ_AHEAD_BYTES - heldBytes,
 		);
-		const value = await renderSection(surroundings, item, target, holdBytesMax);
+		const value = await renderSection(
+			surroundings,
+			item,
+			target.message,
+			holdBytesMax,
+		);
 		heldBytes += value instanceof Uint8Array ? value.length : 0;
 		pieces.push(`${separator}${item.label} ${announce(value)}`, value);
 		separator = " ";
@@ -104,10 +109,10 @@ function announce(value: Piece): string {
 }
 
 /** The octets of a section, held if they are at most `holdBytesMax`, or NIL where there is no such part. */
-async function renderSection(
+export async function renderSection(
 	{ bodies, structures }: Surroundings,
 	{ section, partial }: SectionItem,
-	{ message }: Target,
+	message: Message,
 	holdBytesMax: number,
 ): Promise<Piece> {
 	const { body } = message;

@@ -7,6 +7,7 @@ import {
 	IMAP_READ_AHEAD_COUNT,
 } from "../../../sync/limits.ts";
 import type { Selected } from "../selected.ts";
+import { indexOf } from "../sequence-set.ts";
 import type { Session } from "../session.ts";
 import { turn } from "../turn.ts";
 import type { Key } from "./keys.ts";
@@ -20,7 +21,7 @@ const HEADER_BYTES = 4 * 1024;
 /** The messages that fulfil the key, ascending. Rejects with BodyUnavailable. */
 export async function find(
 	{ surroundings }: Session,
-	{ known: { uids }, mailbox }: Selected,
+	{ known: { uids }, mailbox, saved }: Selected,
 	key: Key,
 ): Promise<Candidate[]> {
 	const test = compile(key, {
@@ -29,6 +30,7 @@ export async function find(
 		lastUid: uids.at(-1) ?? 0,
 		nowMilliseconds: surroundings.clock.now(),
 		changed: (modSeq) => changedFrom(mailbox, modSeq),
+		isSaved: (uid) => indexOf(saved, uid) >= 0,
 	});
 	const found: Candidate[] = [];
 	let batch: Candidate[] = [];
@@ -67,7 +69,6 @@ function changedFrom(
 	mailbox: SelectedMailbox,
 	modSeq: number,
 ): ReadonlySet<Uid> {
-	mailbox.tokenNamed(modSeq);
 	const tokens = modSeq === 0 ? [0] : [modSeq - 1, modSeq];
 	return new Set(tokens.flatMap((token) => mailbox.changedSince(token)));
 }

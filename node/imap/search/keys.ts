@@ -181,7 +181,7 @@ function parseKey(state: State): Key {
 		if (parser.atList)
 			return { kind: "and", keys: parser.list("keys", () => parseKey(within)) };
 		const octet = parser.peek();
-		if ((octet >= 0x30 && octet <= 0x39) || octet === 0x2a)
+		if ((octet >= 0x30 && octet <= 0x39) || octet === 0x2a || octet === 0x24)
 			return { kind: "numbers", set: parser.sequenceSet() };
 		const name = parser.word("a search key");
 		const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;

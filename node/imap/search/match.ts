@@ -10,7 +10,7 @@ import {
 } from "../../mime/index.ts";
 import { DAY_MILLISECONDS } from "../dates.ts";
 import { hasFlag } from "../flags.ts";
-import { contains, normalise } from "../sequence-set.ts";
+import { contains, normalise, SAVED } from "../sequence-set.ts";
 import type { Surroundings } from "../session.ts";
 import type { Key } from "./keys.ts";
 
@@ -33,6 +33,8 @@ export interface SearchContext {
 	readonly nowMilliseconds: number;
 	/** Messages with this mod-sequence or a higher one. */
 	readonly changed: (modSeq: number) => ReadonlySet<Uid>;
+	/** In the result of the last search that was saved (RFC 5182). */
+	readonly isSaved: (uid: Uid) => boolean;
 }
 
 export interface Test {
@@ -54,10 +56,12 @@ export function compile(key: Key, context: SearchContext): Test {
 		case "flag":
 			return view(({ message }) => hasFlag(message.flags, key.flag));
 		case "numbers": {
+			if (key.set === SAVED) return view(({ uid }) => context.isSaved(uid));
 			const ranges = normalise(key.set, context.lastNumber);
 			return view(({ number }) => contains(ranges, number));
 		}
 		case "uids": {
+			if (key.set === SAVED) return view(({ uid }) => context.isSaved(uid));
 			const ranges = normalise(key.set, context.lastUid);
 			return view(({ uid }) => contains(ranges, uid));
 		}

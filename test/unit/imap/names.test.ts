@@ -4,8 +4,10 @@ import {
 	decodeModifiedUtf7,
 	encodeModifiedUtf7,
 } from "../../../node/imap/mutf7.ts";
-import { decodeName } from "../../../node/imap/names.ts";
+import { decodeName, encodeName } from "../../../node/imap/names.ts";
 import { matches } from "../../../node/imap/patterns.ts";
+
+const utf7 = { utf8: false };
 
 describe("modified UTF-7", () => {
 	test("RFC 3501 §5.1.3", () => {
@@ -44,9 +46,13 @@ describe("modified UTF-7", () => {
 	});
 
 	test("names are NFC, INBOX has no case", () => {
-		expect(decodeName("e\xcc\x81")).toBe("é");
-		expect(decodeName("iNbOx")).toBe("INBOX");
-		expect(decodeName("inbox/x")).toBe("inbox/x");
+		expect(decodeName("e\xcc\x81", utf7)).toBe("é");
+		expect(decodeName("iNbOx", utf7)).toBe("INBOX");
+		expect(decodeName("inbox/x", utf7)).toBe("inbox/x");
+		expect(decodeName("a&AOk-", utf7)).toBe("aé");
+		expect(decodeName("a&AOk-", { utf8: true })).toBe("a&AOk-");
+		expect(encodeName("aé&", utf7)).toBe("a&AOk-&-");
+		expect(encodeName("aé&", { utf8: true })).toBe('"aÃ©&"');
 	});
 });
 

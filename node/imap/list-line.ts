@@ -1,0 +1,36 @@
+/** LIST responses about one mailbox, told beside other commands: its name as it is, and as it was asked for or called. */
+import type { MailboxInfo } from "../../sync/api.ts";
+import { astring, octetsOfName, SEPARATOR } from "./names.ts";
+import { accountOf, type Session } from "./session.ts";
+
+const hasChildren = (session: Session, { name }: MailboxInfo): boolean =>
+	accountOf(session)
+		.mailboxes()
+		.some((other) => other.name.startsWith(`${name}${SEPARATOR}`));
+
+/** RFC 6154 §2. */
+export function roleAttribute(info: MailboxInfo | undefined): string {
+	const role = info?.role;
+	if (role === undefined || role === "inbox") return "";
+	return `\\${role[0]?.toUpperCase()}${role.slice(1)}`;
+}
+
+/**
+ * `* LIST () "/" INBOX ("OLDNAME" ("inbox"))`: the other name, in octets as they came, is told where it differs
+ * (RFC 9051 §6.3.9.7).
+ */
+export function listLine(
+	session: Session,
+	info: MailboxInfo,
+	otherOctets: string,
+): string {
+	const octets = octetsOfName(info.name, session);
+	const attributes = [
+		hasChildren(session, info) ? "\\HasChildren" : "\\HasNoChildren",
+	];
+	const role = roleAttribute(info);
+	if (role !== "") attributes.push(role);
+	const oldName =
+		octets === otherOctets ? "" : ` ("OLDNAME" (${astring(otherOctets)}))`;
+	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${astring(octets)}${oldName}\r\n`;
+}
