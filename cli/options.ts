@@ -36,6 +36,7 @@ const OPTIONS: readonly (readonly [flags: string, description: string])[] = [
 		"below that number: accept, or defer with 451 (default accept)",
 	],
 	["--allow-plaintext-auth", "log in without TLS also from other machines"],
+	["--alone", "after a restore: no other member will come, so wait for none"],
 	["--log-level <level>", "debug, info, warn or error (default info)"],
 	["--log-format <format>", "text or json (default: text on a terminal)"],
 ];

@@ -10,6 +10,7 @@ import { OperatorFault } from "../sync/faults.ts";
 import { realClock } from "../sync/real/clock.ts";
 import { realRandom } from "../sync/real/random.ts";
 import { setEnvironment } from "./environment.ts";
+import { failure } from "./failure.ts";
 import { givenOptions } from "./options.ts";
 import { wantsColour } from "./terminal.ts";
 
@@ -47,6 +48,7 @@ export async function runInForeground(
 			log,
 		});
 		signals.onFirst(() => void stop(node, folder.release));
+		void node.ended().then((error) => end(error, folder.release));
 		process.stdout.write(`ready ${JSON.stringify(node.status())}\n`);
 	} catch (error) {
 		folder.release();
@@ -119,4 +121,12 @@ async function stop(node: RunningNode, release: () => void): Promise<never> {
 	await node.stop();
 	release();
 	return process.exit(0);
+}
+
+/** The node has ended by itself, for a reason that is the operator's to know. */
+function end(error: Error, release: () => void): never {
+	release();
+	const { exitStatus, line } = failure(error, process.env);
+	if (line !== undefined) process.stderr.write(`${line}\n`);
+	return process.exit(exitStatus);
 }

@@ -37,6 +37,8 @@ export interface NodeConfig {
 	readonly whenAlone: "accept" | "defer";
 	/** LOGIN/AUTH without TLS also outside loopback. */
 	readonly allowPlaintextAuth: boolean;
+	/** The operator says that no other member will come. */
+	readonly alone: boolean;
 	readonly logLevel: "debug" | "info" | "warn" | "error";
 	readonly logFormat: "text" | "json";
 }
@@ -101,6 +103,7 @@ export function readConfig(sources: ConfigSources): NodeConfig {
 		copies: text(given("copies"), "2", copies),
 		whenAlone: text(given("when-alone"), "accept", oneOf("accept", "defer")),
 		allowPlaintextAuth: text(given("allow-plaintext-auth"), "false", truth),
+		alone: text(given("alone"), "false", truth),
 		logLevel: text(
 			given("log-level"),
 			"info",
@@ -134,6 +137,7 @@ export const SETTINGS = [
 	"copies",
 	"when-alone",
 	"allow-plaintext-auth",
+	"alone",
 	"log-level",
 	"log-format",
 ] as const;

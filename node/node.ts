@@ -16,10 +16,11 @@ import {
 	driveName,
 	foundingIdentity,
 	type Identity,
-	loadIdentity,
+	lifeOf,
 	newOrigin,
 	saveIdentity,
 } from "../sync/membership/identity.ts";
+import { LifeOver } from "../sync/membership/lives.ts";
 import { openNetwork } from "../sync/network/network.ts";
 import type { Clock } from "../sync/ports/clock.ts";
 import type { Log } from "../sync/ports/log.ts";
@@ -34,6 +35,7 @@ import { startControl } from "./control.ts";
 import { startHttp } from "./http/server.ts";
 import { startImapServer } from "./imap/server.ts";
 import { createIntake } from "./intake.ts";
+import { LifeEnded, LivingNode, type NewLife, type OneLife } from "./living.ts";
 import { createStructureCache } from "./mime/cache.ts";
 import type { RunningNode } from "./running.ts";
 import { startSmtpServer } from "./smtp/server.ts";
@@ -64,13 +66,37 @@ export async function startNode(
 	how: { readonly join?: string },
 	parts: NodeParts,
 ): Promise<RunningNode> {
-	const closing = new Closing(parts.log);
-	try {
-		return await new Starting(config, how, parts, closing).run();
-	} catch (error) {
-		await closing.close();
-		throw error;
-	}
+	return LivingNode.start(async (newLife, before) => {
+		const closing = new Closing(parts.log);
+		try {
+			const settings = before ? onPortsOf(before, config) : config;
+			// Whoever joins has joined when a later life begins.
+			const again = newLife === undefined ? how : {};
+			return await new Starting(settings, again, parts, closing).run(newLife);
+		} catch (error) {
+			await closing.close();
+			throw error;
+		}
+	});
+}
+
+/** A later life of the same process listens where the first one did, also where that had taken any free port. */
+function onPortsOf({ listeners }: StatusJson, config: NodeConfig): NodeConfig {
+	const taken = (name: ListenerName): HostPort | undefined => {
+		const asked = config[name];
+		const port = Number(listeners[name].match(/:(\d+)$/)?.[1]);
+		return asked && { ...asked, port: port || asked.port };
+	};
+	return {
+		...config,
+		smtp: taken("smtp"),
+		submission: taken("submission"),
+		submissions: taken("submissions"),
+		imap: taken("imap"),
+		imaps: taken("imaps"),
+		http: taken("http"),
+		p2p: taken("p2p") ?? config.p2p,
+	};
 }
 
 /** What has been started, to be stopped in reverse. */
@@ -123,7 +149,7 @@ class Starting {
 		this.#startedMilliseconds = parts.clock.monotonic();
 	}
 
-	async run(): Promise<RunningNode> {
+	async run(newLife: NewLife | undefined): Promise<OneLife> {
 		const { clock, random, log } = this.#parts;
 		const { dataDirectory } = this.#config;
 		const store = openStore(joinPath(dataDirectory, "state.db"));
@@ -137,7 +163,7 @@ class Starting {
 			random,
 		});
 		this.#closing.add(() => network.stop());
-		const { identity, bodies } = await this.#identify(store, network);
+		const { identity, bodies } = await this.#identify(store, network, newLife);
 		this.#listeners.set("p2p", listenAddress(network, this.#config.p2p));
 		const replica = openReplica({
 			identity,
@@ -150,6 +176,7 @@ class Starting {
 			clock,
 			random,
 			diary: log.child({ part: "replica" }),
+			alone: this.#config.alone,
 		});
 		this.#closing.add(() => replica.stop());
 		const node = this.#running(replica);
@@ -176,9 +203,10 @@ class Starting {
 	async #identify(
 		store: Store,
 		network: Network,
+		newLife: NewLife | undefined,
 	): Promise<{ identity: Identity; bodies: DriveBodies }> {
-		const { random } = this.#parts;
-		const known = loadIdentity(store);
+		const { random, clock } = this.#parts;
+		const known = lifeOf(store, random, clock, newLife);
 		if (known !== undefined) return this.#openKnown(store, network, known);
 		if (this.#how.join === undefined) {
 			const identity = saveIdentity(store, foundingIdentity(random));
@@ -235,7 +263,7 @@ class Starting {
 		const identity = saveIdentity(store, {
 			...applied,
 			cluster,
-			joining: admitter,
+			joining: [admitter],
 		});
 		return { identity, bodies };
 	}
@@ -258,11 +286,20 @@ class Starting {
 	}
 
 	async #join(replica: ClusterReplica): Promise<void> {
-		if (replica.isJoining) {
-			this.#state = "joining";
-			this.#parts.log.info("joining: waiting for the documents of the cluster");
-		}
-		await replica.joined();
+		const { log } = this.#parts;
+		if (replica.isJoining || replica.isReviving) this.#state = "joining";
+		if (replica.isJoining)
+			log.info("joining: waiting for the documents of the cluster");
+		if (replica.isReviving)
+			log.warn(
+				"a new life of this node: serves nobody before another member has told what the former one had",
+			);
+		const over = await Promise.race([
+			replica.joined().then(() => undefined),
+			replica.over(),
+		]);
+		if (over instanceof LifeOver) throw new LifeEnded(over.revival);
+		if (over !== undefined) throw over;
 	}
 
 	// ------------------------------------------------------------------ servers
@@ -370,9 +407,16 @@ class Starting {
 
 	// ------------------------------------------------------------------ the running node
 
-	#running(replica: ClusterReplica): RunningNode {
+	#running(replica: ClusterReplica): OneLife {
 		return {
 			replica,
+			over: async () => {
+				const fault = await replica.over();
+				return fault instanceof LifeOver
+					? { revival: fault.revival }
+					: { fault };
+			},
+			ended: () => replica.over(),
 			status: () => this.#status(replica),
 			onStatus: (run) => replica.onReport(run),
 			stop: () => {

@@ -9,6 +9,8 @@ export interface RunningNode {
 	readonly replica: Replica;
 	/** Anything in status() but the uptime may have changed. May run often; do little. */
 	onStatus(run: () => void): Cancel;
+	/** Resolves, if ever, when it cannot go on and has stopped by itself; an OperatorFault says what to do. */
+	ended(): Promise<Error>;
 	/** Takes no more work, finishes what is acknowledged, and resolves within 10 s. Calling it again waits for the same end. */
 	stop(): Promise<void>;
 }

@@ -34,8 +34,16 @@ import { Mailboxes } from "./mailbox/mailboxes.ts";
 import { lives } from "./mailbox/rows.ts";
 import { ALL_SLOTS, type SlotRange } from "./mailbox/slots.ts";
 import { Admission } from "./membership/admission.ts";
-import { type Identity, saveIdentity } from "./membership/identity.ts";
+import {
+	type Identity,
+	identityWrites,
+	loadIdentity,
+	saveIdentity,
+} from "./membership/identity.ts";
+import { type Contact, Lives } from "./membership/lives.ts";
 import { numbererOf } from "./membership/numberer.ts";
+import { Granter } from "./membership/revival.ts";
+import { Sources } from "./membership/sources.ts";
 import type { Bodies } from "./ports/bodies.ts";
 import type { Cancel, Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
@@ -64,6 +72,8 @@ export interface ReplicaOptions {
 	readonly diary: Log;
 	/** Only simulations give other than all. */
 	readonly rules?: Rules;
+	/** The operator says that no other member will come: a new life then needs nobody's leave (rule 9). */
+	readonly alone?: boolean;
 }
 
 /** Opens the replica. It serves at once where it founded the cluster or has joined; else wait for joined(). */
@@ -88,10 +98,16 @@ export class ClusterReplica implements Replica {
 	readonly #ownBodies = new OwnBodies();
 	readonly #replication: Replication;
 	readonly #admission: Admission;
+	readonly #lives: Lives;
+	readonly #sources: Sources;
+	/** Tells processes of one node apart. */
+	readonly #run: string;
+	readonly #startedMilliseconds: number;
 	readonly #context: Context;
 	readonly #checker: Checker;
 	readonly #listeners = new Set<() => void>();
-	readonly #joinedListeners = new Set<() => void>();
+	readonly #joined = Promise.withResolvers<void>();
+	readonly #over = Promise.withResolvers<Error>();
 	#snapshotHeads: ReadonlyMap<Origin, Head> | undefined;
 	#numberers = "";
 	#marksKept = 0;
@@ -104,7 +120,10 @@ export class ClusterReplica implements Replica {
 		this.#identity = options.identity;
 		this.bodies = options.bodies;
 		const { store, clock } = options;
-		const { origin, cluster } = options.identity;
+		const { origin, cluster, joining = [] } = options.identity;
+		this.#run = Buffer.from(options.random.bytes(8)).toString("hex");
+		this.#startedMilliseconds = clock.now();
+		this.#sources = new Sources(joining, clock, () => this.#connect());
 		this.#cluster = new ClusterState(
 			() => this.#ledger.documents.get(CLUSTER),
 			() => this.#clusterChanged(),
@@ -145,6 +164,64 @@ export class ClusterReplica implements Replica {
 				} else this.#accounts.forget(what);
 			},
 		});
+		this.#lives = this.#makeLives();
+		new Granter({
+			...options,
+			state: this.#cluster,
+			ledger: this.#ledger,
+			unable: () =>
+				this.#lives.alive && !this.isJoining
+					? undefined
+					: "the member serves nobody itself yet",
+			had: (node) => this.#replication.facts(node).had,
+			second: this.#context.second,
+		});
+	}
+
+	#makeLives(): Lives {
+		const { rules = ALL_RULES, alone = false, bodies, store } = this.#options;
+		return new Lives({
+			...this.#options,
+			self: this.node,
+			drive: bodies.drive,
+			identity: () => this.#identity,
+			state: this.#cluster,
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			rules,
+			alone,
+			contacts: () => this.#contacts(),
+			begin: (tx) => {
+				const begun = { ...this.#identity, reviving: undefined };
+				tx.batch.putAll(identityWrites(begun));
+			},
+			lives: () => {
+				this.#identity = loadIdentity(store) ?? this.#identity;
+				this.#describe();
+			},
+			over: (fault) => this.#over.resolve(fault),
+		});
+	}
+
+	#contacts(): Contact[] {
+		const statuses = new Map(
+			this.#options.network.peers().map((peer) => [peer.node, peer.state]),
+		);
+		return this.#cluster
+			.members()
+			.filter(({ node }) => node !== this.node)
+			.map(({ node }) => {
+				const { holds, absent, reviving } = this.#replication.facts(node);
+				const linked = this.#replication.isLinked(node);
+				return {
+					node,
+					linked,
+					serves: !absent && !reviving,
+					reviving,
+					vector: holds?.vector ?? new Map(),
+					down: !linked && statuses.get(node) === "down",
+				};
+			});
 	}
 
 	#makeNeeds(): BodyNeeds {
@@ -223,6 +300,14 @@ export class ClusterReplica implements Replica {
 			copies: this.#copies,
 			others: () => this.#others().map(({ node }) => node),
 			joining: () => this.isJoining,
+			alive: () => this.#lives.alive,
+			life: () => ({
+				reviving: this.#identity.reviving !== undefined,
+				run: this.#run,
+				startedMilliseconds: this.#startedMilliseconds,
+			}),
+			hello: ({ heads, joining, life }) =>
+				this.#lives.heard(heads, !joining && !life.reviving),
 			snapshotFrame: (frame) => this.#takeSnapshot(frame),
 			changed: () => this.#evaluate(),
 			heard: () => {
@@ -283,20 +368,32 @@ export class ClusterReplica implements Replica {
 		);
 		network.onPeers(() => this.#evaluate());
 		this.#connect();
-		if (this.#identity.founding) void this.#found();
-		else if (this.#identity.joining === undefined) void this.#describe();
-		clock.after(0, () => this.#needs.retry());
+		if (this.#identity.founding)
+			this.#found().catch((error) => this.#over.resolve(error));
+		clock.after(0, () => {
+			this.#lives.evaluate();
+			this.#needs.retry();
+		});
 	}
 
+	/** Without the documents of its cluster. */
 	get isJoining(): boolean {
 		return this.#identity.joining !== undefined;
 	}
 
-	/** Resolves when this node has all documents of the cluster and serves. */
+	/** A new life that serves nobody yet (rule 9). */
+	get isReviving(): boolean {
+		return this.#identity.reviving !== undefined;
+	}
+
+	/** Resolves when this node has all documents of the cluster, knows that this is its newest life, and serves. */
 	joined(): Promise<void> {
-		if (!this.isJoining && this.#cluster.slots(this.#ledger.origin))
-			return Promise.resolve();
-		return new Promise((resolve) => this.#joinedListeners.add(resolve));
+		return this.#joined.promise;
+	}
+
+	/** Resolves, if ever, when this life must not go on: stop the replica, and open it again as a new life, or end. */
+	over(): Promise<Error> {
+		return this.#over.promise;
 	}
 
 	async #found(): Promise<void> {
@@ -310,19 +407,28 @@ export class ClusterReplica implements Replica {
 			...this.#identity,
 			founding: false,
 		});
-		this.#becameMember();
+		this.#lives.founded();
 	}
 
-	/** Tells the others where this node is now, if that changed since it last ran. */
-	async #describe(): Promise<void> {
+	/** Tells the others where this node is now, if that changed since it last ran; where the disk refuses, again and again. */
+	#describe(): void {
 		const known = this.#cluster.member(this.node);
 		const self = this.#self(known?.joinedMilliseconds ?? 0);
-		await this.#ledger.write((tx) => {
-			if (known !== undefined && !sameMember(known, self))
-				writeMember(tx, self);
-			this.#writeOwn(tx);
-		});
-		this.#becameMember();
+		this.#ledger
+			.write((tx) => {
+				if (known !== undefined && !sameMember(known, self))
+					writeMember(tx, self);
+				this.#writeOwn(tx);
+			})
+			.then(
+				() => this.#becameMember(),
+				(error) => {
+					if (!(error instanceof Temporary)) throw error;
+					if (this.#stopped) return;
+					const { clock } = this.#options;
+					clock.after(DESCRIBE_AGAIN_MILLISECONDS, () => this.#describe());
+				},
+			);
 	}
 
 	#writeOwn(tx: Transaction): void {
@@ -335,8 +441,7 @@ export class ClusterReplica implements Replica {
 	}
 
 	#becameMember(): void {
-		for (const run of this.#joinedListeners) run();
-		this.#joinedListeners.clear();
+		this.#joined.resolve();
 		this.#evaluate();
 	}
 
@@ -346,6 +451,7 @@ export class ClusterReplica implements Replica {
 
 	async #takeSnapshot(frame: Frame): Promise<void> {
 		if (!this.isJoining) return;
+		this.#sources.heard();
 		if (frame.type === "snapshot") this.#snapshotHeads = frame.heads;
 		else if (frame.type === "document")
 			await this.#ledger.write((tx) => this.#takeDocument(tx, frame));
@@ -390,7 +496,8 @@ export class ClusterReplica implements Replica {
 		});
 		this.#clusterChanged();
 		this.#replication.tellHolds();
-		await this.#describe();
+		this.#sources.stop();
+		this.#lives.joined();
 	}
 
 	// ------------------------------------------------------------------ members
@@ -404,7 +511,7 @@ export class ClusterReplica implements Replica {
 	#connect(): void {
 		const { network } = this.#options;
 		const { joining } = this.#identity;
-		network.setPeers(joining ? [joining] : this.#others());
+		network.setPeers(joining ? this.#sources.current : this.#others());
 		this.bodies.setDrives(this.#cluster.incarnations());
 	}
 
@@ -438,7 +545,7 @@ export class ClusterReplica implements Replica {
 
 	/** Rule 2: one of the members that are up numbers. Nobody does before it is known who that is. */
 	#numbers(account: AccountId): boolean {
-		if (this.#isStarting) return false;
+		if (this.#isStarting || !this.#lives.alive) return false;
 		if (!this.#rules.oneNumberer) return true;
 		const others = this.#readyPeers();
 		const ready = this.#replication.ready || others.length === 0;
@@ -465,6 +572,7 @@ export class ClusterReplica implements Replica {
 	#evaluate(): void {
 		if (this.#stopped) return;
 		this.#copies.evaluate();
+		this.#lives.evaluate();
 		const numberers = [
 			this.#isStarting,
 			this.#replication.ready ? this.node : "",
@@ -480,7 +588,8 @@ export class ClusterReplica implements Replica {
 
 	get #hasSlots(): boolean {
 		return (
-			!this.isJoining && this.#cluster.slots(this.#ledger.origin) !== undefined
+			this.#lives.alive &&
+			this.#cluster.slots(this.#ledger.origin) !== undefined
 		);
 	}
 
@@ -499,7 +608,7 @@ export class ClusterReplica implements Replica {
 		const now = this.#options.clock.monotonic();
 		if (now < this.#marksKept + MARKS_MILLISECONDS) return;
 		this.#marksKept = now;
-		const marks = this.#copies.marks();
+		const marks = [...this.#copies.marks(), ...this.#replication.hadMarks()];
 		if (marks.length > 0)
 			this.#write((tx) => {
 				tx.batch.putAll(marks);
@@ -621,7 +730,7 @@ export class ClusterReplica implements Replica {
 
 	#isConverged(up: readonly PeerReport[]): boolean {
 		return (
-			!this.isJoining &&
+			this.#lives.alive &&
 			!this.#isStarting &&
 			this.#needs.count === 0 &&
 			this.#replication.behind() === 0 &&
@@ -652,6 +761,7 @@ export class ClusterReplica implements Replica {
 		if (this.#stopped) return;
 		await this.#ledger.settled();
 		this.#stopped = true;
+		this.#sources.stop();
 		this.#copies.stop();
 		this.#needs.stop();
 		this.#replication.stop();
@@ -663,6 +773,7 @@ export class ClusterReplica implements Replica {
 }
 
 const REPORT_MILLISECONDS = 50;
+const DESCRIBE_AGAIN_MILLISECONDS = 1_000;
 const MARKS_MILLISECONDS = 5_000;
 
 const tooFewMembers = (): Temporary =>

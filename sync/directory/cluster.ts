@@ -35,6 +35,8 @@ export class ClusterState implements Fold {
 	/** "origin drive" → incarnation; one origin may have had several drives. */
 	readonly #incarnations = new Map<string, Incarnation>();
 	readonly #slots = new Map<Origin, SlotRange>();
+	/** Lives that have ended → the life that followed (rule 9). */
+	readonly #ended = new Map<Origin, Origin>();
 	readonly #domains = new Set<string>();
 	readonly #users = new Map<Address, AccountId>();
 	readonly #addresses = new Map<AccountId, Address>();
@@ -56,6 +58,7 @@ export class ClusterState implements Fold {
 			this.#removed,
 			this.#incarnations,
 			this.#slots,
+			this.#ended,
 			this.#domains,
 			this.#users,
 			this.#addresses,
@@ -100,6 +103,8 @@ export class ClusterState implements Fold {
 			this.#slots.set(id as Origin, JSON.parse(value) as SlotRange);
 		else if (kind === "k" && value !== undefined)
 			this.#secret = Buffer.from(value, "hex");
+		else if (kind === "z" && value !== undefined)
+			this.#ended.set(id as Origin, value as Origin);
 		else if (kind === "d") setOrDelete(this.#domains, id, value !== undefined);
 		else if (kind === "u") this.#setUser(id as Address, value);
 		else if (kind === "a")
@@ -151,10 +156,14 @@ export class ClusterState implements Fold {
 			if (incarnation.origin === origin) return incarnation.node;
 		return undefined;
 	}
-	/** Rule 9: whether tokens with this stamp slot are worth nothing: a member gave them that was removed for good. */
+	/**
+	 * Rule 9: whether tokens with this stamp slot are worth nothing: the life that gave them has ended, or its node was
+	 * removed for good.
+	 */
 	isRetired(stampSlot: number): boolean {
 		for (const [origin, range] of this.#slots) {
 			if (range.stampSlot !== stampSlot) continue;
+			if (this.#ended.has(origin)) return true;
 			const node = this.nodeOf(origin);
 			return node !== undefined && this.#removed.has(node);
 		}
@@ -162,6 +171,17 @@ export class ClusterState implements Fold {
 	}
 	slots(origin: Origin): SlotRange | undefined {
 		return this.#slots.get(origin);
+	}
+	/** Stamp slots of all lives there ever were: none is given twice, since tokens name their giver by it. */
+	stampSlots(): Set<number> {
+		return new Set([...this.#slots.values()].map((range) => range.stampSlot));
+	}
+	/** Lives of a node before the one named, in no order. */
+	formerLives(node: NodeId, current: Origin): Origin[] {
+		const origins = this.incarnations()
+			.filter((one) => one.node === node && one.origin !== current)
+			.map(({ origin }) => origin);
+		return [...new Set(origins)];
 	}
 	domains(): string[] {
 		return [...this.#domains].sort();
@@ -220,3 +240,9 @@ export const writeSlots = (
 	range: SlotRange,
 ): void =>
 	tx.edit(CLUSTER, { key: keys.slots(origin), set: JSON.stringify(range) });
+/** This life has ended, and `successor` follows. */
+export const writeEnded = (
+	tx: Transaction,
+	origin: Origin,
+	successor: Origin,
+): void => tx.edit(CLUSTER, { key: keys.ended(origin), set: successor });

@@ -7,6 +7,7 @@
  * |                             | `r:<node>`               | removed for good                                 |
  * |                             | `o:<origin>:<drive>`     | incarnation: its node                            |
  * |                             | `s:<origin>`             | UID slots [lo, hi) and stamp slot (JSON)         |
+ * |                             | `z:<origin>`             | this life has ended: the life that follows it    |
  * |                             | `d:<domain>`             | mail domain                                      |
  * |                             | `u:<address>`            | account id                                       |
  * |                             | `a:<alias>:<target>`     | alias                                            |
@@ -78,6 +79,7 @@ export const keys = {
 	removed: (node: NodeId) => `r:${node}`,
 	incarnation: (origin: Origin, drive: string) => `o:${origin}:${drive}`,
 	slots: (origin: Origin) => `s:${origin}`,
+	ended: (origin: Origin) => `z:${origin}`,
 	domain: (domain: string) => `d:${domain}`,
 	user: (address: string) => `u:${address}`,
 	alias: (alias: string, target: string) => `a:${alias}:${target}`,

@@ -15,7 +15,6 @@ import type { Rules } from "../rules.ts";
 import { Batch } from "./batch.ts";
 import { ChangeLog, framedHash, type Head, unframe } from "./log.ts";
 import {
-	BadRecord,
 	type ChangeRecord,
 	chainHash,
 	covers,
@@ -188,6 +187,13 @@ export class Ledger {
 		this.#inboundCount = 0;
 	}
 
+	/** When the newest own change that is kept was made, by the clock of its time. */
+	lastMadeMilliseconds(): number | undefined {
+		const head = this.log.head(this.origin)?.sequence ?? 0;
+		const [framed] = this.log.readFramed(this.origin, head, 1, 1);
+		return framed && decodeRecord(unframe(framed)).madeMilliseconds;
+	}
+
 	/** Resolves when nothing waits to be written. */
 	settled(): Promise<void> {
 		if (!this.#scheduled && this.#works.length === 0) return Promise.resolve();
@@ -324,11 +330,14 @@ export class Ledger {
 		return good;
 	}
 
+	/** What is here already must be the same. Of which of the two is right nothing can be known: what is here stays. */
 	#checkFork(record: ChangeRecord, framed: Uint8Array): void {
-		const head = this.log.head(record.origin);
-		if (head?.sequence === record.sequence && head.hash !== framedHash(framed))
-			throw new BadRecord(
-				`${record.origin} has two different changes numbered ${record.sequence}: the node was cloned or restored`,
+		const { origin, sequence } = record;
+		const mine = this.log.hashAt(origin, sequence);
+		if (mine !== undefined && mine !== framedHash(framed))
+			this.#diary.error(
+				"refused a change that is another one than that known by its number: damaged, forged, or its node was cloned",
+				{ origin, sequence },
 			);
 	}
 

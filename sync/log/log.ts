@@ -52,6 +52,14 @@ export class ChangeLog {
 		return this.#heads.get(origin);
 	}
 
+	/** Hash of the chain up to this record; undefined when the record is not kept here. */
+	hashAt(origin: Origin, sequence: number): ChainHash | undefined {
+		const head = this.#heads.get(origin);
+		if (head?.sequence === sequence) return head.hash;
+		const row = this.#store.get(logKey(origin, sequence));
+		return row && framedHash(fromRow(row as Uint8Array).framed);
+	}
+
 	/** The head as of the batch. */
 	headIn(batch: Batch, origin: Origin): Head | undefined {
 		const head = batch.object<[Sequence, ChainHash]>(headKey(origin));

@@ -138,6 +138,11 @@ export class Numbering {
 		}
 	}
 
+	/** Whether some node finds the claim of the entry too low. */
+	isWanted(mailbox: MailboxId, entry: EntryId): boolean {
+		return this.#wanted.has(keyOf(mailbox, entry));
+	}
+
 	/** Claims known to be too low somewhere, to be told again: the first of them, the next when those are settled. */
 	wanted(): Want[] {
 		const first: Want[] = [];

@@ -166,7 +166,11 @@ export class Showing {
 		entry: EntryId,
 		row: EntryRow,
 	): void {
-		this.#appear(batch, mailbox, entry, row, getBox(batch, mailbox));
+		if (isShownAs(row, uidOf(row))) return;
+		const box = getBox(batch, mailbox);
+		const { E } = box;
+		this.#appear(batch, mailbox, entry, row, box);
+		box.E = Math.max(E, box.E);
 	}
 
 	/** As if it had never been shown. */

@@ -4,31 +4,94 @@ import { type ModSeq, UID_MAX, type Uid } from "../ids.ts";
 /** Slots there are; UID u belongs to slot u mod SLOTS, and so does a stamp. */
 export const SLOTS = 1024;
 
-/** The slots [low, high) of an origin, and the one of them that its stamps carry. */
+/** Slots [low, high). */
+export type SlotSpan = readonly [low: number, high: number];
+
+/** The slots [low, high) of an origin, and the one that its stamps carry. */
 export interface SlotRange {
 	readonly low: number;
 	readonly high: number;
 	readonly stampSlot: number;
+	/** Further slots, which came back from former lives (rule 9). */
+	readonly more?: readonly SlotSpan[];
 }
 export const ALL_SLOTS: SlotRange = { low: 0, high: SLOTS, stampSlot: 0 };
 
-/** Rule 1: the half without the own stamp slot goes to a joiner. Undefined when there is nothing left to halve. */
+/** All slots of a range, largest span first. */
+export const spansOf = ({ low, high, more = [] }: SlotRange): SlotSpan[] =>
+	[[low, high] as const, ...more]
+		.filter((span) => sizeOf(span) > 0)
+		.sort((a, b) => sizeOf(b) - sizeOf(a) || a[0] - b[0]);
+const sizeOf = ([low, high]: SlotSpan): number => high - low;
+
+/** Spans as a range; neighbours become one. */
+export function rangeOf(
+	spans: readonly SlotSpan[],
+	stampSlot: number,
+): SlotRange {
+	const joined: [number, number][] = [];
+	for (const [low, high] of [...spans].sort((a, b) => a[0] - b[0])) {
+		const last = joined.at(-1);
+		if (last !== undefined && last[1] === low) last[1] = high;
+		else if (low < high) joined.push([low, high]);
+	}
+	joined.sort((a, b) => sizeOf(b) - sizeOf(a) || a[0] - b[0]);
+	const [[low, high] = [0, 0], ...more] = joined;
+	return { low, high, stampSlot, ...(more.length > 0 && { more }) };
+}
+
+/**
+ * Rule 1: about half of the slots go to a joiner, without the own stamp slot, and with a stamp slot that no life ever had
+ * (`used`): tokens name their giver by it. Undefined when there is nothing left to give.
+ */
 export function halve(
 	range: SlotRange,
+	used: ReadonlySet<number> = new Set(),
 ): { kept: SlotRange; given: SlotRange } | undefined {
-	if (range.high - range.low < 2) return undefined;
-	const middle = (range.low + range.high) >> 1;
-	const [kept, given] =
-		range.stampSlot >= middle
-			? [
-					{ ...range, low: middle },
-					{ low: range.low, high: middle, stampSlot: range.low },
-				]
-			: [
-					{ ...range, high: middle },
-					{ low: middle, high: range.high, stampSlot: middle },
-				];
-	return { kept, given };
+	const spans = spansOf(range);
+	const all = spans.reduce((sum, span) => sum + sizeOf(span), 0);
+	for (const span of spans) {
+		const given = partOf(span, range.stampSlot, all / 2);
+		if (given === undefined) continue;
+		const [low, high] = given;
+		const stampSlot = freeSlot([given], used);
+		if (stampSlot === undefined) continue;
+		const kept = spans.flatMap((one): SlotSpan[] =>
+			one === span
+				? [
+						[one[0], low],
+						[high, one[1]],
+					]
+				: [one],
+		);
+		const left = rangeOf(kept, range.stampSlot);
+		if (spansOf(left).length === 0) continue;
+		return { kept: left, given: rangeOf([[low, high]], stampSlot) };
+	}
+	return undefined;
+}
+
+/** What of a span may go: at most `most` slots, and not the stamp slot. */
+function partOf(
+	[low, high]: SlotSpan,
+	stampSlot: number,
+	most: number,
+): SlotSpan | undefined {
+	const holdsStamp = stampSlot >= low && stampSlot < high;
+	if (!holdsStamp && high - low <= most) return [low, high];
+	if (high - low < 2) return undefined;
+	const middle = (low + high) >> 1;
+	return holdsStamp && stampSlot >= middle ? [low, middle] : [middle, high];
+}
+
+/** The lowest slot of the spans that is not in `used`. */
+export function freeSlot(
+	spans: readonly SlotSpan[],
+	used: ReadonlySet<number>,
+): number | undefined {
+	for (const [low, high] of spans)
+		for (let slot = low; slot < high; slot++) if (!used.has(slot)) return slot;
+	return undefined;
 }
 
 /** Where rule 1 is switched off: what looks unused from here, which another side of a split may hand out as well. */
@@ -45,15 +108,20 @@ export function takeLowestUnused(
 
 /** Rule 3: the smallest number above `above` in an own slot. Undefined when the 32 bits are used up. */
 export function nextUid(above: number, range: SlotRange): Uid | undefined {
+	let smallest =
+		range.low < range.high
+			? nextIn(above, [range.low, range.high])
+			: Number.POSITIVE_INFINITY;
+	for (const span of range.more ?? [])
+		smallest = Math.min(smallest, nextIn(above, span));
+	return smallest > UID_MAX ? undefined : (smallest as Uid);
+}
+
+function nextIn(above: number, [low, high]: SlotSpan): number {
 	const next = above + 1;
 	const slot = next % SLOTS;
-	const found =
-		slot < range.low
-			? next + range.low - slot
-			: slot >= range.high
-				? next + SLOTS - slot + range.low
-				: next;
-	return found > UID_MAX ? undefined : (found as Uid);
+	if (slot < low) return next + low - slot;
+	return slot >= high ? next + SLOTS - slot + low : next;
 }
 
 /** 2025-01-01T00:00:00Z. */

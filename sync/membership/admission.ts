@@ -3,6 +3,7 @@ import { decode, encode } from "cborg";
 import {
 	type ClusterState,
 	type Member,
+	writeEnded,
 	writeIncarnation,
 	writeMember,
 	writeSlots,
@@ -208,7 +209,7 @@ export class Admission {
 		const halves =
 			range &&
 			(rules.ownSlots
-				? halve(range)
+				? halve(range, state.stampSlots())
 				: takeLowestUnused(range, state.incarnations().length));
 		if (halves === undefined)
 			throw new OperatorFault(
@@ -219,6 +220,9 @@ export class Admission {
 		writeSlots(tx, origin, halves.given);
 		writeMember(tx, { ...member, joinedMilliseconds: clock.now() });
 		writeIncarnation(tx, { origin, node: applicant.node, drive });
+		// Attempts to join that came to nothing, and lives whose data folder was lost (rule 9).
+		for (const former of state.formerLives(applicant.node, origin))
+			writeEnded(tx, former, origin);
 	}
 }
 

@@ -1,8 +1,9 @@
 /** Who this node is in the cluster, as its store keeps it. The key pair lies beside the store, not in it. */
 import { type Origin, origin as toOrigin } from "../ids.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { PeerAddress } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
-import type { Store } from "../ports/store.ts";
+import { prefixEnd, type Store, type StoreWrite } from "../ports/store.ts";
 
 export interface Identity {
 	readonly cluster: string;
@@ -12,11 +13,22 @@ export interface Identity {
 	readonly drives: number;
 	/** The first start of a new cluster has not been committed yet. */
 	readonly founding: boolean;
-	/** Admitted, but without the documents yet: who sends them. */
-	readonly joining?: PeerAddress | undefined;
+	/** Without the documents yet: who may send them, the first one first. */
+	readonly joining?: readonly PeerAddress[] | undefined;
+	/** Rule 9: a new life of a node that had others before; it has not been granted slots yet, and serves nobody. */
+	readonly reviving?: Revival | undefined;
+}
+
+export interface Revival {
+	/** Why, for people. */
+	readonly reason: string;
+	/** How old the copy may be that this life begins with. */
+	readonly ageMilliseconds: number;
 }
 
 const KEY = "meta/identity";
+/** Set by whoever put an old copy into the data folder; the next start begins a new life. */
+const RESTORED_KEY = "meta/restored";
 
 export const newOrigin = (random: Random): Origin =>
 	toOrigin(Buffer.from(random.bytes(8)).toString("hex"));
@@ -33,11 +45,75 @@ export const foundingIdentity = (random: Random): Identity => ({
 export function loadIdentity(store: Store): Identity | undefined {
 	const text = store.get(KEY);
 	if (text === undefined) return undefined;
-	return JSON.parse(text as string) as Identity;
+	const identity = JSON.parse(text as string) as Identity;
+	// An earlier version named one.
+	const joining = identity.joining && [identity.joining].flat();
+	return { ...identity, joining };
 }
 
+/** The identity that the store holds, as a new life where `over` says so or a copy was put back; undefined in an empty store. */
+export function lifeOf(
+	store: Store,
+	random: Random,
+	clock: Clock,
+	over?: Revival,
+): Identity | undefined {
+	const known = loadIdentity(store);
+	if (known === undefined) return undefined;
+	const revival = over ?? restoredFrom(store, clock.now());
+	return revival ? beginLife(store, known, random, revival) : known;
+}
+
+/** What `restore` left: when the copy was made. Undefined where nothing was restored. */
+function restoredFrom(
+	store: Store,
+	nowMilliseconds: number,
+): Revival | undefined {
+	const text = store.get(RESTORED_KEY);
+	if (text === undefined) return undefined;
+	const { copiedMilliseconds } = JSON.parse(text as string) as {
+		copiedMilliseconds: number;
+	};
+	return {
+		reason: "this data folder was restored from a copy",
+		ageMilliseconds: Math.max(0, nowMilliseconds - copiedMilliseconds),
+	};
+}
+
+/**
+ * Rule 9: from here on the node is a new life, with a new origin and a new drive. Of what the old one knew about itself
+ * (which of its changes members have) nothing holds any more.
+ */
+function beginLife(
+	store: Store,
+	identity: Identity,
+	random: Random,
+	reviving: Revival,
+): Identity {
+	const next: Identity = {
+		...identity,
+		origin: newOrigin(random),
+		drives: 1,
+		founding: false,
+		reviving,
+	};
+	store.commit([
+		[KEY, JSON.stringify(next)],
+		[RESTORED_KEY, undefined],
+		["meta/driveBlocks", "0"],
+		["meta/had", undefined],
+		...[...store.range("peer/", prefixEnd("peer/"))].map(
+			([key]) => [key, undefined] as const,
+		),
+	]);
+	return next;
+}
+
+export const identityWrites = (identity: Identity): StoreWrite[] => [
+	[KEY, JSON.stringify(identity)],
+];
 export function saveIdentity(store: Store, identity: Identity): Identity {
-	store.commit([[KEY, JSON.stringify(identity)]]);
+	store.commit(identityWrites(identity));
 	return identity;
 }
 

@@ -59,6 +59,15 @@ export interface SyncedFrame {
 	readonly E: number;
 }
 
+/** Which life and process of its node the sender is. */
+export interface Life {
+	/** A new life that was granted no slots yet and serves nobody (rule 9). */
+	readonly reviving: boolean;
+	/** Drawn by the process when it started, and when that was by its clock. */
+	readonly run: string;
+	readonly startedMilliseconds: number;
+}
+
 export type Frame =
 	| {
 			readonly type: "hello";
@@ -70,9 +79,17 @@ export type Frame =
 			/** It has nothing yet and wants all documents. */
 			readonly joining: boolean;
 			readonly heads: ReadonlyMap<Origin, Head>;
+			readonly life: Life;
 	  }
 	| { readonly type: "records"; readonly framed: readonly Uint8Array[] }
-	| { readonly type: "holds"; readonly holds: Holds; readonly ready: boolean }
+	| {
+			readonly type: "holds";
+			readonly holds: Holds;
+			/** It has caught up and numbers. */
+			readonly ready: boolean;
+			/** Its life has begun (rule 9). */
+			readonly serves: boolean;
+	  }
 	| {
 			readonly type: "pull";
 			readonly from: readonly (readonly [Origin, Sequence])[];
@@ -123,11 +140,21 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				encodeHolds(frame.holds),
 				frame.joining,
 				encodeHeads(frame.heads),
+				[
+					frame.life.reviving,
+					frame.life.run,
+					Math.floor(frame.life.startedMilliseconds),
+				],
 			]);
 		case "records":
 			return encode(["records", frame.framed]);
 		case "holds":
-			return encode(["holds", encodeHolds(frame.holds), frame.ready]);
+			return encode([
+				"holds",
+				encodeHolds(frame.holds),
+				frame.ready,
+				frame.serves,
+			]);
 		case "pull":
 			return encode(["pull", frame.from]);
 		case "snapshot":
@@ -246,8 +273,17 @@ const decodeHolds = (value: unknown): Holds => {
 	};
 };
 
+const decodeLife = (value: unknown): Life => {
+	const [reviving, run, startedMilliseconds] = list(value);
+	return {
+		reviving: reviving === true,
+		run: text(run),
+		startedMilliseconds: number(startedMilliseconds),
+	};
+};
+
 const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
-	hello: ([version, cluster, node, origin, holds, joining, heads]) => ({
+	hello: ([version, cluster, node, origin, holds, joining, heads, life]) => ({
 		type: "hello",
 		version: number(version),
 		cluster: text(cluster),
@@ -256,12 +292,14 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 		holds: decodeHolds(holds),
 		joining: joining === true,
 		heads: decodeHeads(heads),
+		life: decodeLife(life),
 	}),
 	records: ([framed]) => ({ type: "records", framed: list(framed).map(bytes) }),
-	holds: ([holds, ready]) => ({
+	holds: ([holds, ready, serves]) => ({
 		type: "holds",
 		holds: decodeHolds(holds),
 		ready: ready === true,
+		serves: serves === true,
 	}),
 	pull: ([from]) => ({
 		type: "pull",

@@ -20,7 +20,7 @@ import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Link, Network } from "../ports/network.ts";
-import type { Store } from "../ports/store.ts";
+import type { Store, StoreWrite } from "../ports/store.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Copies } from "./copies.ts";
 import {
@@ -28,6 +28,7 @@ import {
 	decodeFrame,
 	type Frame,
 	type Holds,
+	type Life,
 	PROTOCOL_VERSION,
 } from "./frames.ts";
 import { Gossip } from "./gossip.ts";
@@ -42,6 +43,10 @@ export interface PeerFacts {
 	ready: boolean;
 	/** It has no documents yet, or cannot be talked to: not to be waited for. */
 	absent: boolean;
+	/** It begins a new life and serves nobody yet (rule 9). */
+	reviving: boolean;
+	/** What its lives before the present one are known to have had. */
+	readonly had: Map<Origin, Sequence>;
 }
 
 export interface ReplicationOptions {
@@ -59,6 +64,12 @@ export interface ReplicationOptions {
 	readonly others: () => readonly NodeId[];
 	/** True while this node has no documents yet. */
 	readonly joining: () => boolean;
+	/** Which life and process of this node runs. */
+	readonly life: () => Life;
+	/** Whether this life has begun: it may write, and serves. */
+	readonly alive: () => boolean;
+	/** A member said hello. */
+	readonly hello: (frame: Hello) => void;
 	/** Frames of a snapshot, for a node that joins. */
 	readonly snapshotFrame: (frame: Frame) => Promise<void> | undefined;
 	/** Who is linked, ready or up has changed, or what peers hold. */
@@ -66,6 +77,8 @@ export interface ReplicationOptions {
 	/** A peer told what it holds: what waited for a second copy may be shown now. */
 	readonly heard: () => void;
 }
+
+export type Hello = Extract<Frame, { type: "hello" }>;
 
 /** A node that lacks more than this of a peer is catching up, and leaves numbering to others meanwhile. */
 const BEHIND_CHANGES = 50;
@@ -120,13 +133,19 @@ export class Replication {
 	facts(node: NodeId): PeerFacts {
 		let facts = this.#facts.get(node);
 		if (facts === undefined) {
-			facts = { holds: undefined, ready: false, absent: false };
+			facts = {
+				holds: undefined,
+				ready: false,
+				absent: false,
+				reviving: false,
+				had: this.#loadHad(node),
+			};
 			this.#facts.set(node, facts);
 		}
 		return facts;
 	}
 	get ready(): boolean {
-		return this.#ready && !this.#options.joining();
+		return this.#ready && !this.#options.joining() && this.#options.alive();
 	}
 	isLinked(node: NodeId): boolean {
 		return this.#sessions.get(node)?.vector !== undefined;
@@ -278,6 +297,7 @@ export class Replication {
 			holds: this.#holds(session),
 			joining: this.#options.joining(),
 			heads,
+			life: this.#options.life(),
 		});
 		// Only now: what the peer sent already comes at once, and its answers must follow the hello.
 		link.handlers = {
@@ -333,7 +353,7 @@ export class Replication {
 			case "snapshotEnd":
 				return this.#options.snapshotFrame(frame);
 			case "holds":
-				this.#heardHolds(session, frame.holds, frame.ready);
+				this.#heardHolds(session, frame.holds, frame.ready, frame.serves);
 				break;
 			case "pull":
 				this.#answerPull(session, frame.from);
@@ -362,7 +382,7 @@ export class Replication {
 		return undefined;
 	}
 
-	#hello(session: Session, frame: Extract<Frame, { type: "hello" }>): void {
+	#hello(session: Session, frame: Hello): void {
 		const { cluster, ledger, store, mailboxes } = this.#options;
 		if (frame.version !== PROTOCOL_VERSION)
 			throw new BadFrame(
@@ -370,22 +390,18 @@ export class Replication {
 			);
 		if (frame.cluster !== cluster || frame.node !== session.peer)
 			throw new BadFrame("it belongs to another cluster");
-		for (const [origin, theirs] of frame.heads) {
-			const mine = ledger.log.head(origin);
-			if (mine?.sequence === theirs.sequence && mine.hash !== theirs.hash)
-				throw new BadFrame(
-					`${origin} has two histories: a node was cloned or restored from an old copy`,
-				);
-		}
 		session.vector = frame.holds.vector;
 		session.joining = frame.joining;
 		this.#origins.set(session.peer, frame.origin);
 		const lacks = missing(frame.holds.vector, ledger.log.vector);
+		const serves = !frame.joining && !frame.life.reviving;
+		this.facts(session.peer).reviving = frame.life.reviving;
 		this.#options.copies.hello(session.peer, frame.holds);
 		this.#heardHolds(
 			session,
 			frame.holds,
-			!frame.joining && lacks <= BEHIND_CHANGES,
+			serves && lacks <= BEHIND_CHANGES,
+			serves,
 		);
 		if (frame.joining) session.sendSnapshot(snapshotFrames(ledger, store));
 		else session.startAt(frame.holds.vector.get(ledger.origin) ?? 0);
@@ -396,6 +412,7 @@ export class Replication {
 		if (wants.length > 0) session.send({ type: "wants", wants });
 		this.#options.needs.retry();
 		this.#schedulePull(0);
+		this.#options.hello(frame);
 		this.#options.changed();
 	}
 
@@ -434,10 +451,16 @@ export class Replication {
 			type: "holds",
 			holds: this.#holds(session),
 			ready: this.ready,
+			serves: this.#options.alive(),
 		});
 	}
 
-	#heardHolds(session: Session, holds: Holds, ready: boolean): void {
+	#heardHolds(
+		session: Session,
+		holds: Holds,
+		ready: boolean,
+		serves: boolean,
+	): void {
 		const { copies, ledger, mailboxes } = this.#options;
 		session.vector = holds.vector;
 		if (session.joining && ready) {
@@ -449,11 +472,30 @@ export class Replication {
 		facts.holds = holds;
 		facts.ready = ready;
 		facts.absent = session.joining;
+		if (serves) facts.reviving = false;
+		if (!facts.reviving && !session.joining) noteHad(facts.had, holds.vector);
 		copies.heard(session.peer, holds);
 		mailboxes.stamps.heard(holds.counter);
 		if (was !== ready) this.#options.changed();
 		this.#options.heard();
 		if (missing(ledger.log.vector, holds.vector) > 0) this.#schedulePull(0);
+	}
+
+	/** What members were heard to have, as it is kept in the store; only what changed since the last call. */
+	hadMarks(): StoreWrite[] {
+		const writes: StoreWrite[] = [];
+		for (const [node, { had }] of this.#facts) {
+			const text = JSON.stringify([...had]);
+			if (had.size === 0 || this.#hadKept.get(node) === text) continue;
+			this.#hadKept.set(node, text);
+			writes.push([`had/${node}`, text]);
+		}
+		return writes;
+	}
+	readonly #hadKept = new Map<NodeId, string>();
+	#loadHad(node: NodeId): Map<Origin, Sequence> {
+		const text = this.#options.store.get(`had/${node}`) as string | undefined;
+		return new Map(text === undefined ? [] : JSON.parse(text));
 	}
 
 	/** Whatever was missed is made good: tells what is held, and looks for what is missing, once a second. */
@@ -566,4 +608,10 @@ function* watermarkFrames(watermarks: readonly Watermark[]): Iterable<Frame> {
 			type: "watermarks",
 			watermarks: watermarks.slice(i, i + WATERMARKS_TOLD_MAX),
 		};
+}
+
+/** A member has this; what it had once it is known to have had, also when it has less later (rule 9). */
+function noteHad(had: Map<Origin, Sequence>, vector: Vector): void {
+	for (const [origin, sequence] of vector)
+		if (sequence > (had.get(origin) ?? 0)) had.set(origin, sequence);
 }

@@ -64,6 +64,16 @@ export class SimBodiesWorld {
 		this.#disks.delete(node);
 	}
 
+	/** An independent copy of all that lies on the disk. */
+	copyDisk(node: NodeId): SimDisk {
+		return copyOf(this.#disk(node));
+	}
+
+	/** The disk of a crashed or closed node is replaced by a copy. */
+	putDisk(node: NodeId, disk: SimDisk): void {
+		this.#disks.set(node, copyOf(disk));
+	}
+
 	/** Commits and fetches of the node fail with StoreFull while it is full. */
 	setFull(node: NodeId, full: boolean): void {
 		this.#disk(node).full = full;
@@ -129,3 +139,14 @@ export class SimBodiesWorld {
 		return disk;
 	}
 }
+
+const copyOf = ({ seed, drives, full }: SimDisk): SimDisk => ({
+	seed,
+	drives: new Map(
+		[...drives].map(([key, drive]) => [
+			key,
+			{ ...drive, blobs: new Map(drive.blobs) },
+		]),
+	),
+	full,
+});

@@ -9,7 +9,7 @@ import { type MailboxId, origin } from "../ids.ts";
 import { ChangeLog } from "../log/log.ts";
 import type { EntryRow } from "../mailbox/rows.ts";
 import { decodeFacts, shownFacts } from "../mailbox/rows.ts";
-import type { SlotRange } from "../mailbox/slots.ts";
+import { type SlotRange, spansOf } from "../mailbox/slots.ts";
 import type { ClusterReplica } from "../replica.ts";
 import type { MemoryStore } from "./store.ts";
 
@@ -307,7 +307,10 @@ export function checkSlots(disk: MemoryStore): Map<string, SlotRange> {
 		const [value] = cluster.values(key);
 		const range = JSON.parse(String(value)) as SlotRange;
 		ranges.set(key.slice(2), range);
-		for (let slot = range.low; slot < range.high; slot++) {
+		const slots = spansOf(range).flatMap(([low, high]) =>
+			Array.from({ length: high - low }, (_, i) => low + i),
+		);
+		for (const slot of slots) {
 			if (owners.has(slot))
 				throw new Violation(
 					"I1",

@@ -39,6 +39,15 @@ export class History {
 		return sum;
 	}
 
+	/** Mail whose label begins so may be gone: the disks that held it were lost or put back. */
+	forgive(labels: string): void {
+		for (const mail of this.#mails.values())
+			if (mail.label.startsWith(labels)) {
+				mail.acknowledged = false;
+				mail.entriesMin = 0;
+			}
+	}
+
 	/** A body is being delivered or appended, to so many mailboxes. */
 	sending(hash: string, label: string, places: number): void {
 		const mail = this.#mail(hash, label);

@@ -1,15 +1,27 @@
 /** The machines of a simulated cluster and the lines between them: what an operator, or bad luck, does to them. */
 import { OperatorFault, Temporary } from "../faults.ts";
 import { loadIdentity } from "../membership/identity.ts";
+import type { SimDisk } from "./body-store.ts";
 import type { DelayRange } from "./network.ts";
 import { type Deadline, SimMachine, SimProcess, simNodeId } from "./process.ts";
+import type { MemoryStore } from "./store.ts";
 import { SimWorld } from "./world.ts";
+
+export interface SimBackup {
+	readonly store: MemoryStore;
+	readonly bodies: SimDisk;
+	readonly copiedMilliseconds: number;
+}
 
 export class SimNodes extends SimWorld {
 	#newMachine(name: string): SimMachine {
-		const { copies = 2, whenAlone = "accept", skew } = this.options;
+		const { copies = 2, whenAlone = "accept", rules, skew } = this.options;
 		const clock = this.clock.view(skew?.(this.random));
-		const machine = new SimMachine(name, clock, { copies, whenAlone });
+		const machine = new SimMachine(name, clock, {
+			copies,
+			whenAlone,
+			...(rules && { rules }),
+		});
 		this.machines.set(name, machine);
 		return machine;
 	}
@@ -99,6 +111,33 @@ export class SimNodes extends SimWorld {
 			if (cut) this.network.cut(simNodeId(other), simNodeId(name));
 			else this.network.mend(simNodeId(other), simNodeId(name));
 		}
+	}
+	// ------------------------------------------------------------------ disks
+
+	/** A copy of all that lies on the disk of a machine, as a backup or a virtual machine's snapshot would be. */
+	backup(name: string): SimBackup {
+		this.say(`the disk of ${name} is copied`);
+		const { disk, id, clock } = this.machine(name);
+		return {
+			store: disk.copy(),
+			bodies: this.bodies.copyDisk(id),
+			copiedMilliseconds: clock.now(),
+		};
+	}
+	/** The copy is put back, its process killed before. `known`: by `pmnode restore`, so that the node knows it. */
+	restore(name: string, backup: SimBackup, { known = true } = {}): void {
+		this.say(`the disk of ${name} is put back${known ? "" : " unknown to it"}`);
+		const machine = this.machine(name);
+		machine.process?.kill();
+		machine.disk.become(backup.store);
+		this.bodies.putDisk(machine.id, backup.bodies);
+		if (!known) return;
+		const { copiedMilliseconds } = backup;
+		const restored = {
+			atMilliseconds: machine.clock.now(),
+			copiedMilliseconds,
+		};
+		machine.disk.commit([["meta/restored", JSON.stringify(restored)]]);
 	}
 	setFull(name: string, full: boolean): void {
 		this.say(`the disk of ${name} ${full ? "is full" : "has room again"}`);

@@ -11,10 +11,12 @@ import {
 	driveName,
 	foundingIdentity,
 	type Identity,
-	loadIdentity,
+	lifeOf,
 	newOrigin,
+	type Revival,
 	saveIdentity,
 } from "../membership/identity.ts";
+import { LifeOver } from "../membership/lives.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log, LogFields, LogLevel } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
@@ -26,6 +28,7 @@ import {
 	type StoreWrite,
 } from "../ports/store.ts";
 import { type ClusterReplica, openReplica } from "../replica.ts";
+import type { Rules } from "../rules.ts";
 import type { SimBodiesWorld } from "./bodies.ts";
 import type { SimBodies } from "./body-store.ts";
 import type { SimClockView } from "./clock.ts";
@@ -36,6 +39,9 @@ import { MemoryStore } from "./store.ts";
 export interface NodeOptions {
 	readonly copies: number;
 	readonly whenAlone: "accept" | "defer";
+	readonly rules?: Rules;
+	/** As its operator says when it starts: no other member will come. */
+	alone?: boolean;
 }
 
 /** What a process needs of the world around it. */
@@ -169,7 +175,7 @@ class ProcessStore implements Store {
 export class SimProcess {
 	readonly machine: SimMachine;
 	readonly clock: ProcessClock;
-	readonly store: ProcessStore;
+	store: ProcessStore;
 	/** Resolves when the process is killed. */
 	readonly died: Promise<void>;
 	replica: ClusterReplica | undefined;
@@ -198,15 +204,28 @@ export class SimProcess {
 
 	/** As startNode() of node/node.ts; resolves when the node serves. */
 	async start(link: string | undefined): Promise<void> {
+		let revival: Revival | undefined;
+		for (;;) {
+			const over = await this.#live(link, revival);
+			if (!(over instanceof LifeOver)) return;
+			revival = over.revival;
+		}
+	}
+
+	/** One life; resolves when it serves, or with why it must not go on. */
+	async #live(
+		link: string | undefined,
+		revival: Revival | undefined,
+	): Promise<Error | undefined> {
 		const { machine, clock, store } = this;
 		this.network = await this.#around.network.open(machine.id, {
 			clock,
 			log: this.#log,
 		});
-		const identity = await this.#identify(this.network, link);
-		if (!this.alive) return;
-		const { copies, whenAlone } = machine.options;
-		this.replica = openReplica({
+		const identity = await this.#identify(this.network, link, revival);
+		if (!this.alive) return undefined;
+		const { copies, whenAlone, rules, alone = false } = machine.options;
+		const replica = openReplica({
 			identity,
 			self: this.#self(this.network),
 			copies,
@@ -217,8 +236,39 @@ export class SimProcess {
 			clock,
 			random: this.#random,
 			diary: this.#log,
+			alone,
+			...(rules && { rules }),
 		});
-		await this.replica.joined();
+		this.replica = replica;
+		const over = await Promise.race([
+			replica.joined().then(() => undefined),
+			replica.over(),
+		]);
+		if (over !== undefined) {
+			await this.#endLife(replica);
+			return over;
+		}
+		void replica.over().then((fault) => this.#liveAgain(replica, fault));
+		return undefined;
+	}
+
+	/** It served, and was told that it must not go on as it was. */
+	async #liveAgain(replica: ClusterReplica, fault: Error): Promise<void> {
+		if (!this.alive) return;
+		if (!(fault instanceof LifeOver)) {
+			await this.stop();
+			return;
+		}
+		await this.#endLife(replica);
+		let over: Error | undefined = fault;
+		while (over instanceof LifeOver && this.alive)
+			over = await this.#live(undefined, over.revival);
+	}
+
+	async #endLife(replica: ClusterReplica): Promise<void> {
+		this.replica = undefined;
+		await replica.stop();
+		if (this.alive) this.store = new ProcessStore(this.machine.disk);
 	}
 
 	#self(network: Network) {
@@ -235,8 +285,9 @@ export class SimProcess {
 	async #identify(
 		network: Network,
 		link: string | undefined,
+		revival: Revival | undefined,
 	): Promise<Identity> {
-		const known = loadIdentity(this.store);
+		const known = lifeOf(this.store, this.#random, this.clock, revival);
 		if (known !== undefined) return this.#openKnown(known);
 		if (link === undefined) {
 			const founding = saveIdentity(this.store, foundingIdentity(this.#random));
@@ -252,7 +303,11 @@ export class SimProcess {
 			origin,
 			drive,
 		});
-		return saveIdentity(this.store, { ...applied, cluster, joining: admitter });
+		return saveIdentity(this.store, {
+			...applied,
+			cluster,
+			joining: [admitter],
+		});
 	}
 
 	#openKnown(known: Identity): Identity {

@@ -54,6 +54,12 @@ export class MemoryStore implements Store {
 		return copy;
 	}
 
+	/** Holds from now on what the other one holds. */
+	become(other: MemoryStore): void {
+		this.#values = new Map(other.#values);
+		this.#sorted = undefined;
+	}
+
 	sizeBytes(): number {
 		let sum = 0;
 		for (const [key, value] of this.#values) sum += key.length + value.length;

@@ -82,6 +82,7 @@ export function fakeNode(initial: StatusJson = STATUS): FakeNode {
 				calls.push(`remove ${name}`);
 			},
 		} as Partial<Replica> as Replica,
+		ended: () => new Promise<Error>(() => {}),
 		onStatus(run) {
 			watchers.add(run);
 			return () => watchers.delete(run);

@@ -39,6 +39,7 @@ describe("settings", () => {
 			tls: undefined,
 			copies: 2,
 			whenAlone: "accept",
+			alone: false,
 			allowPlaintextAuth: false,
 			logLevel: "info",
 			logFormat: "json",

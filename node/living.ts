@@ -1,0 +1,117 @@
+/**
+ * A node over its lives: where its replica says that this life is over (rule 9 of the design: an old copy was put back),
+ * all of it is stopped and started again as a new life, on the same ports. Where it must end for good, that is told once.
+ */
+import type { Cancel } from "../sync/ports/clock.ts";
+import type { RunningNode } from "./running.ts";
+import type { StatusJson } from "./status.ts";
+
+/** Why a new life begins, and how old the copy may be that it begins with. */
+export interface NewLife {
+	readonly reason: string;
+	readonly ageMilliseconds: number;
+}
+
+/** One life, started. */
+export interface OneLife extends RunningNode {
+	/** Resolves, if ever, with why it must not go on: a new life, or an end. */
+	over(): Promise<{ readonly revival: NewLife } | { readonly fault: Error }>;
+}
+
+/** Starts one life, a new one where `revival` says so. Rejects with LifeEnded while it was not ready yet. */
+export type StartLife = (
+	revival: NewLife | undefined,
+	before: StatusJson | undefined,
+) => Promise<OneLife>;
+
+/** What a life that ended before it was ready rejects with. */
+export class LifeEnded extends Error {
+	override name = "LifeEnded";
+	readonly revival: NewLife;
+	constructor(revival: NewLife) {
+		super(revival.reason);
+		this.revival = revival;
+	}
+}
+
+export class LivingNode implements RunningNode {
+	readonly #start: StartLife;
+	#life: OneLife;
+	#stopped: Promise<void> | undefined;
+	readonly #listeners = new Set<() => void>();
+	readonly #ended = Promise.withResolvers<Error>();
+
+	static async start(start: StartLife): Promise<LivingNode> {
+		return new LivingNode(start, await firstReady(start, undefined, undefined));
+	}
+
+	private constructor(start: StartLife, life: OneLife) {
+		this.#start = start;
+		this.#life = life;
+		this.#watch(life);
+	}
+
+	get replica() {
+		return this.#life.replica;
+	}
+
+	status(): StatusJson {
+		return this.#life.status();
+	}
+
+	onStatus(run: () => void): Cancel {
+		this.#listeners.add(run);
+		return () => this.#listeners.delete(run);
+	}
+
+	ended(): Promise<Error> {
+		return this.#ended.promise;
+	}
+
+	stop(): Promise<void> {
+		this.#stopped ??= this.#life.stop();
+		return this.#stopped;
+	}
+
+	#watch(life: OneLife): void {
+		life.onStatus(() => {
+			for (const run of [...this.#listeners]) run();
+		});
+		life
+			.over()
+			.then((over) => this.#over(life, over))
+			.catch((error) => this.#ended.resolve(error as Error));
+	}
+
+	async #over(
+		life: OneLife,
+		over: Awaited<ReturnType<OneLife["over"]>>,
+	): Promise<void> {
+		if (this.#stopped !== undefined) return;
+		const before = life.status();
+		await life.stop();
+		if ("fault" in over) {
+			this.#ended.resolve(over.fault);
+			return;
+		}
+		this.#life = await firstReady(this.#start, over.revival, before);
+		if (this.#stopped !== undefined) await this.#life.stop();
+		else this.#watch(this.#life);
+	}
+}
+
+/** A life may be told that it is an old copy before it is ready: the next one begins at once. */
+async function firstReady(
+	start: StartLife,
+	revival: NewLife | undefined,
+	before: StatusJson | undefined,
+): Promise<OneLife> {
+	for (let next = revival; ; ) {
+		try {
+			return await start(next, before);
+		} catch (error) {
+			if (!(error instanceof LifeEnded)) throw error;
+			next = error.revival;
+		}
+	}
+}

@@ -1,0 +1,398 @@
+/**
+ * Which life of this node this is, and whether it may write (rule 9). A life that was there before writes under its
+ * origin only after a member was heard, or none can be: a copy put back without a word is then told so in time. A new
+ * life is granted slots by a member, catches up with it, takes as shown what its former life is known to have had, leaps,
+ * and only then serves. Events only note; evaluate() decides.
+ */
+import {
+	type ClusterState,
+	writeEnded,
+	writeIncarnation,
+	writeSlots,
+} from "../directory/cluster.ts";
+import { Temporary } from "../faults.ts";
+import type { NodeId, Origin } from "../ids.ts";
+import type { Ledger, Transaction } from "../log/ledger.ts";
+import type { Head } from "../log/log.ts";
+import { covers, type Vector } from "../log/record.ts";
+import { leapOf } from "../mailbox/leap.ts";
+import type { Mailboxes } from "../mailbox/mailboxes.ts";
+import {
+	ALL_SLOTS,
+	freeSlot,
+	rangeOf,
+	type SlotSpan,
+	spansOf,
+} from "../mailbox/slots.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Network } from "../ports/network.ts";
+import type { Random } from "../ports/random.ts";
+import type { Rules } from "../rules.ts";
+import type { Identity, Revival } from "./identity.ts";
+import { askToRevive, type Granted } from "./revival.ts";
+
+/** This life is over: the node starts again as a new one. */
+export class LifeOver extends Error {
+	override name = "LifeOver";
+	readonly revival: Revival;
+	constructor(revival: Revival) {
+		super(revival.reason);
+		this.revival = revival;
+	}
+}
+
+/** What is known of another member, as far as it matters here. */
+export interface Contact {
+	readonly node: NodeId;
+	/** It said hello on a link that is open. */
+	readonly linked: boolean;
+	/** It serves: no joiner, and no new life that waits itself. */
+	readonly serves: boolean;
+	readonly reviving: boolean;
+	/** What it holds. */
+	readonly vector: Vector;
+	/** No link, and it is taken for gone. */
+	readonly down: boolean;
+}
+
+export interface LivesOptions {
+	readonly self: NodeId;
+	readonly drive: string;
+	readonly identity: () => Identity;
+	readonly state: ClusterState;
+	readonly ledger: Ledger;
+	readonly mailboxes: Mailboxes;
+	readonly network: Network;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly diary: Log;
+	readonly rules: Rules;
+	/** The operator says that no other member will come. */
+	readonly alone: boolean;
+	/** All other members. */
+	readonly contacts: () => readonly Contact[];
+	/** In the batch with which the new life begins: it has begun, and stays so. */
+	readonly begin: (tx: Transaction) => void;
+	/** It may write now. */
+	readonly lives: () => void;
+	/** It must not go on; told once. */
+	readonly over: (fault: LifeOver) => void;
+}
+
+const ASK_AGAIN_MILLISECONDS = 1_000;
+
+export class Lives {
+	readonly #options: LivesOptions;
+	/** Whether this node may write in its own name. */
+	#alive = false;
+	#over = false;
+	/** A member that knows this life was heard, and knew no more of it than is known here. */
+	#confirmed = false;
+	#granted: Granted | undefined;
+	#busy = false;
+	/** Members that could not grant anything, until all were asked. */
+	readonly #asked = new Set<NodeId>();
+	#waitsTold = "";
+
+	constructor(options: LivesOptions) {
+		this.#options = options;
+	}
+
+	get alive(): boolean {
+		return this.#alive;
+	}
+
+	/** A cluster was founded here: there is nobody to ask. */
+	founded(): void {
+		this.#live();
+	}
+
+	/** All documents came from a member, with the slots that it granted; a new life still has to ask for its own. */
+	joined(): void {
+		if (this.#options.identity().reviving === undefined) this.#live();
+		else this.evaluate();
+	}
+
+	/** A member said hello, with the newest change that it knows of each origin. */
+	heard(heads: ReadonlyMap<Origin, Head>, serves: boolean): void {
+		const { identity } = this.#options;
+		if (this.#over || identity().joining !== undefined) return;
+		const fault = this.#contradiction(heads);
+		if (fault !== undefined) {
+			this.#end(fault);
+			return;
+		}
+		if (serves) this.#confirmed = true;
+	}
+
+	/** What a member knows of this life that cannot be, were this the only copy of it and the newest one. */
+	#contradiction(heads: ReadonlyMap<Origin, Head>): string | undefined {
+		const { log, origin } = this.#options.ledger;
+		const theirs = heads.get(origin);
+		if (theirs === undefined) return undefined;
+		const mine = log.head(origin);
+		if (mine === undefined || mine.sequence < theirs.sequence)
+			return `a member has ${theirs.sequence} changes of this node, which has only ${mine?.sequence ?? 0} itself: it was put back to an old copy`;
+		const hash = log.hashAt(origin, theirs.sequence);
+		if (hash !== undefined && hash !== theirs.hash)
+			return "a member has other changes of this node than it has itself: it was put back to an old copy, or runs twice";
+		return undefined;
+	}
+
+	#end(reason: string): void {
+		const { diary, ledger, clock, over } = this.#options;
+		this.#over = true;
+		this.#alive = false;
+		diary.warn("this node begins a new life", { reason });
+		const made = ledger.lastMadeMilliseconds();
+		const ageMilliseconds =
+			made === undefined ? 0 : Math.max(0, clock.now() - made);
+		over(new LifeOver({ reason, ageMilliseconds }));
+	}
+
+	evaluate(): void {
+		const { identity, state, ledger } = this.#options;
+		if (this.#over || this.#busy) return;
+		if (identity().joining !== undefined || identity().founding) return;
+		if (identity().reviving !== undefined) this.#revive();
+		else if (!this.#alive) this.#confirm();
+		else if (state.slots(ledger.origin) !== undefined) this.#takeBack();
+	}
+
+	/** A life that was there before: is it the newest of this node? */
+	#confirm(): void {
+		const { contacts, rules, diary } = this.#options;
+		const others = contacts();
+		if (this.#confirmed || others.length === 0 || !rules.waitPeer) {
+			this.#live();
+			return;
+		}
+		const waits = others.filter(
+			({ linked, serves, down }) => !down && (!linked || serves),
+		);
+		if (waits.length > 0) return;
+		diary.warn(
+			"no other member can be heard: goes on alone. Was this data folder put back from an old copy, stop this node and start it when another member runs",
+		);
+		this.#live();
+	}
+
+	#live(): void {
+		this.#alive = true;
+		this.#options.lives();
+	}
+
+	// ------------------------------------------------------------------ a new life
+
+	#revive(): void {
+		const { rules, contacts, alone } = this.#options;
+		if (this.#granted !== undefined) {
+			this.#beginWhenCaughtUp(this.#granted);
+			return;
+		}
+		const others = contacts();
+		const reachable = others.filter(({ down }) => !down);
+		if (
+			others.length === 0 ||
+			(alone && reachable.length === 0) ||
+			!rules.freshSlots ||
+			!rules.waitPeer ||
+			this.#isFirstOfAllReborn(others)
+		) {
+			this.#beginAlone();
+			return;
+		}
+		const able = others.filter(({ linked, serves }) => linked && serves);
+		const next = able.find(({ node }) => !this.#asked.has(node));
+		if (next !== undefined) this.#ask(next.node);
+		else if (able.length > 0) this.#askedAll();
+		else this.#tellWaiting();
+	}
+
+	#tellWaiting(): void {
+		const text =
+			'waits for another member before it serves anybody: start one, or start this node with --alone if none will ever come; "pmnode status" shows who is up';
+		if (this.#waitsTold === text) return;
+		this.#waitsTold = text;
+		this.#options.diary.warn(text);
+	}
+
+	/**
+	 * Every member begins a new life at once (the whole cluster was restored): once all see each other and have the same,
+	 * the first of them needs nobody's slots but its own old ones.
+	 */
+	#isFirstOfAllReborn(others: readonly Contact[]): boolean {
+		const { self, ledger } = this.#options;
+		const { vector } = ledger.log;
+		return others.every(
+			(other) =>
+				other.linked &&
+				other.reviving &&
+				self < other.node &&
+				covers(vector, other.vector) &&
+				covers(other.vector, vector),
+		);
+	}
+
+	#ask(node: NodeId): void {
+		const { network, state, ledger, drive, diary, clock } = this.#options;
+		this.#busy = true;
+		this.#asked.add(node);
+		const address = { node, multiaddrs: state.member(node)?.multiaddrs ?? [] };
+		askToRevive(network, address, { origin: ledger.origin, drive })
+			.then(
+				(granted) => {
+					this.#granted = granted;
+				},
+				(error) =>
+					diary.warn("a member granted no slots to this new life", {
+						node,
+						error: (error as Error).message,
+					}),
+			)
+			.finally(() => {
+				this.#busy = false;
+				clock.after(0, () => this.evaluate());
+			});
+	}
+
+	#askedAll(): void {
+		const { clock } = this.#options;
+		this.#busy = true;
+		clock.after(ASK_AGAIN_MILLISECONDS, () => {
+			this.#busy = false;
+			this.#asked.clear();
+			this.evaluate();
+		});
+	}
+
+	#beginWhenCaughtUp({ had, vector }: Granted): void {
+		const { ledger, rules } = this.#options;
+		if (!covers(ledger.log.vector, vector)) return;
+		this.#begin(rules.takeShown ? had : undefined, () => {});
+	}
+
+	/** Nobody to ask: the slots of the former lives are its own, and a stamp slot among them that none had. */
+	#beginAlone(): void {
+		const { state, self, ledger, drive, random } = this.#options;
+		const { origin } = ledger;
+		const former = state.formerLives(self, origin);
+		const spans = former.flatMap((one) => {
+			const range = state.slots(one);
+			return range === undefined ? [] : spansOf(range);
+		});
+		this.#begin(undefined, (tx) => {
+			const own = spans.length > 0 ? spans : spansOf(ALL_SLOTS);
+			const stampSlot = randomSlot(own, state.stampSlots(), random);
+			writeIncarnation(tx, { origin, node: self, drive });
+			writeSlots(tx, origin, rangeOf(own, stampSlot));
+			for (const one of former) {
+				writeEnded(tx, one, origin);
+				emptySlots(tx, state, one);
+			}
+		});
+	}
+
+	#begin(had: Vector | undefined, more: (tx: Transaction) => void): void {
+		const { ledger, mailboxes, identity, rules, begin, diary } = this.#options;
+		const age = identity().reviving?.ageMilliseconds ?? 0;
+		this.#busy = true;
+		ledger
+			.write((tx) => {
+				if (had !== undefined) takeShown(tx, mailboxes, had);
+				if (rules.jump) mailboxes.leap(tx, leapOf(age));
+				begin(tx);
+				more(tx);
+			})
+			.then(
+				() => {
+					this.#busy = false;
+					mailboxes.recount();
+					diary.info("a new life of this node has begun", {
+						origin: ledger.origin,
+					});
+					this.#live();
+				},
+				(error) => {
+					if (!(error instanceof Temporary)) throw error;
+					this.#askedAll();
+				},
+			);
+	}
+
+	// ------------------------------------------------------------------ slots come back
+
+	/**
+	 * Slots of former lives return once all members are in touch, and none knows more of those lives than is known here: what
+	 * they claimed is heard then, or lies below the leap.
+	 */
+	#takeBack(): void {
+		const { state, self, ledger, contacts } = this.#options;
+		const { origin, log } = ledger;
+		const ended = state
+			.formerLives(self, origin)
+			.filter((one) => spansOf(state.slots(one) ?? NONE).length > 0);
+		if (ended.length === 0) return;
+		const inTouch = contacts().every(
+			({ linked, serves, vector }) =>
+				linked &&
+				serves &&
+				ended.every(
+					(one) => (vector.get(one) ?? 0) <= (log.vector.get(one) ?? 0),
+				),
+		);
+		if (!inTouch) return;
+		this.#busy = true;
+		ledger
+			.write((tx) => {
+				const own = state.slots(origin) ?? NONE;
+				const spans: SlotSpan[] = [...spansOf(own)];
+				for (const one of ended)
+					spans.push(...spansOf(state.slots(one) ?? NONE));
+				writeSlots(tx, origin, rangeOf(spans, own.stampSlot));
+				for (const one of ended) emptySlots(tx, state, one);
+			})
+			.catch((error) => {
+				if (!(error instanceof Temporary)) throw error;
+			})
+			.finally(() => {
+				this.#busy = false;
+			});
+	}
+}
+
+const NONE = { low: 0, high: 0, stampSlot: -1 };
+
+/** The slots are gone from a life that has ended; which stamp slot it had stays known. */
+function emptySlots(
+	tx: Transaction,
+	state: ClusterState,
+	origin: Origin,
+): void {
+	const range = state.slots(origin);
+	if (range !== undefined) writeSlots(tx, origin, rangeOf([], range.stampSlot));
+}
+
+/** A slot that no life ever stamped with; where there is none, any: old tokens are then taken for what they are not. */
+function randomSlot(
+	spans: readonly SlotSpan[],
+	used: ReadonlySet<number>,
+	random: Random,
+): number {
+	const free = spans.flatMap(([low, high]) =>
+		Array.from({ length: high - low }, (_, i) => low + i).filter(
+			(slot) => !used.has(slot),
+		),
+	);
+	const [a = 0, b = 0] = random.bytes(2);
+	const found = free[(a * 256 + b) % Math.max(1, free.length)];
+	return found ?? freeSlot(spans, new Set()) ?? 0;
+}
+
+/** Rule 9: what the former life is known to have had, and did not ask to renumber, counts as shown. */
+function takeShown(tx: Transaction, mailboxes: Mailboxes, had: Vector): void {
+	for (const { mailbox, entry, had: known } of mailboxes.entriesHad(had))
+		if (known && !mailboxes.numbering.isWanted(mailbox, entry))
+			mailboxes.takeAsShown(tx, mailbox, entry);
+}

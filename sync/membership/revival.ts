@@ -1,0 +1,142 @@
+/**
+ * Rule 9 between two members: a node whose former life was lost, restored or cloned asks another member for slots of its
+ * own, and learns what that life is known to have had. The request travels on the members' own connection.
+ */
+import { decode, encode } from "cborg";
+import {
+	type ClusterState,
+	writeEnded,
+	writeIncarnation,
+	writeSlots,
+} from "../directory/cluster.ts";
+import { OperatorFault, Temporary } from "../faults.ts";
+import { type NodeId, type Origin, origin as toOrigin } from "../ids.ts";
+import type { Ledger, Transaction } from "../log/ledger.ts";
+import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
+import { halve } from "../mailbox/slots.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Network, PeerAddress } from "../ports/network.ts";
+
+const PROTOCOL = "revive";
+const REVIVE_MILLISECONDS_MAX = 15_000;
+
+/** A new life, as it asks for slots. */
+export interface Reborn {
+	readonly origin: Origin;
+	readonly drive: string;
+}
+
+export interface Granted {
+	/** What the former lives of the node are known to have had. */
+	readonly had: Vector;
+	/** What the granter had, the grant included: to be caught up with before anybody is served. */
+	readonly vector: Vector;
+}
+
+export interface GranterOptions {
+	readonly state: ClusterState;
+	readonly ledger: Ledger;
+	readonly network: Network;
+	readonly clock: Clock;
+	readonly diary: Log;
+	/** Why this node cannot grant anything now; undefined when it can. */
+	readonly unable: () => string | undefined;
+	/** What lives of this member were heard to have, before the one that asks. */
+	readonly had: (node: NodeId) => Vector;
+	readonly second: (sequence: number) => Promise<void>;
+}
+
+/** Answers members that begin a new life. */
+export class Granter {
+	readonly #options: GranterOptions;
+
+	constructor(options: GranterOptions) {
+		this.#options = options;
+		options.network.handle(PROTOCOL, (peer, body) => this.#answer(peer, body));
+	}
+
+	async #answer(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
+		const { diary, had, ledger, second } = this.#options;
+		try {
+			const [origin, drive] = decode(body) as [string, string];
+			const sequence = await this.#grant(peer, {
+				origin: toOrigin(origin),
+				drive: driveKey(drive),
+			});
+			await second(sequence);
+			diary.info("a member begins a new life and got slots from here", {
+				node: peer,
+				origin,
+			});
+			return encode([
+				"granted",
+				encodeVector(had(peer)),
+				encodeVector(ledger.log.vector),
+			]);
+		} catch (error) {
+			const told = error instanceof OperatorFault || error instanceof Temporary;
+			if (!told)
+				diary.error("could not grant slots to a new life of a member", {
+					node: peer,
+					error: String(error),
+				});
+			return encode([
+				"refused",
+				told ? (error as Error).message : "it failed; see the log there",
+			]);
+		}
+	}
+
+	#grant(node: NodeId, reborn: Reborn): Promise<number> {
+		const { ledger, state, unable } = this.#options;
+		return ledger.write((tx) => {
+			const reason = unable();
+			if (reason !== undefined) throw new Temporary(reason);
+			if (state.member(node) === undefined)
+				throw new OperatorFault("this node is no member any more");
+			// It asks again, since it did not hear the answer.
+			if (state.slots(reborn.origin) !== undefined) return;
+			this.#write(tx, node, reborn);
+		});
+	}
+
+	/** Rule 1: only of the own range, in the change that ends the former lives. */
+	#write(tx: Transaction, node: NodeId, { origin, drive }: Reborn): void {
+		const { state, ledger } = this.#options;
+		const range = state.slots(ledger.origin);
+		const halves = range && halve(range, state.stampSlots());
+		if (halves === undefined)
+			throw new Temporary("the member has no UID slots left to share");
+		writeSlots(tx, ledger.origin, halves.kept);
+		writeSlots(tx, origin, halves.given);
+		writeIncarnation(tx, { origin, node, drive });
+		for (const former of state.formerLives(node, origin))
+			writeEnded(tx, former, origin);
+	}
+}
+
+/** Asks one member. Throws Temporary with its reason, or when it does not answer. */
+export async function askToRevive(
+	network: Network,
+	member: PeerAddress,
+	{ origin, drive }: Reborn,
+): Promise<Granted> {
+	const answer = decode(
+		await network.request(
+			member,
+			PROTOCOL,
+			encode([origin, drive]),
+			REVIVE_MILLISECONDS_MAX,
+		),
+	) as [string, unknown, unknown];
+	const [kind, first, second] = answer;
+	if (kind !== "granted") throw new Temporary(String(first));
+	return { had: decodeVector(first), vector: decodeVector(second) };
+}
+
+function driveKey(text: string): string {
+	if (!/^[0-9a-f]{64}$/.test(text))
+		throw new OperatorFault("the request for a new life is not whole");
+	return text;
+}

@@ -1,0 +1,182 @@
+/** Stories of rule 9: copies put back, known or not, lone nodes, whole clusters restored, slots that come back. */
+import { describe, expect, it } from "vitest";
+import { spansOf } from "../../sync/mailbox/slots.ts";
+import { loadIdentity } from "../../sync/membership/identity.ts";
+import { checkSlots, vectorOf } from "../../sync/sim/checkers.ts";
+import type { SimCluster } from "../../sync/sim/cluster.ts";
+import { clusterOf, deliverMany, textsAt } from "./world.ts";
+
+const originOf = (cluster: SimCluster, name: string): string =>
+	loadIdentity(cluster.machine(name).disk)?.origin ?? "";
+
+describe("a node put back to an old copy", () => {
+	for (const known of [true, false])
+		it(`begins a new life (${known ? "restored" : "a snapshot that it does not know of"}), and nothing forks`, async () => {
+			const cluster = await clusterOf(["a", "b", "c"]);
+			await deliverMany(cluster, ["a", "b", "c"], 6, "before");
+			const backup = cluster.backup("b");
+			const before = originOf(cluster, "b");
+			await deliverMany(cluster, ["b"], 10, "since");
+			expect(await textsAt(cluster, "b")).toHaveLength(16);
+			await cluster.settle();
+			cluster.restore("b", backup, { known });
+			await cluster.run(cluster.start("b"));
+			expect(originOf(cluster, "b")).not.toBe(before);
+			await deliverMany(cluster, ["b"], 5, "after");
+			await cluster.verify();
+			expect(await textsAt(cluster, "b")).toHaveLength(21);
+			// What its former life is known to have had counts as shown: nobody sees other numbers.
+			expect(cluster.witness.renumbering.renumbered).toBe(0);
+			for (const { disk } of cluster.running) checkSlots(disk);
+		});
+
+	it("serves nobody before it has heard what its former life had", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 4, "before");
+		const backup = cluster.backup("b");
+		await deliverMany(cluster, ["b"], 4, "since");
+		await cluster.settle();
+		cluster.crash("a");
+		cluster.restore("b", backup);
+		const started = cluster.start("b");
+		await cluster.pass(20_000);
+		expect(cluster.replica("b").isReviving).toBe(true);
+		await cluster.run(cluster.start("a"));
+		await cluster.run(started);
+		await cluster.verify();
+		expect(await textsAt(cluster, "b")).toHaveLength(8);
+	});
+
+	it("is told by the first member that it hears, before it writes", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		const backup = cluster.backup("b");
+		await deliverMany(cluster, ["b"], 6, "since");
+		await cluster.settle();
+		const before = originOf(cluster, "b");
+		const told = vectorOf(cluster.machine("a").disk).get(before);
+		cluster.restore("b", backup, { known: false });
+		await cluster.run(cluster.start("b"));
+		await deliverMany(cluster, ["b"], 6, "after");
+		await cluster.verify();
+		for (const name of ["a", "b", "c"])
+			expect(vectorOf(cluster.machine(name).disk).get(before)).toBe(told);
+	});
+
+	it("keeps what clients of the former life were told apart, when only some of it was heard of", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 4, "before");
+		const backup = cluster.backup("b");
+		await deliverMany(cluster, ["b"], 4, "since");
+		await cluster.settle();
+		cluster.split(["a"], ["b"]);
+		await cluster.pass(10_000);
+		// Shown at b alone, and lost with it.
+		await deliverMany(cluster, ["b"], 3, "apart");
+		expect(await textsAt(cluster, "b")).toHaveLength(11);
+		cluster.restore("b", backup);
+		cluster.heal();
+		cluster.history.forgive('mail "apart');
+		await cluster.run(cluster.start("b"));
+		await deliverMany(cluster, ["a", "b"], 4, "after");
+		await cluster.verify();
+		expect(await textsAt(cluster, "b")).toHaveLength(12);
+	});
+});
+
+describe("nobody to ask", () => {
+	it("a lone node that was restored keeps its slots, takes another stamp slot and leaps", async () => {
+		const cluster = await clusterOf(["a"]);
+		await deliverMany(cluster, ["a"], 5, "before");
+		const backup = cluster.backup("a");
+		await deliverMany(cluster, ["a"], 5, "since");
+		const reader = await cluster.run(cluster.read("a", "anna"));
+		expect(reader.messages()).toHaveLength(10);
+		const told = reader.mailbox.uidNext;
+		reader.close();
+		cluster.restore("a", backup);
+		cluster.history.forgive('mail "since');
+		await cluster.run(cluster.start("a"));
+		await deliverMany(cluster, ["a"], 2, "after");
+		const again = await cluster.run(cluster.read("a", "anna"));
+		expect(again.messages()).toHaveLength(7);
+		expect(again.messages().at(-1)?.uid).toBeGreaterThan(told + 2 ** 20 - 1);
+		again.close();
+		await cluster.verify();
+		const slots = [...checkSlots(cluster.machine("a").disk).values()];
+		expect(slots.map(({ low, high }) => high - low).sort()).toEqual([0, 1024]);
+		expect(new Set(slots.map(({ stampSlot }) => stampSlot)).size).toBe(2);
+	});
+
+	it("a whole cluster that was restored goes on without an operator", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a", "b", "c"], 6, "before");
+		await cluster.settle();
+		const backups = ["a", "b", "c"].map(
+			(name) => [name, cluster.backup(name)] as const,
+		);
+		await deliverMany(cluster, ["a", "b", "c"], 6, "since");
+		cluster.history.forgive('mail "since');
+		for (const [name, backup] of backups) cluster.restore(name, backup);
+		const starts = ["c", "a", "b"].map((name) => cluster.start(name));
+		for (const started of starts) await cluster.run(started);
+		await deliverMany(cluster, ["a", "b", "c"], 6, "after");
+		await cluster.verify();
+		expect(await textsAt(cluster, "c")).toHaveLength(12);
+	});
+
+	it("the operator may say that no other member will come", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 4, "before");
+		await cluster.settle();
+		const backup = cluster.backup("b");
+		cluster.crash("a");
+		cluster.restore("b", backup);
+		cluster.machine("b").options.alone = true;
+		await cluster.run(cluster.start("b"));
+		await deliverMany(cluster, ["b"], 2, "alone");
+		expect(await textsAt(cluster, "b")).toHaveLength(6);
+		await cluster.run(cluster.start("a"));
+		await cluster.verify();
+	});
+
+	it("a whole cluster is switched off and on again: nobody waits for ever, and no new life begins", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a", "b", "c"], 3, "before");
+		await cluster.settle();
+		const before = ["a", "b", "c"].map((name) => originOf(cluster, name));
+		for (const name of ["a", "b", "c"]) cluster.crash(name);
+		const starts = ["a", "b", "c"].map((name) => cluster.start(name));
+		for (const started of starts) await cluster.run(started, 5_000);
+		await cluster.verify();
+		expect(["a", "b", "c"].map((name) => originOf(cluster, name))).toEqual(
+			before,
+		);
+	});
+});
+
+describe("slots", () => {
+	it("do not run out after many restores in turn: a former life's range comes back", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		for (let round = 1; round <= 24; round++) {
+			const name = round % 2 ? "b" : "a";
+			cluster.restore(name, cluster.backup(name));
+			await cluster.run(cluster.start(name));
+			await cluster.settle();
+		}
+		await deliverMany(cluster, ["a", "b"], 4);
+		await cluster.verify();
+		for (const { disk, name } of cluster.running) {
+			const all = [...checkSlots(disk).entries()];
+			const sizes = all.map(([, range]) =>
+				spansOf(range).reduce((sum, [low, high]) => sum + high - low, 0),
+			);
+			// All slots belong to the two lives that go on.
+			expect(
+				sizes.reduce((a, b) => a + b),
+				name,
+			).toBe(1024);
+			expect(sizes.filter((size) => size > 0)).toHaveLength(2);
+			expect(Math.min(...sizes.filter((size) => size > 0))).toBeGreaterThan(50);
+		}
+	});
+});
