@@ -310,3 +310,9 @@ export const HTTP_CONNECTIONS_MAX = 500;
 export const HTTP_HEADER_BYTES_MAX = 16 * KiB;
 /** A request is a few lines: whoever takes longer holds a connection for nothing. */
 export const HTTP_REQUEST_MILLISECONDS_MAX = 10_000;
+
+// ---- the store's journals
+/** Carried over into the database from this on: some thousand messages, so that each page is written once for many rows; held in memory meanwhile. */
+export const STORE_JOURNAL_CARRY_BYTES = 8 * MiB;
+/** A disk that is full or too slow to carry over: nothing more is taken. Twice this lies in memory at most. */
+export const STORE_JOURNAL_BYTES_MAX = 64 * MiB;

@@ -1,7 +1,14 @@
-/** The Store on SQLite: one table, WAL, synchronous=FULL, so that a commit is on the disk when it returns. */
-import { chmodSync, mkdirSync, statSync } from "node:fs";
+/**
+ * The Store on disk: a commit is appended to a journal and synced, and that is all it costs; it is read from memory until
+ * a thread of its own has carried the journal over into SQLite, many commits at once. Two journals take turns. After a
+ * crash what is in the journals is carried over before anything is read.
+ */
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import {
+	STORE_JOURNAL_BYTES_MAX,
+	STORE_JOURNAL_CARRY_BYTES,
+} from "../limits.ts";
 import {
 	type RangeOptions,
 	type Store,
@@ -10,99 +17,221 @@ import {
 	type StoreValue,
 	type StoreWrite,
 } from "../ports/store.ts";
+import { Base, sizeOf } from "./store/base.ts";
+import { carryOver } from "./store/carry.ts";
+import { Journal, readJournal } from "./store/journal.ts";
+import { Overlay } from "./store/overlay.ts";
+import { CommitEncoder } from "./store/record.ts";
+import { type CarryAnswer, Writer } from "./store/writer.ts";
 
-const FORMAT = 1;
-const SQLITE_FULL = 13;
-const SQLITE_CANTOPEN = 14;
-const WAL_CHECKPOINT_PAGES = 4000;
+export interface StoreSizes {
+	/** A journal is carried over from this on. */
+	readonly carryBytes: number;
+	/** And nothing more is taken beyond this. */
+	readonly journalBytesMax: number;
+	/** Rows that a walk over a range reads at once. */
+	readonly pageRows: number;
+}
+const usual: StoreSizes = {
+	carryBytes: STORE_JOURNAL_CARRY_BYTES,
+	journalBytesMax: STORE_JOURNAL_BYTES_MAX,
+	pageRows: 1_000,
+};
 
 /** Opens or makes the store in `file`. Throws StoreFailed where it is damaged, of a newer format, or in use. */
-export function openStore(file: string): Store {
+export function openStore(file: string, sizes: StoreSizes = usual): Store {
 	mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+	const base = new Base(file);
 	try {
-		const database = new DatabaseSync(file);
-		chmodSync(file, 0o600);
-		return new SqliteStore(database, file);
+		recover(base);
+		return new JournaledStore(base, sizes);
 	} catch (error) {
-		throw asStoreError(error, file);
+		base.close();
+		throw error;
 	}
 }
 
-class SqliteStore implements Store {
-	readonly #file: string;
-	readonly #database: DatabaseSync;
-	readonly #get: StatementSync;
-	readonly #put: StatementSync;
-	readonly #delete: StatementSync;
-	readonly #forward: StatementSync;
-	readonly #backward: StatementSync;
+const journalFiles = (file: string): readonly [string, string] => [
+	`${file}-journal1`,
+	`${file}-journal2`,
+];
 
-	constructor(database: DatabaseSync, file: string) {
-		this.#file = file;
-		this.#database = database;
-		database.exec(
-			`PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE;
-       PRAGMA wal_autocheckpoint=${WAL_CHECKPOINT_PAGES}; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY`,
-		);
-		const { user_version: format } = database
-			.prepare("PRAGMA user_version")
-			.get() as { user_version: number };
-		if (format > FORMAT)
+/** Carries over what the last process left in its journals. */
+function recover(base: Base): void {
+	const carried = base.carried();
+	const commits = journalFiles(base.file)
+		.filter((journal) => existsSync(journal))
+		.flatMap((journal) => readJournal(journal, carried))
+		.sort((a, b) => a.number - b.number);
+	for (const [index, { number }] of commits.entries())
+		if (number !== carried + 1 + index)
 			throw new StoreFailed(
-				`${file} has format ${format}, newer than this version knows (${FORMAT}); run a newer pmnode`,
+				`commit ${carried + 1 + index} is missing in the journals of ${base.file}; see that the disk is sound`,
 			);
-		database.exec(
-			`CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v) WITHOUT ROWID; PRAGMA user_version=${FORMAT}`,
-		);
-		this.#get = database.prepare("SELECT v FROM kv WHERE k = ?");
-		this.#put = database.prepare(
-			"INSERT INTO kv (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
-		);
-		this.#delete = database.prepare("DELETE FROM kv WHERE k = ?");
-		const range = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k";
-		this.#forward = database.prepare(`${range} LIMIT ?`);
-		this.#backward = database.prepare(`${range} DESC LIMIT ?`);
-		for (const statement of [this.#get, this.#forward, this.#backward])
-			statement.setReturnArrays(true);
+	carryOver(base, commits);
+}
+
+/** A journal in use, and what of it the database does not have yet. */
+interface Turn {
+	readonly journal: Journal;
+	overlay: Overlay;
+}
+
+class JournaledStore implements Store {
+	readonly #base: Base;
+	readonly #sizes: StoreSizes;
+	readonly #encoder = new CommitEncoder();
+	#number: number;
+	/** Commits go here. */
+	#active: Turn;
+	/** Being carried over, or empty. */
+	#resting: Turn;
+	#carrying = false;
+	#writer: Writer | undefined;
+	/** Why nothing is written any more. */
+	#failure: Error | undefined;
+	#closed = false;
+
+	constructor(base: Base, sizes: StoreSizes) {
+		this.#base = base;
+		this.#sizes = sizes;
+		this.#number = base.carried();
+		const [one, two] = journalFiles(base.file).map(
+			(file): Turn => ({ journal: new Journal(file), overlay: new Overlay() }),
+		) as [Turn, Turn];
+		this.#active = one;
+		this.#resting = two;
 	}
 
 	get(key: string): StoreValue | undefined {
-		try {
-			const row = this.#get.get(key) as unknown as [StoreValue] | undefined;
-			return row?.[0];
-		} catch (error) {
-			throw asStoreError(error, this.#file);
-		}
+		for (const { overlay } of [this.#active, this.#resting])
+			if (overlay.has(key)) return overlay.get(key);
+		return this.#base.get(key);
 	}
 
-	range(
+	*range(
 		from: string,
 		to: string,
 		options: RangeOptions = {},
 	): Iterable<readonly [string, StoreValue]> {
-		const statement = options.reverse ? this.#backward : this.#forward;
-		try {
-			return statement.all(from, to, options.limit ?? -1) as unknown as [
-				string,
-				StoreValue,
-			][];
-		} catch (error) {
-			throw asStoreError(error, this.#file);
+		const { reverse = false } = options;
+		let left = options.limit ?? Number.POSITIVE_INFINITY;
+		let [low, high] = [from, to];
+		while (left > 0 && low < high) {
+			const page = this.#page(
+				low,
+				high,
+				Math.min(left, this.#sizes.pageRows),
+				reverse,
+			);
+			for (const [key, value] of page.entries)
+				if (value !== undefined && left-- > 0) yield [key, value];
+			if (page.end === undefined) return;
+			if (reverse) high = page.end;
+			else low = `${page.end}\0`;
 		}
+	}
+
+	/**
+	 * Some entries of a range in order, with those that are deleted as undefined, up to the key `end`; without `end` the
+	 * range is done.
+	 */
+	#page(
+		low: string,
+		high: string,
+		rows: number,
+		reverse: boolean,
+	): {
+		entries: [string, StoreValue | undefined][];
+		end: string | undefined;
+	} {
+		const below = this.#base.range(low, high, rows, reverse);
+		const last = below.length < rows ? undefined : below.at(-1)?.[0];
+		const values = new Map<string, StoreValue | undefined>(below);
+		// Of what lies above only the part that this page of the database covers.
+		const [from, to] =
+			last === undefined
+				? [low, high]
+				: reverse
+					? [last, high]
+					: [low, `${last}\0`];
+		let added = 0;
+		for (const { overlay } of [this.#resting, this.#active])
+			for (const key of overlay.keys(from, to)) {
+				if (!values.has(key)) added++;
+				values.set(key, overlay.get(key));
+			}
+		const entries = [...values];
+		if (added > 0) entries.sort(([a], [b]) => (a < b !== reverse ? -1 : 1));
+		return { entries, end: last };
 	}
 
 	commit(writes: readonly StoreWrite[]): void {
 		if (writes.length === 0) return;
+		this.#refuse();
+		const { journal, overlay } = this.#active;
+		const record = this.#encoder.encode({ number: this.#number + 1, writes });
 		try {
-			this.#database.exec("BEGIN IMMEDIATE");
-			for (const [key, value] of writes)
-				if (value === undefined) this.#delete.run(key);
-				else this.#put.run(key, value);
-			this.#database.exec("COMMIT");
+			journal.append(record);
 		} catch (error) {
-			if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-			throw asStoreError(error, this.#file);
+			throw this.#fault(error, journal.file);
 		}
+		this.#number++;
+		overlay.take(writes);
+		if (journal.lengthBytes >= this.#sizes.carryBytes) this.#carry();
+	}
+
+	#refuse(): void {
+		if (this.#closed) throw new StoreFailed(`${this.#base.file} is closed`);
+		if (this.#failure !== undefined) throw this.#failure;
+		if (this.#active.journal.lengthBytes >= this.#sizes.journalBytesMax)
+			throw new StoreFull(
+				`no room to write ${this.#base.file}, or its disk is too slow; free some disk space`,
+			);
+	}
+
+	#fault(error: unknown, file: string): Error {
+		const { code, message, syscall } = error as NodeJS.ErrnoException;
+		const full = code === "ENOSPC" || code === "EDQUOT";
+		if (full && syscall !== "fdatasync")
+			return new StoreFull(`no room to write ${file}; free some disk space`);
+		const failed = new StoreFailed(
+			`cannot write ${file}: ${message}; see that the disk is sound`,
+		);
+		// After a failed sync nobody knows what is on the disk: nothing may follow it.
+		if (syscall === "fdatasync") this.#failure = failed;
+		return failed;
+	}
+
+	/** The other journal takes over, and the thread begins with this one; unless it is still at work. */
+	#carry(): void {
+		if (this.#carrying) return;
+		[this.#active, this.#resting] = [this.#resting, this.#active];
+		this.#order();
+	}
+
+	#order(): void {
+		this.#carrying = true;
+		this.#writer ??= new Writer(this.#base.file, (answer) =>
+			this.#carried(answer),
+		);
+		this.#writer.carry({ journal: this.#resting.journal.file });
+	}
+
+	#carried(answer: CarryAnswer): void {
+		this.#carrying = false;
+		if (this.#closed) return;
+		if (answer.done) {
+			this.#resting.overlay = new Overlay();
+			this.#resting.journal.restart();
+			if (this.#active.journal.lengthBytes >= this.#sizes.carryBytes)
+				this.#carry();
+		} else if (answer.full) {
+			// It stays readable from memory, and is tried again, until the active journal is full too.
+			setTimeout(() => {
+				if (!this.#closed && !this.#carrying) this.#order();
+			}, CARRY_AGAIN_MILLISECONDS).unref();
+		} else this.#failure = new StoreFailed(answer.message);
 	}
 
 	damage(): readonly string[] {
@@ -117,28 +246,19 @@ class SqliteStore implements Store {
 	}
 
 	sizeBytes(): number {
-		return ["", "-wal"].reduce(
-			(sum, suffix) =>
-				sum +
-				(statSync(`${this.#file}${suffix}`, { throwIfNoEntry: false })?.size ??
-					0),
-			0,
+		return (
+			this.#base.sizeBytes() +
+			journalFiles(this.#base.file).reduce((sum, file) => sum + sizeOf(file), 0)
 		);
 	}
 
 	close(): void {
-		if (this.#database.isOpen) this.#database.close();
+		if (this.#closed) return;
+		this.#closed = true;
+		this.#writer?.close();
+		for (const { journal } of [this.#active, this.#resting]) journal.close();
+		this.#base.close();
 	}
 }
 
-function asStoreError(error: unknown, file: string): Error {
-	if (error instanceof StoreFailed) return error;
-	const { errcode, message } = error as { errcode?: number; message: string };
-	if (((errcode ?? 0) & 0xff) === SQLITE_FULL)
-		return new StoreFull(`no room to write ${file}; free some disk space`);
-	if (((errcode ?? 0) & 0xff) === SQLITE_CANTOPEN)
-		return new StoreFailed(`cannot open ${file}: ${message}; check the folder`);
-	return new StoreFailed(
-		`cannot read or write ${file}: ${message}; see that no other process uses it and that the disk is sound`,
-	);
-}
+const CARRY_AGAIN_MILLISECONDS = 1_000;

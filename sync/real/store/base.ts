@@ -1,0 +1,153 @@
+/**
+ * The database below the journals: one table in SQLite (WAL), and the number of the last commit that is in it. Opened
+ * twice while a node runs: to read, in the main thread, and to write, in the thread that carries journals over.
+ */
+import { chmodSync, statSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import {
+	StoreFailed,
+	StoreFull,
+	type StoreValue,
+	type StoreWrite,
+} from "../../ports/store.ts";
+
+/** 2: commits lie in journals beside the database first, and `carried` says which of them are in it. */
+const FORMAT = 2;
+const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
+const WAL_CHECKPOINT_PAGES = 4000;
+const BUSY_MILLISECONDS = 10_000;
+
+export class Base {
+	readonly file: string;
+	readonly #database: DatabaseSync;
+	readonly #get: StatementSync;
+	readonly #put: StatementSync;
+	readonly #delete: StatementSync;
+	readonly #carried: StatementSync;
+	readonly #forward: StatementSync;
+	readonly #backward: StatementSync;
+
+	/** Opens or makes the database. Throws StoreFailed where it is damaged, or of a newer format. */
+	constructor(file: string) {
+		this.file = file;
+		try {
+			this.#database = new DatabaseSync(file);
+			chmodSync(file, 0o600);
+			this.#database.exec(
+				`PRAGMA busy_timeout=${BUSY_MILLISECONDS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+       PRAGMA wal_autocheckpoint=${WAL_CHECKPOINT_PAGES}; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY`,
+			);
+			this.#prepareFormat();
+			const prepare = (sql: string) => this.#database.prepare(sql);
+			this.#get = prepare("SELECT v FROM kv WHERE k = ?");
+			this.#put = prepare(
+				"INSERT INTO kv (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
+			);
+			this.#delete = prepare("DELETE FROM kv WHERE k = ?");
+			this.#carried = prepare("UPDATE carried SET number = ?");
+			const range = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k";
+			this.#forward = prepare(`${range} LIMIT ?`);
+			this.#backward = prepare(`${range} DESC LIMIT ?`);
+		} catch (error) {
+			throw this.fault(error);
+		}
+		for (const statement of [this.#get, this.#forward, this.#backward])
+			statement.setReturnArrays(true);
+	}
+
+	#prepareFormat(): void {
+		const { user_version: format } = this.#database
+			.prepare("PRAGMA user_version")
+			.get() as { user_version: number };
+		if (format > FORMAT)
+			throw new StoreFailed(
+				`${this.file} has format ${format}, newer than this version knows (${FORMAT}); run a newer pmnode`,
+			);
+		if (format === FORMAT) return;
+		this.#database.exec(
+			`BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+       CREATE TABLE IF NOT EXISTS carried (number INTEGER NOT NULL); DELETE FROM carried; INSERT INTO carried VALUES (0);
+       PRAGMA user_version=${FORMAT}; COMMIT`,
+		);
+	}
+
+	/** The number of the last commit that is in the database. */
+	carried(): number {
+		return this.#try(() => {
+			const row = this.#database.prepare("SELECT number FROM carried").get();
+			return (row as { number: number }).number;
+		});
+	}
+
+	get(key: string): StoreValue | undefined {
+		return this.#try(
+			() => (this.#get.get(key) as [StoreValue] | undefined)?.[0],
+		);
+	}
+
+	/** At most `limit` entries with `from <= key < to`. */
+	range(
+		from: string,
+		to: string,
+		limit: number,
+		reverse = false,
+	): [string, StoreValue][] {
+		const statement = reverse ? this.#backward : this.#forward;
+		return this.#try(
+			() => statement.all(from, to, limit) as unknown as [string, StoreValue][],
+		);
+	}
+
+	/** Takes over commits up to `number`: all or nothing, durable when it returns. */
+	carry(writes: Iterable<StoreWrite>, number: number): void {
+		this.#try(() => {
+			this.#database.exec("BEGIN IMMEDIATE");
+			try {
+				for (const [key, value] of writes)
+					if (value === undefined) this.#delete.run(key);
+					else this.#put.run(key, value);
+				this.#carried.run(number);
+				this.#database.exec("COMMIT");
+			} catch (error) {
+				if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+				throw error;
+			}
+		});
+	}
+
+	sizeBytes(): number {
+		return sizeOf(this.file) + sizeOf(`${this.file}-wal`);
+	}
+
+	close(): void {
+		if (this.#database.isOpen) this.#database.close();
+	}
+
+	#try<T>(run: () => T): T {
+		try {
+			return run();
+		} catch (error) {
+			throw this.fault(error);
+		}
+	}
+
+	/** What SQLite says, as StoreFull or StoreFailed. */
+	fault(error: unknown): Error {
+		if (error instanceof StoreFailed) return error;
+		const { file } = this;
+		const { errcode, message } = error as { errcode?: number; message: string };
+		if (((errcode ?? 0) & 0xff) === SQLITE_FULL)
+			return new StoreFull(`no room to write ${file}; free some disk space`);
+		if (((errcode ?? 0) & 0xff) === SQLITE_CANTOPEN)
+			return new StoreFailed(
+				`cannot open ${file}: ${message}; check the folder`,
+			);
+		return new StoreFailed(
+			`cannot read or write ${file}: ${message}; see that no other process uses it and that the disk is sound`,
+		);
+	}
+}
+
+export const sizeOf = (file: string): number =>
+	statSync(file, { throwIfNoEntry: false })?.size ?? 0;

@@ -1,0 +1,98 @@
+/**
+ * Commits that are in a journal and not in the database yet: a map with ranges. Keys are held by their first two parts
+ * (`log/<origin>/`), each group sorted only when somebody asks for a range of it.
+ */
+import type { StoreValue, StoreWrite } from "../../ports/store.ts";
+
+interface Group {
+	readonly keys: string[];
+	/** Whether `keys` ascend. */
+	sorted: boolean;
+}
+
+/** `undefined` as a value: deleted. */
+export class Overlay {
+	readonly #values = new Map<string, StoreValue | undefined>();
+	readonly #groups = new Map<string, Group>();
+
+	get size(): number {
+		return this.#values.size;
+	}
+	has(key: string): boolean {
+		return this.#values.has(key);
+	}
+	get(key: string): StoreValue | undefined {
+		return this.#values.get(key);
+	}
+
+	take(writes: readonly StoreWrite[]): void {
+		for (const [key, value] of writes) {
+			if (!this.#values.has(key)) this.#addKey(key);
+			// The caller may go on to change its bytes.
+			this.#values.set(
+				key,
+				value instanceof Uint8Array ? Uint8Array.from(value) : value,
+			);
+		}
+	}
+
+	#addKey(key: string): void {
+		const name = groupOf(key);
+		let group = this.#groups.get(name);
+		if (group === undefined) {
+			group = { keys: [], sorted: true };
+			this.#groups.set(name, group);
+		}
+		const last = group.keys.at(-1);
+		if (last !== undefined && key < last) group.sorted = false;
+		group.keys.push(key);
+	}
+
+	/** Keys with `from <= key < to`, ascending, also of those that are deleted. */
+	keys(from: string, to: string): string[] {
+		const name = groupOf(from);
+		if (name === groupOf(to) && isWhole(name))
+			return this.#keysOf(name, from, to);
+		const found: string[] = [];
+		for (const group of this.#groups.keys())
+			if (group >= from ? group < to : from.startsWith(group))
+				found.push(...this.#keysOf(group, from, to));
+		return found.sort(compare);
+	}
+
+	#keysOf(name: string, from: string, to: string): string[] {
+		const group = this.#groups.get(name);
+		if (group === undefined) return [];
+		if (!group.sorted) group.keys.sort(compare);
+		group.sorted = true;
+		return group.keys.slice(
+			lowerBound(group.keys, from),
+			lowerBound(group.keys, to),
+		);
+	}
+}
+
+/** By code unit, as the store orders. */
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The key up to and with its second slash, or its first; else "". */
+function groupOf(key: string): string {
+	const first = key.indexOf("/");
+	const second = key.indexOf("/", first + 1);
+	return key.slice(0, (second < 0 ? first : second) + 1);
+}
+
+/** With both slashes: all keys between two of the group are of it, too. */
+const isWhole = (group: string): boolean =>
+	group.indexOf("/") !== group.lastIndexOf("/");
+
+function lowerBound(keys: readonly string[], key: string): number {
+	let low = 0;
+	let high = keys.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((keys[middle] as string) < key) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}

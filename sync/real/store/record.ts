@@ -1,0 +1,120 @@
+/**
+ * One commit as it lies in a journal: head (mark, length, number, check sum) and its writes. Layout, little endian:
+ * mark u32 · body bytes u32 · number u64 · CRC-32 of all but these four bytes u32 · body. A write is kind u8 · key bytes
+ * u32 · value bytes u32 · key · value.
+ */
+import { crc32 } from "node:zlib";
+import type { StoreValue, StoreWrite } from "../../ports/store.ts";
+
+export const HEAD_BYTES = 20;
+const MARK = 0x314a_6d70;
+const WRITE_HEAD_BYTES = 9;
+const kinds = { remove: 0, text: 1, bytes: 2 } as const;
+
+export interface Commit {
+	/** Counts up by one, over both journals. */
+	readonly number: number;
+	readonly writes: readonly StoreWrite[];
+}
+
+/** Encodes commits into one buffer that grows; what encode() gave is valid until the next call. */
+export class CommitEncoder {
+	#buffer = Buffer.allocUnsafe(64 * 1024);
+
+	encode({ number, writes }: Commit): Uint8Array {
+		this.#reserve(bytesAtMost(writes));
+		const buffer = this.#buffer;
+		let at = HEAD_BYTES;
+		for (const [key, value] of writes) at = this.#write(at, key, value);
+		buffer.writeUInt32LE(MARK, 0);
+		buffer.writeUInt32LE(at - HEAD_BYTES, 4);
+		buffer.writeBigUInt64LE(BigInt(number), 8);
+		buffer.writeUInt32LE(checkSum(buffer, 0, at), 16);
+		return buffer.subarray(0, at);
+	}
+
+	#reserve(bytes: number): void {
+		if (bytes > this.#buffer.length)
+			this.#buffer = Buffer.allocUnsafe(2 * bytes);
+	}
+
+	#write(from: number, key: string, value: StoreValue | undefined): number {
+		const buffer = this.#buffer;
+		const keyAt = from + WRITE_HEAD_BYTES;
+		const valueAt = keyAt + buffer.write(key, keyAt);
+		let end = valueAt;
+		buffer[from] = kinds.remove;
+		if (typeof value === "string") {
+			buffer[from] = kinds.text;
+			end += buffer.write(value, valueAt);
+		} else if (value !== undefined) {
+			buffer[from] = kinds.bytes;
+			buffer.set(value, valueAt);
+			end += value.length;
+		}
+		buffer.writeUInt32LE(valueAt - keyAt, from + 1);
+		buffer.writeUInt32LE(end - valueAt, from + 5);
+		return end;
+	}
+}
+
+/** UTF-8 takes at most three bytes for a code unit. */
+function bytesAtMost(writes: readonly StoreWrite[]): number {
+	let bytes = HEAD_BYTES;
+	for (const [key, value] of writes)
+		bytes +=
+			WRITE_HEAD_BYTES +
+			3 * key.length +
+			(typeof value === "string" ? 3 * value.length : (value?.length ?? 0));
+	return bytes;
+}
+
+/** Over all of the record but the sum itself. */
+const checkSum = (buffer: Uint8Array, from: number, to: number): number =>
+	crc32(
+		buffer.subarray(from + HEAD_BYTES, to),
+		crc32(buffer.subarray(from, from + HEAD_BYTES - 4)),
+	);
+
+/** The whole commit that begins at `at`, and where it ends; undefined where there is none. */
+export function decodeCommit(
+	buffer: Buffer,
+	at: number,
+): { commit: Commit; end: number } | undefined {
+	if (at + HEAD_BYTES > buffer.length || buffer.readUInt32LE(at) !== MARK)
+		return undefined;
+	const end = at + HEAD_BYTES + buffer.readUInt32LE(at + 4);
+	if (
+		end > buffer.length ||
+		buffer.readUInt32LE(at + 16) !== checkSum(buffer, at, end)
+	)
+		return undefined;
+	const number = Number(buffer.readBigUInt64LE(at + 8));
+	return {
+		commit: { number, writes: writesOf(buffer, at + HEAD_BYTES, end) },
+		end,
+	};
+}
+
+function writesOf(buffer: Buffer, from: number, end: number): StoreWrite[] {
+	const writes: StoreWrite[] = [];
+	for (let at = from; at < end; ) {
+		const kind = buffer[at];
+		const keyAt = at + WRITE_HEAD_BYTES;
+		const valueAt = keyAt + buffer.readUInt32LE(at + 1);
+		at = valueAt + buffer.readUInt32LE(at + 5);
+		const key = buffer.toString("utf8", keyAt, valueAt);
+		if (kind === kinds.remove) writes.push([key, undefined]);
+		else if (kind === kinds.text)
+			writes.push([key, buffer.toString("utf8", valueAt, at)]);
+		else writes.push([key, Uint8Array.from(buffer.subarray(valueAt, at))]);
+	}
+	return writes;
+}
+
+/** Where the mark of a record stands next, from `at` on; -1: nowhere. */
+export function nextMark(buffer: Buffer, at: number): number {
+	const mark = Buffer.alloc(4);
+	mark.writeUInt32LE(MARK);
+	return buffer.indexOf(mark, at);
+}

@@ -1,0 +1,215 @@
+import {
+	copyFileSync,
+	existsSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	truncateSync,
+	writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { afterAll, describe, expect, it } from "vitest";
+import {
+	type Store,
+	StoreFailed,
+	StoreFull,
+	type StoreWrite,
+} from "../../../sync/ports/store.ts";
+import { openStore, type StoreSizes } from "../../../sync/real/store.ts";
+import { MemoryStore } from "../../../sync/sim/store.ts";
+import { until } from "../../harness/until.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "pmnode-journal-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+const newFile = () => join(folder, `${files++}.db`);
+const parts = ["", "-wal", "-journal1", "-journal2"];
+
+/** A power cut: what the files hold now is all there is. */
+function copied(file: string): string {
+	const copy = newFile();
+	for (const part of parts)
+		if (existsSync(file + part)) copyFileSync(file + part, copy + part);
+	return copy;
+}
+
+const small: StoreSizes = {
+	carryBytes: 200,
+	journalBytesMax: 1_000_000,
+	pageRows: 3,
+};
+
+const carried = (file: string): number => {
+	const database = new DatabaseSync(file, { readOnly: true });
+	try {
+		const row = database.prepare("SELECT number FROM carried").get();
+		return (row as { number: number }).number;
+	} finally {
+		database.close();
+	}
+};
+const all = (store: Store) => [...store.range("", "~")];
+
+describe("a store whose journals are carried over all the time", () => {
+	it("answers every range as a plain map does, also after a power cut at any moment", async () => {
+		const key = fc.stringMatching(/^[ab]\/?[ab]?\/?[ab]?$/);
+		const value = fc.option(fc.string({ maxLength: 30 }), { nil: undefined });
+		const commits = fc.array(
+			fc.array(fc.tuple(key, value), { minLength: 1, maxLength: 6 }),
+			{ minLength: 1, maxLength: 30 },
+		);
+		const range = fc.record({
+			from: key,
+			to: key,
+			limit: fc.option(fc.integer({ min: 1, max: 8 }), { nil: undefined }),
+			reverse: fc.boolean(),
+		});
+		await fc.assert(
+			fc.asyncProperty(
+				commits,
+				fc.array(range, { maxLength: 12 }),
+				async (batches, ranges) => {
+					const file = newFile();
+					const store = openStore(file, small);
+					const model = new MemoryStore();
+					const same = (one: Store) => {
+						for (const { from, to, limit, reverse } of ranges) {
+							const options = {
+								reverse,
+								...(limit !== undefined && { limit }),
+							};
+							expect([...one.range(from, to, options)]).toEqual([
+								...model.range(from, to, options),
+							]);
+						}
+						expect(all(one)).toEqual(all(model));
+					};
+					for (const [index, batch] of batches.entries()) {
+						store.commit(batch as StoreWrite[]);
+						model.commit(batch as StoreWrite[]);
+						// Lets the answer of the writer thread in.
+						if (index % 5 === 0) await new Promise(setImmediate);
+						if (index % 7 === 0) same(store);
+					}
+					same(store);
+					const after = openStore(copied(file), small);
+					same(after);
+					after.close();
+					store.close();
+					const again = openStore(file, small);
+					same(again);
+					again.close();
+				},
+			),
+			{ numRuns: 25 },
+		);
+	});
+
+	it("forgets in memory and in the journal what the database has", async () => {
+		const file = newFile();
+		const store = openStore(file, small);
+		for (let number = 1; number <= 50; number++)
+			store.commit([[`key/${number}`, "x".repeat(50)]]);
+		await until("a carried journal", () => carried(file) > 0);
+		await until("the journals to be used again", () => {
+			store.commit([["again", "x".repeat(150)]]);
+			return carried(file) > 50;
+		});
+		expect(store.get("key/1")).toBe("x".repeat(50));
+		expect(readFileSync(`${file}-journal1`).length).toBeLessThan(20_000);
+		store.close();
+	});
+});
+
+describe("a store that was cut off or damaged", () => {
+	const five = (): { file: string; ends: number[] } => {
+		const file = newFile();
+		const store = openStore(file);
+		const ends = [1, 2, 3, 4, 5].map((number) => {
+			store.commit([[`k${number}`, `value ${number}`]]);
+			return readFileSync(`${file}-journal1`).length;
+		});
+		// Not closed: as after a kill. Its files are copied before anything else opens them.
+		const copy = copied(file);
+		store.close();
+		return { file: copy, ends };
+	};
+
+	it("opens without the commit that was torn, at any length", () => {
+		const { file, ends } = five();
+		for (let length = 0; length <= (ends[4] ?? 0); length += 7) {
+			const cut = copied(file);
+			truncateSync(`${cut}-journal1`, length);
+			const store = openStore(cut);
+			const whole = ends.filter((end) => end <= length).length;
+			expect(all(store).map(([key]) => key)).toEqual(
+				["k1", "k2", "k3", "k4", "k5"].slice(0, whole),
+			);
+			store.close();
+		}
+	});
+
+	it("refuses, naming the file, when a commit in the middle is damaged", () => {
+		const { file, ends } = five();
+		for (let at = 0; at < (ends[3] ?? 0); at += 3) {
+			const broken = copied(file);
+			const bytes = readFileSync(`${broken}-journal1`);
+			bytes[at] = (bytes[at] ?? 0) ^ 0x10;
+			writeFileSync(`${broken}-journal1`, bytes);
+			expect(() => openStore(broken), `byte ${at}`).toThrow(
+				/journal1 is damaged|is missing in the journals/,
+			);
+		}
+	});
+
+	it("refuses when a journal between two others is gone", () => {
+		const file = newFile();
+		const store = openStore(file, { ...small, journalBytesMax: 10_000 });
+		// In one turn of the loop, so that no answer of the writer thread comes between.
+		for (let number = 1; number <= 20; number++)
+			store.commit([[`k${number}`, "x".repeat(40)]]);
+		const copy = copied(file);
+		store.close();
+		const database = new DatabaseSync(copy);
+		database.exec("DELETE FROM kv; UPDATE carried SET number = 0");
+		database.close();
+		rmSync(`${copy}-journal1`);
+		expect(() => openStore(copy)).toThrow(StoreFailed);
+	});
+
+	it("says that there is no room when nothing can be carried over, and keeps what it took", () => {
+		const file = newFile();
+		const store = openStore(file, { ...small, journalBytesMax: 2_000 });
+		let taken = 0;
+		expect(() => {
+			for (; taken < 1_000; taken++)
+				store.commit([[`k${taken}`, "x".repeat(100)]]);
+		}).toThrow(StoreFull);
+		expect(taken).toBeGreaterThan(5);
+		expect(all(store).length).toBe(taken);
+		store.close();
+		const again = openStore(file);
+		expect(all(again).length).toBe(taken);
+		again.close();
+	});
+
+	it("takes over a store of format 1", () => {
+		const file = newFile();
+		const database = new DatabaseSync(file);
+		database.exec(
+			"CREATE TABLE kv (k TEXT PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO kv VALUES ('a', 'text'), ('b', x'00ff'); PRAGMA user_version=1",
+		);
+		database.close();
+		const store = openStore(file);
+		store.commit([["c", "new"]]);
+		expect(all(store)).toEqual([
+			["a", "text"],
+			["b", Uint8Array.of(0, 255)],
+			["c", "new"],
+		]);
+		store.close();
+	});
+});
