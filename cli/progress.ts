@@ -34,7 +34,7 @@ export class Progress {
 			total > 0
 				? `${bar(done / total)} ${percent(done / total)} ${what} (${amount(done)} of ${amount(total)})`
 				: `${" ".repeat(BAR + 7)}${what}${done > 0 ? ` (${amount(done)})` : ""}`;
-		const line = text.slice(0, (this.#stream.columns ?? 80) - 1);
+		const line = text.slice(0, (this.#stream.columns || 80) - 1);
 		if (line === this.#drawn) return;
 		this.#drawn = line;
 		this.#stream.write(`\r${line}\u{1b}[K`);

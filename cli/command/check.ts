@@ -61,9 +61,7 @@ const STAGES: Readonly<Record<string, string>> = {
 function show(event: CheckEvent, progress: Progress): void {
 	if (event.kind === "progress") {
 		const { stage, done, total } = event;
-		progress.show(STAGES[stage] ?? `checking ${stage}`, done, total, {
-			bytes: stage === "bodies",
-		});
+		progress.show(STAGES[stage] ?? `checking ${stage}`, done, total);
 	} else if (event.kind === "note") progress.line(`note: ${event.text}`);
 	else
 		progress.line(

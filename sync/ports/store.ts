@@ -20,8 +20,8 @@ export interface Store {
 	): Iterable<readonly [key: string, value: StoreValue]>;
 	/** All or nothing, and durable (synced to disk) when it returns. Throws StoreFull or StoreFailed, having changed nothing. */
 	commit(writes: readonly StoreWrite[]): void;
-	/** What is wrong with the file below, one line each; may take some 10 ms a megabyte, in one go. Where there is a file. */
-	damage?(): readonly string[];
+	/** What is wrong with the file below, one line each. Where there is a file; beside all other work. */
+	damage?(signal?: AbortSignal): Promise<readonly string[]>;
 	/** Bytes in use on disk, for status and compaction. */
 	sizeBytes(): number;
 	close(): void;

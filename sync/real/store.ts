@@ -3,7 +3,7 @@
  * a thread of its own has carried the journal over into SQLite, many commits at once. Two journals take turns. After a
  * crash what is in the journals is carried over before anything is read.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import {
 	STORE_JOURNAL_BYTES_MAX,
@@ -19,6 +19,7 @@ import {
 } from "../ports/store.ts";
 import { Base, sizeOf } from "./store/base.ts";
 import { carryOver } from "./store/carry.ts";
+import { integrityFaults, settleCopy } from "./store/copy.ts";
 import { Journal, readJournal } from "./store/journal.ts";
 import { Overlay } from "./store/overlay.ts";
 import { CommitEncoder } from "./store/record.ts";
@@ -39,7 +40,10 @@ const usual: StoreSizes = {
 };
 
 /** Opens or makes the store in `file`. Throws StoreFailed where it is damaged, of a newer format, or in use. */
-export function openStore(file: string, sizes: StoreSizes = usual): Store {
+export function openStore(
+	file: string,
+	sizes: StoreSizes = usual,
+): JournaledStore {
 	mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
 	const base = new Base(file);
 	try {
@@ -77,7 +81,7 @@ interface Turn {
 	overlay: Overlay;
 }
 
-class JournaledStore implements Store {
+export class JournaledStore implements Store {
 	readonly #base: Base;
 	readonly #sizes: StoreSizes;
 	readonly #encoder = new CommitEncoder();
@@ -87,6 +91,9 @@ class JournaledStore implements Store {
 	/** Being carried over, or empty. */
 	#resting: Turn;
 	#carrying = false;
+	#rested: (() => void)[] = [];
+	/** Copies that are being made. */
+	#copies = 0;
 	#writer: Writer | undefined;
 	/** Why nothing is written any more. */
 	#failure: Error | undefined;
@@ -178,7 +185,7 @@ class JournaledStore implements Store {
 		}
 		this.#number++;
 		overlay.take(writes);
-		if (journal.lengthBytes >= this.#sizes.carryBytes) this.#carry();
+		this.#carryIfDue();
 	}
 
 	#refuse(): void {
@@ -204,8 +211,10 @@ class JournaledStore implements Store {
 	}
 
 	/** The other journal takes over, and the thread begins with this one; unless it is still at work. */
-	#carry(): void {
-		if (this.#carrying) return;
+	#carryIfDue(): void {
+		const { lengthBytes } = this.#active.journal;
+		if (lengthBytes < this.#sizes.carryBytes) return;
+		if (this.#carrying || this.#copies > 0 || this.#closed) return;
 		[this.#active, this.#resting] = [this.#resting, this.#active];
 		this.#order();
 	}
@@ -224,8 +233,8 @@ class JournaledStore implements Store {
 		if (answer.done) {
 			this.#resting.overlay = new Overlay();
 			this.#resting.journal.restart();
-			if (this.#active.journal.lengthBytes >= this.#sizes.carryBytes)
-				this.#carry();
+			for (const run of this.#rested.splice(0)) run();
+			this.#carryIfDue();
 		} else if (answer.full) {
 			// It stays readable from memory, and is tried again, until the active journal is full too.
 			setTimeout(() => {
@@ -234,15 +243,48 @@ class JournaledStore implements Store {
 		} else this.#failure = new StoreFailed(answer.message);
 	}
 
-	damage(): readonly string[] {
+	/** By a copy beside the file, since the file itself is read and written meanwhile. */
+	async damage(signal?: AbortSignal): Promise<readonly string[]> {
+		const copy = `${this.#base.file}.check`;
 		try {
-			const rows = this.#database.prepare("PRAGMA integrity_check(20)").all();
-			return rows
-				.map((row) => String(row.integrity_check))
-				.filter((line) => line !== "ok");
-		} catch (error) {
-			return [(error as Error).message];
+			await this.copyTo(copy, signal);
+			return await integrityFaults(copy);
+		} finally {
+			rmSync(copy, { force: true });
 		}
+	}
+
+	/**
+	 * A consistent copy of all that is committed when it resolves, as one file of SQLite, while the store is in use.
+	 * Journals are not carried over meanwhile: SQLite would begin its copy anew each time.
+	 */
+	async copyTo(
+		file: string,
+		signal?: AbortSignal,
+		progress?: (done: number, total: number) => void,
+	): Promise<void> {
+		await this.#rest();
+		this.#copies++;
+		try {
+			await this.#base.copyTo(file, signal, progress);
+			const copy = new Base(file);
+			try {
+				for (const { overlay } of [this.#resting, this.#active])
+					copy.carry(overlay.writes(), this.#number);
+			} finally {
+				copy.close();
+			}
+			await settleCopy(file);
+		} finally {
+			this.#copies--;
+			this.#carryIfDue();
+		}
+	}
+
+	/** Resolves when no journal is being carried over. */
+	#rest(): Promise<void> {
+		if (!this.#carrying) return Promise.resolve();
+		return new Promise((resolve) => this.#rested.push(resolve));
 	}
 
 	sizeBytes(): number {

@@ -10,6 +10,7 @@ import {
 	type StoreValue,
 	type StoreWrite,
 } from "../../ports/store.ts";
+import { copyDatabase } from "./copy.ts";
 
 /** 2: commits lie in journals beside the database first, and `carried` says which of them are in it. */
 const FORMAT = 2;
@@ -114,6 +115,20 @@ export class Base {
 				throw error;
 			}
 		});
+	}
+
+	/** All that is carried over, into a new file. */
+	async copyTo(
+		file: string,
+		signal?: AbortSignal,
+		progress?: (done: number, total: number) => void,
+	): Promise<void> {
+		try {
+			await copyDatabase(this.#database, file, signal, progress);
+		} catch (error) {
+			signal?.throwIfAborted();
+			throw this.fault(error);
+		}
 	}
 
 	sizeBytes(): number {

@@ -25,6 +25,10 @@ export class Overlay {
 		return this.#values.get(key);
 	}
 
+	writes(): Iterable<StoreWrite> {
+		return this.#values;
+	}
+
 	take(writes: readonly StoreWrite[]): void {
 		for (const [key, value] of writes) {
 			if (!this.#values.has(key)) this.#addKey(key);
