@@ -80,6 +80,8 @@ export interface IntakeOptions {
 	readonly log: Log;
 	/** Gets each body that is small enough to be held in memory, whole, before anyone can ask for it: to warm caches. */
 	readonly prime?: ((hash: BodyHash, bytes: Buffer) => void) | undefined;
+	/** Hears of each delivery that is where it belongs. */
+	readonly delivered?: ((delivery: Delivery) => void) | undefined;
 }
 
 /** The intake of a node. */
@@ -135,6 +137,7 @@ class IncomingMessage implements Incoming {
 			internalDateMilliseconds: this.#receivedMilliseconds,
 		};
 		await this.#options.replica.deliver(delivery);
+		this.#options.delivered?.(delivery);
 		return transaction;
 	}
 

@@ -37,7 +37,9 @@ import { startImapServer } from "./imap/server.ts";
 import { createIntake } from "./intake.ts";
 import { LifeEnded, LivingNode, type NewLife, type OneLife } from "./living.ts";
 import { createStructureCache } from "./mime/cache.ts";
+import { primedBodies } from "./mime/prime.ts";
 import type { RunningNode } from "./running.ts";
+import { createTextIndex } from "./search/index.ts";
 import { startSmtpServer } from "./smtp/server.ts";
 import {
 	type ListenerName,
@@ -342,6 +344,15 @@ class Starting {
 			clock,
 		});
 		this.#closing.add(() => structures.close());
+		const texts = createTextIndex({
+			folder: joinPath(dataDirectory, "search"),
+			bodies,
+			structures,
+			account: (id) => replica.account(id),
+			log: log.child({ part: "search" }),
+			clock,
+		});
+		this.#closing.add(() => texts.close());
 		const authenticator = createAuthenticator({
 			directory,
 			account: (id) => replica.account(id),
@@ -355,7 +366,13 @@ class Starting {
 			clock,
 			log: log.child({ part: "intake" }),
 			prime: (hash, bytes) => structures.prime(hash, bytes),
+			delivered: ({ recipients, body }) => {
+				for (const account of recipients) texts.arrived(account, [body]);
+			},
 		});
+		const primed = primedBodies(bodies, (hash, bytes) =>
+			structures.prime(hash, bytes),
+		);
 		const shared = { hostname, tls, authenticator, clock, allowPlaintextAuth };
 		await this.#serve("smtp", (listen) =>
 			startSmtpServer({
@@ -384,8 +401,9 @@ class Starting {
 					...shared,
 					listen,
 					implicitTls: kind === "imaps",
-					bodies,
+					bodies: primed,
 					structures,
+					texts,
 					log: log.child({ part: kind }),
 				}),
 			);

@@ -167,6 +167,8 @@ export interface Account {
 	 */
 	select(name: string, told?: ToldElsewhere): Promise<SelectedMailbox>;
 	append(name: string, messages: readonly NewMessage[]): Promise<Placed>;
+	/** What a mailbox shows now, ascending by UID, for caches: nobody is told anything by it. Empty: no such mailbox. */
+	messages(name: string): readonly Message[];
 }
 
 export interface Delivery {

@@ -248,6 +248,22 @@ export const SEARCH_KEYS_MAX = 1_000;
 export const SORT_CRITERIA_MAX = 20;
 /** Steps up the threads that one THREAD makes to find loops, some tenths of a second; links beyond it are left out. */
 export const THREAD_STEPS_MAX = 50_000_000;
+/** Text of one message that the index keeps; that of a larger one is read from its body each time. */
+export const SEARCH_TEXT_BYTES_MAX = 1 * MiB;
+/** Which trigrams a text has: beyond this size no text in any language has noticeably more. */
+export const SEARCH_SIGNATURE_BYTES_MAX = 32 * KiB;
+/** The index of one account: some hundred thousand messages. What does not fit is read each time. */
+export const SEARCH_FILE_BYTES_MAX = 4096 * MiB;
+/** The index grows only while the disk has more room than this: mail needs it more. */
+export const SEARCH_DISK_FREE_BYTES_MIN = 512 * MiB;
+/** Accounts whose index is open: each holds some file handles and up to 4 MB of pages. */
+export const SEARCH_FILES_OPEN_MAX = 8;
+/** Messages that wait to be read into the index; beyond it they are found when somebody looks at their account. */
+export const SEARCH_WAITING_MAX = 50_000;
+/** An account that is looked at is compared with its index no more often than this. */
+export const SEARCH_RECONCILE_MILLISECONDS = 10 * 60_000;
+/** Memory of the thread of the index: a message of 50 MB that is all text fits. */
+export const SEARCH_HEAP_MEBIBYTES_MAX = 512;
 /** Wrong passwords from one address (or /64) a minute; then it waits, others do not. */
 export const LOGIN_FAILURES_PER_MINUTE_MAX = 20;
 /** On one account from anywhere: five sources' worth, so that one alone cannot lock it. Where its user was, he stays welcome. */

@@ -1,7 +1,7 @@
 /** Memory twins of what an IMAP server needs beside accounts: bodies and structures. For tests. */
 import { createHash } from "node:crypto";
-import type { Message } from "../../sync/api.ts";
-import { type BodyHash, bodyHash } from "../../sync/ids.ts";
+import type { Account, Message } from "../../sync/api.ts";
+import { type AccountId, type BodyHash, bodyHash } from "../../sync/ids.ts";
 import {
 	type Bodies,
 	type BodyRef,
@@ -13,11 +13,14 @@ import type { CachedStructure } from "../mime/cache.ts";
 import {
 	bodyStructureImap,
 	envelopeImap,
+	holds,
 	type Ordering,
 	orderingOf,
 	type Parsed,
 	parseMessage,
 } from "../mime/index.ts";
+import { textOf } from "../search/load.ts";
+import type { MessageTexts, Sought } from "../search/types.ts";
 import type { MessageStructures } from "./structures.ts";
 
 const CHUNK_BYTES = 64 * 1024;
@@ -144,6 +147,11 @@ export class ParsedStructures implements MessageStructures {
 	cachedHeaders(messages: readonly Wanted[]): Map<BodyHash, Uint8Array> {
 		return this.#present(messages, headerOf);
 	}
+	cachedOrderings(messages: readonly Wanted[]): Map<BodyHash, Ordering> {
+		return this.#present(messages, (bytes) =>
+			orderingOf(parseMessage(bytes).envelope, headerOf(bytes)),
+		);
+	}
 	cachedPreviews(): ReadonlyMap<BodyHash, string> {
 		return this.#previews;
 	}
@@ -172,5 +180,43 @@ function entryOf(bytes: Uint8Array): CachedStructure {
 		headerBytes: parsed.structure.bodyStart,
 	};
 }
+/** Reads each message, as an index does that knows nothing. */
+export class ReadTexts implements MessageTexts {
+	readonly #bodies: Bodies;
+	/** Accounts that were looked at, and how much has arrived. */
+	readonly looked: AccountId[] = [];
+	arrivedCount = 0;
+	constructor(bodies: Bodies) {
+		this.#bodies = bodies;
+	}
+
+	async known(
+		_account: AccountId,
+		bodies: readonly BodyRef[],
+		sought: readonly Sought[],
+	): Promise<readonly Uint8Array[]> {
+		return sought.map(() => new Uint8Array(bodies.length));
+	}
+
+	async read(
+		_account: AccountId,
+		body: BodyRef,
+		sought: readonly Sought[],
+	): Promise<readonly boolean[]> {
+		const whole = Uint8Array.from(await this.#bodies.read(body));
+		const text = textOf({ whole });
+		return sought.map(({ kind, mapped }) =>
+			holds(text, kind, Buffer.from(mapped, "utf8")),
+		);
+	}
+
+	looking({ id }: Account): void {
+		this.looked.push(id);
+	}
+	arrived(_account: AccountId, bodies: readonly BodyRef[]): void {
+		this.arrivedCount += bodies.length;
+	}
+}
+
 const headerOf = (bytes: Uint8Array): Uint8Array =>
 	bytes.subarray(0, parseMessage(bytes).structure.bodyStart);

@@ -7,6 +7,7 @@ import type {
 	Account,
 	MailboxInfo,
 	MailboxStatus,
+	Message,
 	NewMessage,
 	Placed,
 	Role,
@@ -148,6 +149,11 @@ export class MemoryAccount implements Account {
 		const view = mailbox.view();
 		if (told?.uidValidity === mailbox.uidValidity) view.named(told.uid);
 		return view;
+	}
+
+	messages(name: string): readonly Message[] {
+		const mailbox = this.#mailboxes.get(canonical(name));
+		return (mailbox?.uids() ?? []).flatMap((of) => mailbox?.get(of) ?? []);
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {

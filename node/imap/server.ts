@@ -12,12 +12,13 @@ import {
 	IMAP_CONNECTIONS_MAX,
 	IMAP_CONNECTIONS_PER_SOURCE_MAX,
 } from "../../sync/limits.ts";
-import type { Bodies } from "../../sync/ports/bodies.ts";
 import type { Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import type { Authenticator } from "../accounts/authenticator.ts";
 import { sourceOf } from "../accounts/source.ts";
 import type { HostPort } from "../config.ts";
+import type { MailBodies } from "../mime/prime.ts";
+import type { MessageTexts } from "../search/types.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { Connection } from "./connection.ts";
 import type { MessageStructures } from "./structures.ts";
@@ -30,8 +31,9 @@ export interface ImapServerOptions {
 	readonly hostname: string;
 	readonly tls: TlsSource;
 	readonly authenticator: Authenticator;
-	readonly bodies: Bodies;
+	readonly bodies: MailBodies;
 	readonly structures: MessageStructures;
+	readonly texts: MessageTexts;
 	readonly clock: Clock;
 	readonly log: Log;
 	/** LOGIN without TLS also from elsewhere than loopback. */

@@ -1,9 +1,10 @@
 /** One client's session: its state in the protocol (RFC 3501 §3) and its ways in and out. Holds no socket. */
 import type { Account } from "../../sync/api.ts";
-import type { Bodies } from "../../sync/ports/bodies.ts";
 import type { Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import type { Authenticator } from "../accounts/authenticator.ts";
+import type { MailBodies } from "../mime/prime.ts";
+import type { MessageTexts } from "../search/types.ts";
 import { Bye, Refusal } from "./answer.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
@@ -25,8 +26,9 @@ export type Extension =
 export interface Surroundings {
 	readonly hostname: string;
 	readonly authenticator: Authenticator;
-	readonly bodies: Bodies;
+	readonly bodies: MailBodies;
 	readonly structures: MessageStructures;
+	readonly texts: MessageTexts;
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly allowPlaintextAuth: boolean;

@@ -9,7 +9,7 @@ import { STRUCTURES_FILE_ROWS_MAX } from "../../sync/limits.ts";
 import type { Log } from "../../sync/ports/log.ts";
 
 /** Raise it when parsing changes its results: the file is emptied then. */
-const FORMAT = 2;
+const FORMAT = 3;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 

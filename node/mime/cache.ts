@@ -55,6 +55,7 @@ export interface StructureCache {
 	header(message: Wanted): Promise<Uint8Array>;
 	/** Headers of many that are cached, as cached(). */
 	cachedHeaders(messages: readonly Wanted[]): ReadonlyMap<BodyHash, Uint8Array>;
+	cachedOrderings(messages: readonly Wanted[]): ReadonlyMap<BodyHash, Ordering>;
 	/** What SORT and THREAD compare, of each message in turn. Rejects as entry(). */
 	orderings(messages: readonly Wanted[]): Promise<Ordering[]>;
 	/** Previews (RFC 8970) that are cached. */
@@ -183,27 +184,32 @@ class Cache implements StructureCache {
 		);
 	}
 
-	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
-		const take = (hash: string, packed: string): Ordering => {
-			const ordering = unpackOrdering(packed);
-			this.#orderings.set(hash, ordering, orderingBytes(packed));
-			return ordering;
-		};
-		const known = this.#lookUp(
+	cachedOrderings(messages: readonly Wanted[]): Map<BodyHash, Ordering> {
+		return this.#lookUp(
 			messages,
 			(hash) => this.#orderings.get(hash),
-			(row) => take(row.hash, row.ordering),
+			(row) => this.#takeOrdering(row.hash, row.ordering),
 			(hashes) =>
 				this.#file
 					.texts("ordering", hashes)
-					.map(([hash, packed]) => [hash, take(hash, packed)]),
+					.map(([hash, packed]) => [hash, this.#takeOrdering(hash, packed)]),
 		);
+	}
+
+	#takeOrdering(hash: string, packed: string): Ordering {
+		const ordering = unpackOrdering(packed);
+		this.#orderings.set(hash, ordering, orderingBytes(packed));
+		return ordering;
+	}
+
+	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
+		const known = this.cachedOrderings(messages);
 		const missing = messages.filter(({ body }) => !known.has(body.hash));
 		let next = 0;
 		const worker = async (): Promise<void> => {
 			for (let of = missing[next++]; of; of = missing[next++]) {
 				const { hash, ordering } = await this.#read(of.body);
-				known.set(of.body.hash, take(hash, ordering));
+				known.set(of.body.hash, this.#takeOrdering(hash, ordering));
 			}
 		};
 		await Promise.all(Array.from({ length: STRUCTURE_PARSES_MAX }, worker));

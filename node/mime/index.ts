@@ -4,16 +4,29 @@
  * it fail. What must never live here: sockets, clocks, files (but for the cache of structures), or changes to a message.
  *
  * Reading order: types.ts, parser.ts (bytes to parts), part.ts (header fields), wire.ts (ENVELOPE, BODYSTRUCTURE),
- * section.ts (BODY[…]), text.ts (decoded text), cache.ts (SQLite).
+ * section.ts (BODY[…]), search-text.ts (decoded text), cache.ts (SQLite).
  */
 export { casemap, compareMapped } from "./casemap.ts";
 export { dateOf, parseDate, type SentDate } from "./date.ts";
 export { headerFields, rawFields } from "./header.ts";
-export { messageIds, type Ordering, orderingOf } from "./ordering.ts";
+export {
+	emailId,
+	messageIds,
+	type Ordering,
+	orderingOf,
+	threadId,
+} from "./ordering.ts";
 export { parameter } from "./parameters.ts";
 export { parseMessage, StructureParser } from "./parser.ts";
+export {
+	decodedText,
+	holds,
+	type SearchText,
+	searchText,
+	type TextPiece,
+	textPieces,
+} from "./search-text.ts";
 export { partAt, sectionRange } from "./section.ts";
-export { textOf } from "./text.ts";
 export { decodeTransfer } from "./transfer.ts";
 export type {
 	Disposition,

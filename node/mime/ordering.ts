@@ -1,4 +1,6 @@
 /** What SORT and THREAD compare of a message (RFC 5256, RFC 5957), made once and kept in the cache. */
+import { createHash } from "node:crypto";
+import type { BodyHash } from "../../sync/ids.ts";
 import { MIME_REFERENCES_MAX } from "../../sync/limits.ts";
 import { casemap } from "./casemap.ts";
 import { dateOf } from "./date.ts";
@@ -12,6 +14,8 @@ import { decodeValue } from "./words.ts";
 export interface Ordering {
 	/** From the Date field; undefined: use INTERNALDATE (RFC 5256 §2.2). */
 	readonly sentMilliseconds: number | undefined;
+	/** The calendar date in it, disregarding time and zone, in days since 1970: SENTON and its kin (RFC 9051 §6.4.4). */
+	readonly sentDay: number | undefined;
 	readonly subject: string;
 	/** The subject has marks of a reply or forward. */
 	readonly isReply: boolean;
@@ -95,8 +99,10 @@ export function orderingOf(envelope: Envelope, header: Uint8Array): Ordering {
 		const parent = first(envelope.inReplyTo);
 		if (parent !== undefined) references = [parent];
 	}
+	const sent = dateOf({ envelope });
 	return {
-		sentMilliseconds: dateOf({ envelope })?.milliseconds,
+		sentMilliseconds: sent?.milliseconds,
+		sentDay: sent?.day,
 		subject: subject.mapped,
 		isReply: subject.isReply,
 		from: mapped(mailboxOf(envelope.from?.[0])),
@@ -120,6 +126,7 @@ type Packed = [
 	displayTo: string,
 	messageId: string,
 	references: readonly string[],
+	sentDay: number | null,
 ];
 
 export const packOrdering = (of: Ordering): string =>
@@ -134,15 +141,17 @@ export const packOrdering = (of: Ordering): string =>
 		of.displayTo,
 		of.messageId,
 		of.references,
+		of.sentDay ?? null,
 	] satisfies Packed);
 
 export function unpackOrdering(text: string): Ordering {
 	const [sent, subject, isReply, from, to, cc, ...rest] = JSON.parse(
 		text,
 	) as Packed;
-	const [displayFrom, displayTo, messageId, references] = rest;
+	const [displayFrom, displayTo, messageId, references, sentDay] = rest;
 	return {
 		sentMilliseconds: sent ?? undefined,
+		sentDay: sentDay ?? undefined,
 		subject,
 		isReply: isReply === 1,
 		from,
@@ -153,4 +162,22 @@ export function unpackOrdering(text: string): Ordering {
 		messageId,
 		references,
 	};
+}
+
+// ------------------------------------------------------------------ RFC 8474
+
+/** EMAILID: the same bytes have the same, on every node and in every mailbox. */
+export const emailId = (hash: BodyHash): string => `M${hash.slice(0, 40)}`;
+
+/**
+ * THREADID: by what began the thread, as far as the message itself names it, so that all nodes say the same and it never
+ * changes. Undefined (NIL): the message has no identity and answers nothing.
+ */
+export function threadId({
+	references,
+	messageId,
+}: Pick<Ordering, "references" | "messageId">): string | undefined {
+	const root = references[0] ?? messageId;
+	if (root === "") return undefined;
+	return `T${createHash("sha256").update(root, "latin1").digest("hex").slice(0, 40)}`;
 }

@@ -3,6 +3,7 @@ import type {
 	Account,
 	MailboxInfo,
 	MailboxStatus,
+	Message,
 	NewMessage,
 	Placed,
 	Role,
@@ -176,6 +177,18 @@ export class AccountSession implements Account {
 			throw error;
 		}
 		return new Selected(this.#context, this, mailbox, complete, unlook);
+	}
+
+	messages(name: string): readonly Message[] {
+		const found = this.find(name);
+		if (found === undefined) return [];
+		const { mailboxes } = this.#context;
+		const view = mailboxes.acquire(found.id);
+		try {
+			return view.uids().flatMap((uid) => view.get(uid) ?? []);
+		} finally {
+			mailboxes.release(found.id);
+		}
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {

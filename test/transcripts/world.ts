@@ -7,6 +7,7 @@ import { MemoryAccount } from "../../node/imap/memory.ts";
 import {
 	MemoryBodies,
 	ParsedStructures,
+	ReadTexts,
 } from "../../node/imap/memory-bodies.ts";
 import { MemoryAuthenticator } from "../../node/imap/memory-logins.ts";
 import { type ImapServer, startImapServer } from "../../node/imap/server.ts";
@@ -88,6 +89,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 		authenticator,
 		bodies,
 		structures: new ParsedStructures(bodies),
+		texts: new ReadTexts(bodies),
 		clock,
 		log,
 		allowPlaintextAuth: false,

@@ -26,6 +26,10 @@ export async function append(invocation: Invocation): Promise<Completion> {
 	} while (!parser.atEnd);
 	const stored = await Promise.all(messages.map(arrived));
 	const placed = await orTryCreate(account.append(name, stored));
+	session.surroundings.texts.arrived(
+		account.id,
+		stored.map(({ body }) => body),
+	);
 	return { code: appendUid(placed) };
 }
 

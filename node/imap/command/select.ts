@@ -51,6 +51,7 @@ async function open(
 	const name = decodeName(octets, session);
 	const account = accountOf(session);
 	const mailbox = await account.select(name, resync);
+	session.surroundings.texts.looking(account);
 	const selected = new Selected(mailbox, readOnly);
 	session.selected = selected;
 	tellState(session, selected);

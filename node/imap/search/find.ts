@@ -1,5 +1,4 @@
 /** Runs a search: which of the messages that the client knows fulfil a key. */
-
 import type { SelectedMailbox } from "../../../sync/api.ts";
 import type { Uid } from "../../../sync/ids.ts";
 import {
@@ -8,57 +7,161 @@ import {
 } from "../../../sync/limits.ts";
 import type { Selected } from "../selected.ts";
 import { indexOf } from "../sequence-set.ts";
-import type { Session } from "../session.ts";
+import { accountOf, type Session } from "../session.ts";
 import { turn } from "../turn.ts";
 import type { Key } from "./keys.ts";
-import { type Candidate, compile, type Test } from "./match.ts";
+import {
+	type Candidate,
+	compile,
+	type Facts,
+	type SearchContext,
+	type Test,
+} from "./match.ts";
 
 /** Messages tested by the view alone before others get their turn. */
 const CANDIDATES_PER_TURN = 10_000;
-/** What a header takes in memory, about. */
-const HEADER_BYTES = 4 * 1024;
+/** Messages whose headers are looked at together. */
+const BATCH = 500;
+/** Answers that another key may ask for again: more than are read at once. */
+const READS_KEPT = 2 * IMAP_READ_AHEAD_COUNT;
 
 /** The messages that fulfil the key, ascending. Rejects with BodyUnavailable. */
 export async function find(
-	{ surroundings }: Session,
-	{ known: { uids }, mailbox, saved }: Selected,
+	session: Session,
+	selected: Selected,
 	key: Key,
 ): Promise<Candidate[]> {
-	const test = compile(key, {
+	const context = contextOf(session, selected);
+	const test = compile(key, context);
+	const { found, open } = await byView(selected, test);
+	if (open.length === 0) return found;
+	const { facts } = context;
+	facts.texts = await askIndex(session, context, open);
+	for (let at = 0; at < open.length; at += BATCH) {
+		const some = open.slice(at, at + BATCH);
+		lookUp(session, context, some);
+		await decide(test, some, found);
+		await turn();
+	}
+	return found.sort((a, b) => a.number - b.number);
+}
+
+function contextOf(
+	session: Session,
+	{ known: { uids }, mailbox, saved }: Selected,
+): SearchContext {
+	const { surroundings } = session;
+	const { texts } = surroundings;
+	const { id } = accountOf(session);
+	const facts: Facts = {
+		headers: new Map(),
+		orderings: new Map(),
+		texts: new Map(),
+	};
+	// A message in which several keys look is read once.
+	const reads = new Map<Uid, Promise<readonly boolean[]>>();
+	const context: SearchContext = {
 		surroundings,
 		lastNumber: uids.length,
 		lastUid: uids.at(-1) ?? 0,
 		nowMilliseconds: surroundings.clock.now(),
 		changed: (modSeq) => changedFrom(mailbox, modSeq),
 		isSaved: (uid) => indexOf(saved, uid) >= 0,
-	});
+		facts,
+		sought: [],
+		uses: new Set(),
+		read({ uid, message }) {
+			const [oldest] = reads.keys();
+			if (oldest !== undefined && reads.size > READS_KEPT) reads.delete(oldest);
+			const holds =
+				reads.get(uid) ?? texts.read(id, message.body, context.sought);
+			reads.set(uid, holds);
+			return holds;
+		},
+	};
+	return context;
+}
+
+/** What the view decides: those found, and those that must be looked at more closely. */
+async function byView(
+	{ known: { uids }, mailbox }: Selected,
+	test: Test,
+): Promise<{ found: Candidate[]; open: Candidate[] }> {
 	const found: Candidate[] = [];
-	let batch: Candidate[] = [];
-	let batchBytes = 0;
+	const open: Candidate[] = [];
 	for (let index = 0; index < uids.length; index++) {
-		const uid = uids[index];
-		const message = uid === undefined ? undefined : mailbox.get(uid);
-		if (uid === undefined || message === undefined) continue;
+		const uid = uids[index] as Uid;
+		const message = mailbox.get(uid);
+		if (message === undefined) continue;
 		const candidate: Candidate = { number: index + 1, uid, message };
-		if (test.cost === "view") {
-			if (test.run(candidate) === true) found.push(candidate);
-			if (index % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await turn();
-			continue;
-		}
-		batch.push(candidate);
-		batchBytes +=
-			test.cost === "header" ? HEADER_BYTES : message.body.sizeBytes;
+		const result = test.now(candidate);
+		if (result === undefined) open.push(candidate);
+		else if (result) found.push(candidate);
+		if (index % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await turn();
+	}
+	return { found, open };
+}
+
+async function askIndex(
+	session: Session,
+	{ surroundings, sought }: SearchContext,
+	open: readonly Candidate[],
+): Promise<Facts["texts"]> {
+	const known = new Map<Uid, readonly number[]>();
+	if (sought.length === 0) return known;
+	const answers = await surroundings.texts.known(
+		accountOf(session).id,
+		open.map(({ message }) => message.body),
+		sought,
+	);
+	for (const [at, { uid }] of open.entries())
+		known.set(
+			uid,
+			answers.map((answer) => answer[at] ?? 0),
+		);
+	return known;
+}
+
+/** Headers, where a test uses them; those of a batch replace those of the one before. */
+function lookUp(
+	{ surroundings: { structures } }: Session,
+	{ facts, uses }: SearchContext,
+	some: readonly Candidate[],
+): void {
+	const messages = some.map(({ message }) => message);
+	if (uses.has("headers")) facts.headers = structures.cachedHeaders(messages);
+	if (uses.has("orderings"))
+		facts.orderings = structures.cachedOrderings(messages);
+}
+
+/** Adds those that fulfil the test; some messages at a time are read. */
+async function decide(
+	test: Test,
+	some: readonly Candidate[],
+	found: Candidate[],
+): Promise<void> {
+	let reading: Promise<void>[] = [];
+	let readingBytes = 0;
+	for (const candidate of some) {
+		const result = test.now(candidate);
+		if (result === true) found.push(candidate);
+		if (result !== undefined) continue;
+		reading.push(
+			test.later(candidate).then((is) => {
+				if (is) found.push(candidate);
+			}),
+		);
+		readingBytes += candidate.message.body.sizeBytes;
 		if (
-			batch.length < IMAP_READ_AHEAD_COUNT &&
-			batchBytes < IMAP_READ_AHEAD_BYTES
+			reading.length < IMAP_READ_AHEAD_COUNT &&
+			readingBytes < IMAP_READ_AHEAD_BYTES
 		)
 			continue;
-		await addFound(test, batch, found);
-		batch = [];
-		batchBytes = 0;
+		await Promise.all(reading);
+		reading = [];
+		readingBytes = 0;
 	}
-	await addFound(test, batch, found);
-	return found;
+	await Promise.all(reading);
 }
 
 /**
@@ -71,14 +174,4 @@ function changedFrom(
 ): ReadonlySet<Uid> {
 	const tokens = modSeq === 0 ? [0] : [modSeq - 1, modSeq];
 	return new Set(tokens.flatMap((token) => mailbox.changedSince(token)));
-}
-
-async function addFound(
-	test: Test,
-	batch: readonly Candidate[],
-	found: Candidate[],
-): Promise<void> {
-	const results = await Promise.all(batch.map((one) => test.run(one)));
-	for (const [index, candidate] of batch.entries())
-		if (results[index] === true) found.push(candidate);
 }

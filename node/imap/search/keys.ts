@@ -6,13 +6,15 @@ import { parseDay } from "../dates.ts";
 import { ParseFault, type Parser, utf8 } from "../parser.ts";
 import type { SequenceSet } from "../sequence-set.ts";
 
+type DateKind = "arrived" | "sent" | "savedate";
+
 export type Key =
 	| { readonly kind: "all" }
 	| { readonly kind: "flag"; readonly flag: string }
 	| { readonly kind: "numbers" | "uids"; readonly set: SequenceSet }
-	/** Day since 1970 of INTERNALDATE or of the Date field, from (inclusive) and to (exclusive). */
+	/** Day since 1970 of INTERNALDATE, the Date field or SAVEDATE (RFC 8514), from (inclusive) and to (exclusive). */
 	| {
-			readonly kind: "arrived" | "sent";
+			readonly kind: DateKind;
 			readonly fromDay: number;
 			readonly toDay: number;
 	  }
@@ -23,6 +25,8 @@ export type Key =
 	| { readonly kind: "larger" | "smaller"; readonly sizeBytes: number }
 	| { readonly kind: "header"; readonly field: string; readonly text: string }
 	| { readonly kind: "body" | "text"; readonly text: string }
+	/** RFC 8474 */
+	| { readonly kind: "emailid" | "threadid"; readonly id: string }
 	| { readonly kind: "not"; readonly key: Key }
 	| { readonly kind: "or" | "and"; readonly keys: readonly Key[] };
 
@@ -51,24 +55,29 @@ class State {
 		this.parser.space();
 		return parseDay(this.parser);
 	}
+	/** RFC 8474 §7 objectid; clients quote it too. */
+	objectId(): string {
+		this.parser.space();
+		return this.parser.astring("an object identifier");
+	}
 }
 
 const before =
-	(kind: "arrived" | "sent"): Rule =>
+	(kind: DateKind): Rule =>
 	(state) => ({
 		kind,
 		fromDay: Number.NEGATIVE_INFINITY,
 		toDay: state.day(),
 	});
 const since =
-	(kind: "arrived" | "sent"): Rule =>
+	(kind: DateKind): Rule =>
 	(state) => ({
 		kind,
 		fromDay: state.day(),
 		toDay: Number.POSITIVE_INFINITY,
 	});
 const on =
-	(kind: "arrived" | "sent"): Rule =>
+	(kind: DateKind): Rule =>
 	(state) => {
 		const day = state.day();
 		return { kind, fromDay: day, toDay: day + 1 };
@@ -110,6 +119,13 @@ const rules: Readonly<Record<string, Rule>> = {
 	SENTBEFORE: before("sent"),
 	SENTON: on("sent"),
 	SENTSINCE: since("sent"),
+	SAVEDBEFORE: before("savedate"),
+	SAVEDON: on("savedate"),
+	SAVEDSINCE: since("savedate"),
+	// RFC 8514 §4.3: every mailbox here keeps it.
+	SAVEDATESUPPORTED: () => all,
+	EMAILID: (state) => ({ kind: "emailid", id: state.objectId() }),
+	THREADID: (state) => ({ kind: "threadid", id: state.objectId() }),
 	YOUNGER: (state) => ({ kind: "younger", seconds: seconds(state) }),
 	OLDER: (state) => not({ kind: "younger", seconds: seconds(state) }),
 	LARGER: (state) => ({ kind: "larger", sizeBytes: state.number() }),

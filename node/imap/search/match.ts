@@ -1,27 +1,35 @@
-/** Whether a message fulfils SEARCH keys. What the view tells is asked first, then headers, then whole texts. */
+/**
+ * Whether a message fulfils SEARCH keys. A test says yes, no, or that it must read for it; what the view tells is asked
+ * first, then what the cache and the index know, and only then messages are read.
+ */
 import type { Message } from "../../../sync/api.ts";
-import type { Uid } from "../../../sync/ids.ts";
+import type { BodyHash, Uid } from "../../../sync/ids.ts";
 import {
 	casemap,
-	dateOf,
 	decodedHeader,
-	decodeValue,
-	textOf,
+	emailId,
+	type Ordering,
+	threadId,
 } from "../../mime/index.ts";
+import { NO, type Sought, YES } from "../../search/types.ts";
 import { DAY_MILLISECONDS } from "../dates.ts";
 import { hasFlag } from "../flags.ts";
 import { contains, normalise, SAVED } from "../sequence-set.ts";
 import type { Surroundings } from "../session.ts";
 import type { Key } from "./keys.ts";
 
-/** What a test reads: the mailbox's view, the header (or structure), the whole message. */
-export type Cost = "view" | "header" | "message";
-const costs: readonly Cost[] = ["view", "header", "message"];
-
 export interface Candidate {
 	readonly number: number;
 	readonly uid: Uid;
 	readonly message: Message;
+}
+
+/** What is known without reading, of the messages that are looked at now. */
+export interface Facts {
+	headers: ReadonlyMap<BodyHash, Uint8Array>;
+	orderings: ReadonlyMap<BodyHash, Ordering>;
+	/** Of each of `sought` what the index says, by UID. */
+	texts: ReadonlyMap<Uid, readonly number[]>;
 }
 
 /** What the keys are measured against. */
@@ -35,20 +43,34 @@ export interface SearchContext {
 	readonly changed: (modSeq: number) => ReadonlySet<Uid>;
 	/** In the result of the last search that was saved (RFC 5182). */
 	readonly isSaved: (uid: Uid) => boolean;
+	readonly facts: Facts;
+	/** Filled by compile(): what the tests look for in texts. */
+	readonly sought: Sought[];
+	/** Filled by compile(): which facts the tests can use. */
+	readonly uses: Set<"headers" | "orderings">;
+	/** Reads a message, and says which of `sought` it holds. Rejects with BodyUnavailable. */
+	readonly read: (candidate: Candidate) => Promise<readonly boolean[]>;
 }
 
 export interface Test {
-	readonly cost: Cost;
-	/** A promise only where the cost is above "view". */
-	run(candidate: Candidate): boolean | Promise<boolean>;
+	/** What `later` reads: nothing, a header, or a whole message. */
+	readonly cost: 0 | 1 | 2;
+	/** Undefined: what is known does not decide. */
+	now(candidate: Candidate): boolean | undefined;
+	/** Rejects with BodyUnavailable. */
+	later(candidate: Candidate): Promise<boolean>;
 }
 
-const view = (run: (candidate: Candidate) => boolean): Test => ({
-	cost: "view",
-	run,
+const view = (now: (candidate: Candidate) => boolean): Test => ({
+	cost: 0,
+	now,
+	later: async (candidate) => now(candidate),
 });
 
-/** The keys as a test. Rejects (when run) with BodyUnavailable. */
+const dayOf = (milliseconds: number): number =>
+	Math.floor(milliseconds / DAY_MILLISECONDS);
+
+/** The keys as a test. */
 export function compile(key: Key, context: SearchContext): Test {
 	switch (key.kind) {
 		case "all":
@@ -67,9 +89,12 @@ export function compile(key: Key, context: SearchContext): Test {
 		}
 		case "arrived":
 			return view(({ message }) => {
-				const day = Math.floor(
-					message.internalDateMilliseconds / DAY_MILLISECONDS,
-				);
+				const day = dayOf(message.internalDateMilliseconds);
+				return day >= key.fromDay && day < key.toDay;
+			});
+		case "savedate":
+			return view(({ message }) => {
+				const day = dayOf(message.savedMilliseconds);
 				return day >= key.fromDay && day < key.toDay;
 			});
 		case "modseq": {
@@ -84,13 +109,20 @@ export function compile(key: Key, context: SearchContext): Test {
 			return view(({ message }) => message.body.sizeBytes > key.sizeBytes);
 		case "smaller":
 			return view(({ message }) => message.body.sizeBytes < key.sizeBytes);
+		case "emailid":
+			return view(({ message }) => emailId(message.body.hash) === key.id);
+		case "threadid":
+			return byOrdering(context, (ordering) => threadId(ordering) === key.id);
 		case "sent":
-			return sent(key, context);
+			return byOrdering(context, ({ sentDay }, { message }) => {
+				const day = sentDay ?? dayOf(message.internalDateMilliseconds);
+				return day >= key.fromDay && day < key.toDay;
+			});
 		case "header":
-			return headerHolds(key, context);
+			return byHeader(context, key.field, casemap(key.text));
 		case "body":
 		case "text":
-			return textHolds(key, context);
+			return byText(context, { kind: key.kind, mapped: casemap(key.text) });
 		case "not":
 			return negate(compile(key.key, context));
 		case "or":
@@ -100,99 +132,95 @@ export function compile(key: Key, context: SearchContext): Test {
 	}
 }
 
-function sent(
-	{ fromDay, toDay }: { readonly fromDay: number; readonly toDay: number },
-	{ surroundings }: SearchContext,
+function byOrdering(
+	{ surroundings: { structures }, facts, uses }: SearchContext,
+	test: (ordering: Ordering, candidate: Candidate) => boolean,
 ): Test {
+	uses.add("orderings");
 	return {
-		cost: "header",
-		async run({ message }) {
-			const date = dateOf(await surroundings.structures.parsed(message));
-			const day =
-				date?.day ??
-				Math.floor(message.internalDateMilliseconds / DAY_MILLISECONDS);
-			return day >= fromDay && day < toDay;
+		cost: 1,
+		now(candidate) {
+			const ordering = facts.orderings.get(candidate.message.body.hash);
+			return ordering && test(ordering, candidate);
+		},
+		async later(candidate) {
+			const [ordering] = await structures.orderings([candidate.message]);
+			return test(ordering as Ordering, candidate);
 		},
 	};
 }
 
-function headerHolds(
-	{ field, text }: { readonly field: string; readonly text: string },
-	{ surroundings }: SearchContext,
+/** Comparison is of substrings, by i;unicode-casemap (RFC 9051 §6.4.4). */
+function byHeader(
+	{ surroundings: { structures }, facts, uses }: SearchContext,
+	field: string,
+	sought: string,
 ): Test {
-	const sought = casemap(text);
+	uses.add("headers");
+	const holds = (header: Uint8Array): boolean =>
+		decodedHeader(header, field).some((value) =>
+			casemap(value).includes(sought),
+		);
 	return {
-		cost: "header",
-		async run({ message }) {
-			const header = await surroundings.structures.header(message);
-			return decodedHeader(header, field).some((value) =>
-				casemap(value).includes(sought),
-			);
+		cost: 1,
+		now({ message }) {
+			const header = facts.headers.get(message.body.hash);
+			return header && holds(header);
 		},
+		later: async ({ message }) => holds(await structures.header(message)),
 	};
 }
 
-/** TEXT looks into the header too (RFC 3501 §6.4.4). */
-function textHolds(
-	{ kind, text }: { readonly kind: "body" | "text"; readonly text: string },
-	{ surroundings }: SearchContext,
-): Test {
-	const { structures, bodies } = surroundings;
-	const sought = casemap(text);
+/** TEXT looks into the header too (RFC 9051 §6.4.4). */
+function byText({ facts, sought, read }: SearchContext, wanted: Sought): Test {
+	// Every message holds nothing.
+	if (wanted.mapped === "") return view(() => true);
+	const index = sought.push(wanted) - 1;
 	return {
-		cost: "message",
-		async run({ message }) {
-			if (kind === "text") {
-				const header = Buffer.from(await structures.header(message));
-				if (casemap(decodeValue(header.toString("latin1"))).includes(sought))
-					return true;
-			}
-			const bytes = await bodies.read(message.body);
-			const parsed = await structures.parsed(message);
-			return casemap(textOf(bytes, parsed)).includes(sought);
+		cost: 2,
+		now({ uid }) {
+			const known = facts.texts.get(uid)?.[index];
+			return known === YES ? true : known === NO ? false : undefined;
 		},
+		later: async (candidate) => (await read(candidate))[index] === true,
 	};
 }
 
-function negate(test: Test): Test {
-	return {
-		cost: test.cost,
-		run: (candidate) => {
-			const result = test.run(candidate);
-			return typeof result === "boolean"
-				? !result
-				: result.then((value) => !value);
-		},
-	};
-}
+const negate = (test: Test): Test => ({
+	cost: test.cost,
+	now(candidate) {
+		const result = test.now(candidate);
+		return result === undefined ? undefined : !result;
+	},
+	later: async (candidate) => !(await test.later(candidate)),
+});
 
-/** Cheap tests first; the first result that equals `decides` is the result. */
+/** The first result that equals `decides` is the result; what must be read is asked last, the cheap before the dear. */
 function combine(
 	keys: readonly Key[],
 	context: SearchContext,
 	decides: boolean,
 ): Test {
 	const tests = keys.map((key) => compile(key, context));
-	tests.sort((a, b) => costs.indexOf(a.cost) - costs.indexOf(b.cost));
-	const cheap = tests.filter(({ cost }) => cost === "view");
-	const dear = tests.slice(cheap.length);
-	const byView = (candidate: Candidate) =>
-		cheap.some((test) => test.run(candidate) === decides);
-	if (dear.length === 0)
-		return view((candidate) => byView(candidate) === decides);
+	tests.sort((a, b) => a.cost - b.cost);
 	return {
-		cost: tests.at(-1)?.cost ?? "view",
-		run: (candidate) =>
-			byView(candidate) ? decides : anyDecides(dear, candidate, decides),
+		cost: tests.at(-1)?.cost ?? 0,
+		now(candidate) {
+			let result: boolean | undefined = !decides;
+			for (const test of tests) {
+				const one = test.now(candidate);
+				if (one === decides) return decides;
+				if (one === undefined) result = undefined;
+			}
+			return result;
+		},
+		async later(candidate) {
+			for (const test of tests) {
+				const known = test.now(candidate);
+				const one = known ?? (await test.later(candidate));
+				if (one === decides) return decides;
+			}
+			return !decides;
+		},
 	};
-}
-
-async function anyDecides(
-	tests: readonly Test[],
-	candidate: Candidate,
-	decides: boolean,
-): Promise<boolean> {
-	for (const test of tests)
-		if ((await test.run(candidate)) === decides) return decides;
-	return !decides;
 }

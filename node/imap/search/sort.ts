@@ -59,6 +59,7 @@ export function parseCriteria(parser: Parser): Criterion[] {
 
 const NONE: Ordering = {
 	sentMilliseconds: undefined,
+	sentDay: undefined,
 	subject: "",
 	isReply: false,
 	from: "",

@@ -61,6 +61,7 @@ const protocols = [
 	"node/imap",
 	"node/smtp",
 	"node/mime",
+	"node/search",
 	"node/http",
 	"node/accounts",
 	"node/intake.ts",
@@ -69,7 +70,11 @@ const pure = ["sync/documents", "sync/mailbox"];
 /** Real implementations of ports. */
 const realAdapters = ["sync/real", "sync/network", "sync/bodies"];
 /** Caches that may be deleted at any time (cache.db). */
-const caches = ["node/mime/cache-file.ts"];
+const caches = [
+	"node/mime/cache-file.ts",
+	"node/search/file.ts",
+	"node/search/index.ts",
+];
 /** Where real and simulated are chosen between. */
 const composition = ["node/node.ts", "cli"];
 

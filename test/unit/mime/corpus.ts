@@ -2,10 +2,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+	decodedText,
 	type Parsed,
 	parseMessage,
 	type Section,
 	sectionRange,
+	textPieces,
 } from "../../../node/mime/index.ts";
 
 const folder = join(import.meta.dirname, "../../corpus");
@@ -45,3 +47,9 @@ export function* everyPart(parsed: Parsed): Generator<Parsed["structure"]> {
 		yield* everyPart({ envelope: {}, structure: child });
 	if (structure.message !== undefined) yield* everyPart(structure.message);
 }
+
+/** What BODY of SEARCH looks through, before it is mapped. */
+export const textOf = (bytes: Buffer, parsed: Parsed): string =>
+	decodedText(textPieces(parsed), ({ start, end }) =>
+		bytes.subarray(start, end),
+	).body;

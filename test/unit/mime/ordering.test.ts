@@ -7,6 +7,7 @@ import {
 	messageIds,
 	orderingOf,
 	parseMessage,
+	threadId,
 } from "../../../node/mime/index.ts";
 import { packOrdering, unpackOrdering } from "../../../node/mime/ordering.ts";
 import { baseSubject } from "../../../node/mime/subject.ts";
@@ -139,6 +140,8 @@ In-Reply-To: <z@x>
 `);
 	expect(ordering).toEqual({
 		sentMilliseconds: Date.UTC(2025, 11, 31, 23, 30),
+		// The date that stands there.
+		sentDay: Date.UTC(2026, 0, 1) / 86_400_000,
 		subject: "X",
 		isReply: true,
 		from: "JUE",
@@ -155,6 +158,7 @@ In-Reply-To: <z@x>
 test("what is missing, and In-Reply-To where there are no References", () => {
 	expect(of("In-Reply-To: <a@x> <b@x>\nFrom: a@b\n\n")).toEqual({
 		sentMilliseconds: undefined,
+		sentDay: undefined,
 		subject: "",
 		isReply: false,
 		from: "A",
@@ -165,4 +169,13 @@ test("what is missing, and In-Reply-To where there are no References", () => {
 		messageId: "",
 		references: ["a@x"],
 	});
+});
+
+test("a thread has one THREADID, by what began it", () => {
+	const first = threadId(of("Message-ID: <a@x>\n\n"));
+	expect(first).toMatch(/^T[0-9a-f]{40}$/);
+	expect(threadId(of("Message-ID: <b@x>\nReferences: <a@x>\n\n"))).toBe(first);
+	expect(threadId(of("Message-ID: <c@x>\nIn-Reply-To: <a@x>\n\n"))).toBe(first);
+	expect(threadId(of("Message-ID: <b@x>\n\n"))).not.toBe(first);
+	expect(threadId(of("Subject: nobody\n\n"))).toBeUndefined();
 });

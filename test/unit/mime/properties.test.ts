@@ -14,10 +14,9 @@ import {
 	type Structure,
 	StructureParser,
 	sectionRange,
-	textOf,
 } from "../../../node/mime/index.ts";
 import { MIME_DEPTH_MAX, MIME_PARTS_MAX } from "../../../sync/limits.ts";
-import { corpus, corpusNames, everyPart, message } from "./corpus.ts";
+import { corpus, corpusNames, everyPart, message, textOf } from "./corpus.ts";
 
 /** Pieces that matter to the parser, put together at random. */
 const piece = fc.constantFrom(

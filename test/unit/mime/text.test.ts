@@ -9,9 +9,8 @@ import {
 	parseDate,
 	parseMessage,
 	sectionRange,
-	textOf,
 } from "../../../node/mime/index.ts";
-import { corpus, message, section } from "./corpus.ts";
+import { corpus, message, section, textOf } from "./corpus.ts";
 
 function header(name: string): Buffer {
 	const bytes = corpus(name);

@@ -1,0 +1,239 @@
+/**
+ * Texts and signatures of one account in SQLite. Only ever a copy of what the bodies say: whatever is wrong with the
+ * file, the answer is "unknown". Every row is checked before it is believed.
+ */
+import { chmodSync, rmSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import {
+	SEARCH_DISK_FREE_BYTES_MIN,
+	SEARCH_FILE_BYTES_MAX,
+	SEARCH_TEXT_BYTES_MAX,
+} from "../../sync/limits.ts";
+import { holds, type SearchText } from "../mime/index.ts";
+import { mayHold, signatureOf, trigramsOf } from "./signature.ts";
+import { NO, type SoughtBytes, UNKNOWN, YES } from "./types.ts";
+
+/** Raise it when text, collation or signatures change: the file is made anew then. */
+const FORMAT = 1;
+const CHANGES_PER_COMMIT = 200;
+const HASH_LENGTH = 64;
+/** One question in so many rows is cheaper by index than by reading all. */
+const ROWS_PER_LOOKUP = 20;
+
+// Signatures apart from texts: a search reads all of the former and few of the latter.
+const SCHEMA = `
+	CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, signature BLOB NOT NULL,
+		body_at INTEGER NOT NULL, crc INTEGER NOT NULL);
+	CREATE TABLE IF NOT EXISTS text (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
+	PRAGMA user_version=${FORMAT}`;
+// Synced at checkpoints: after a power cut the file may be old, but not half of two states.
+const PRAGMAS = `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA locking_mode=EXCLUSIVE;
+	PRAGMA cache_size=-4000; PRAGMA temp_store=MEMORY`;
+
+type MessageRow = [
+	id: number,
+	hash: string,
+	signature: Uint8Array,
+	bodyAt: number,
+	crc: number,
+];
+
+function open(path: string): DatabaseSync {
+	const database = new DatabaseSync(path);
+	try {
+		chmodSync(path, 0o600);
+		database.exec(PRAGMAS);
+		const { user_version: format } = database
+			.prepare("PRAGMA user_version")
+			.get() as { user_version: number };
+		if (format !== FORMAT)
+			database.exec("DROP TABLE IF EXISTS message; DROP TABLE IF EXISTS text");
+		database.exec(SCHEMA);
+		return database;
+	} catch (error) {
+		database.close();
+		throw error;
+	}
+}
+
+/** Takes the files of a database away. */
+export function removeFile(path: string): void {
+	for (const suffix of ["", "-wal", "-shm"])
+		rmSync(`${path}${suffix}`, { force: true });
+}
+
+const checksum = (hash: string, bodyAt: number, signature: Uint8Array) =>
+	crc32(signature, crc32(`${hash} ${bodyAt}`));
+
+/** All methods throw what SQLite and the file system throw; the file is to be closed then. */
+export class TextFile {
+	readonly #path: string;
+	readonly #database: DatabaseSync;
+	readonly #statements = new Map<string, StatementSync>();
+	#changes = 0;
+	#isFull = false;
+
+	constructor(path: string) {
+		this.#path = path;
+		this.#database = open(path);
+	}
+
+	#prepare(sql: string): StatementSync {
+		let statement = this.#statements.get(sql);
+		if (statement === undefined) {
+			statement = this.#database.prepare(sql);
+			statement.setReturnArrays(true);
+			this.#statements.set(sql, statement);
+		}
+		return statement;
+	}
+
+	/** Keeps the text of a message; one that is too large is only remembered as such. */
+	add(hash: string, text: SearchText): void {
+		this.#begin();
+		if (this.#isFull) return;
+		const isKept = text.bytes.length <= SEARCH_TEXT_BYTES_MAX;
+		const signature = isKept ? signatureOf(text.bytes) : new Uint8Array();
+		const { changes, lastInsertRowid: id } = this.#prepare(
+			`INSERT INTO message (hash, signature, body_at, crc) VALUES (?, ?, ?, ?)
+			ON CONFLICT (hash) DO NOTHING`,
+		).run(hash, signature, text.bodyAt, checksum(hash, text.bodyAt, signature));
+		if (changes === 0) return;
+		if (isKept)
+			this.#prepare(
+				"INSERT OR REPLACE INTO text (id, bytes, crc) VALUES (?, ?, ?)",
+			).run(id, text.bytes, crc32(text.bytes));
+		if (++this.#changes >= CHANGES_PER_COMMIT) this.commit();
+	}
+
+	/** For each of the sought, what is known of each message. */
+	known(hashes: string, sought: readonly SoughtBytes[]): Uint8Array[] {
+		const count = hashes.length / HASH_LENGTH;
+		const results = sought.map(() => new Uint8Array(count).fill(UNKNOWN));
+		const trigrams = sought.map(({ bytes }) => trigramsOf(bytes));
+		for (const [row, at] of this.#rows(hashes, count)) {
+			const [id, hash, signature, bodyAt, crc] = row;
+			// Empty: the text was too large to be kept.
+			if (signature.length === 0) continue;
+			if (checksum(hash, bodyAt, signature) !== crc) continue;
+			let text: SearchText | undefined;
+			for (const [index, one] of sought.entries()) {
+				const result = results[index] as Uint8Array;
+				result[at] = NO;
+				if (!mayHold(signature, trigrams[index] as Uint32Array)) continue;
+				text ??= this.#text(id, bodyAt);
+				if (text === undefined) result[at] = UNKNOWN;
+				else if (holds(text, one.kind, one.bytes)) result[at] = YES;
+			}
+		}
+		return results;
+	}
+
+	/** Rows of the messages that are here, with their positions in `hashes`; a hash that comes twice has both. */
+	*#rows(
+		hashes: string,
+		count: number,
+	): Generator<[row: MessageRow, at: number]> {
+		const columns = "SELECT id, hash, signature, body_at, crc FROM message";
+		const hashAt = (at: number) =>
+			hashes.slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH);
+		if (count * ROWS_PER_LOOKUP < this.#count()) {
+			const get = this.#prepare(`${columns} WHERE hash = ?`);
+			for (let at = 0; at < count; at++) {
+				const row = get.get(hashAt(at)) as unknown as MessageRow | undefined;
+				if (row !== undefined) yield [row, at];
+			}
+			return;
+		}
+		const places = new Map<string, number | number[]>();
+		for (let at = 0; at < count; at++) {
+			const hash = hashAt(at);
+			const before = places.get(hash);
+			places.set(hash, before === undefined ? at : [before, at].flat());
+		}
+		for (const row of this.#prepare(
+			columns,
+		).iterate() as unknown as Iterable<MessageRow>) {
+			const found = places.get(row[1]);
+			if (typeof found === "number") yield [row, found];
+			else for (const at of found ?? []) yield [row, at];
+		}
+	}
+
+	#count(): number {
+		const [count] = this.#prepare(
+			"SELECT coalesce(max(id), 0) FROM message",
+		).get() as unknown as [number];
+		return count;
+	}
+
+	/** Undefined: it is damaged. */
+	#text(id: number, bodyAt: number): SearchText | undefined {
+		const row = this.#prepare("SELECT bytes, crc FROM text WHERE id = ?").get(
+			id,
+		) as unknown as [Uint8Array, number] | undefined;
+		if (row === undefined || crc32(row[0]) !== row[1]) return undefined;
+		const [{ buffer, byteOffset, length }] = row;
+		return { bytes: Buffer.from(buffer, byteOffset, length), bodyAt };
+	}
+
+	/** Takes out all but these; positions of those that are not here. */
+	reconcile(hashes: string): Uint32Array {
+		const wanted = new Map<string, number>();
+		for (let at = 0; at * HASH_LENGTH < hashes.length; at++)
+			wanted.set(hashes.slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH), at);
+		const gone: number[] = [];
+		for (const [id, hash] of this.#prepare(
+			"SELECT id, hash FROM message",
+		).iterate() as unknown as Iterable<[number, string]>)
+			if (!wanted.delete(hash)) gone.push(id);
+		if (gone.length > 0) {
+			this.#begin();
+			for (const table of ["message", "text"]) {
+				const remove = this.#prepare(`DELETE FROM ${table} WHERE id = ?`);
+				for (const id of gone) remove.run(id);
+			}
+			this.commit();
+			this.#isFull = false;
+		}
+		return Uint32Array.from(wanted.values());
+	}
+
+	#begin(): void {
+		if (this.#database.isTransaction) return;
+		this.#isFull = this.#hasNoRoom();
+		this.#database.exec("BEGIN IMMEDIATE");
+		this.#changes = 0;
+	}
+
+	/** Mail comes first: the index leaves room on the disk, and is no larger than anyone's mailbox needs. */
+	#hasNoRoom(): boolean {
+		const [pages] = this.#prepare("PRAGMA page_count").get() as unknown as [
+			number,
+		];
+		const [free] = this.#prepare("PRAGMA freelist_count").get() as unknown as [
+			number,
+		];
+		const [pageBytes] = this.#prepare("PRAGMA page_size").get() as unknown as [
+			number,
+		];
+		if ((pages - free) * pageBytes > SEARCH_FILE_BYTES_MAX) return true;
+		const disk = statfsSync(dirname(this.#path));
+		return disk.bavail * disk.bsize < SEARCH_DISK_FREE_BYTES_MIN;
+	}
+
+	commit(): void {
+		if (this.#database.isTransaction) this.#database.exec("COMMIT");
+	}
+
+	/** With what is not committed yet; harmless on a damaged file. */
+	close(): void {
+		try {
+			this.commit();
+		} finally {
+			this.#database.close();
+		}
+	}
+}

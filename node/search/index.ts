@@ -1,0 +1,176 @@
+/**
+ * The texts of messages for SEARCH BODY and TEXT: an index for each account, in files of its own, that may be deleted at
+ * any time. It narrows what must be read and never decides what it does not know: a message that is not in it, or whose
+ * row is damaged, is read. It fills by what searches read, by mail that arrives, and when somebody looks at an account.
+ *
+ * Reading order: types.ts (what SEARCH asks), signature.ts (how it narrows), file.ts (what is kept), worker.ts (the
+ * thread that does the work), fill.ts (in the background). What must never live here: anything that is not a copy.
+ */
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Account } from "../../sync/api.ts";
+import type { AccountId } from "../../sync/ids.ts";
+import { BODY_MEMORY_BYTES_MAX } from "../../sync/limits.ts";
+import type { Bodies, BodyRef } from "../../sync/ports/bodies.ts";
+import type { Clock } from "../../sync/ports/clock.ts";
+import type { Log } from "../../sync/ports/log.ts";
+import type { StructureCache } from "../mime/cache.ts";
+import { holds, textPieces } from "../mime/index.ts";
+import { removeFile } from "./file.ts";
+import { Filler } from "./fill.ts";
+import { textOf } from "./load.ts";
+import { SearchThread, ThreadFailed } from "./thread.ts";
+import {
+	type Loaded,
+	type MessageTexts,
+	type Sought,
+	type SoughtBytes,
+	UNKNOWN,
+} from "./types.ts";
+
+export interface TextIndex extends MessageTexts {
+	close(): Promise<void>;
+}
+
+export interface TextIndexOptions {
+	/** Made if it is missing. */
+	readonly folder: string;
+	readonly bodies: Bodies;
+	readonly structures: Pick<StructureCache, "parsed" | "cached" | "prime">;
+	/** Undefined: there is no such account (any more); its file goes. */
+	readonly account: (id: AccountId) => Account | undefined;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+export function createTextIndex(options: TextIndexOptions): TextIndex {
+	tidy(options);
+	return new Index(options);
+}
+
+/** Makes the folder, and takes away what belongs to nobody. */
+function tidy({ folder, account, log }: TextIndexOptions): void {
+	try {
+		mkdirSync(folder, { recursive: true, mode: 0o700 });
+		for (const name of readdirSync(folder))
+			if (
+				name.endsWith(".db") &&
+				account(name.slice(0, -3) as AccountId) === undefined
+			)
+				removeFile(join(folder, name));
+	} catch (error) {
+		log.warn(
+			`${folder} cannot be used: ${(error as Error).message}; searches read the messages`,
+		);
+	}
+}
+
+const bytesOf = ({ kind, mapped }: Sought): SoughtBytes => ({
+	kind,
+	bytes: Uint8Array.from(Buffer.from(mapped, "utf8")),
+});
+
+class Index implements TextIndex {
+	readonly #options: TextIndexOptions;
+	readonly #thread: SearchThread;
+	readonly #filler: Filler;
+
+	constructor(options: TextIndexOptions) {
+		const { folder, bodies, account, clock, log } = options;
+		this.#options = options;
+		this.#thread = new SearchThread(folder, log);
+		this.#filler = new Filler({
+			thread: this.#thread,
+			bodies,
+			account,
+			clock,
+			log,
+			read: async (id, body) => {
+				await this.#read(id, body, [], true);
+			},
+		});
+	}
+
+	async known(
+		account: AccountId,
+		bodies: readonly BodyRef[],
+		sought: readonly Sought[],
+	): Promise<readonly Uint8Array[]> {
+		try {
+			return await this.#thread.run({
+				op: "known",
+				account,
+				hashes: bodies.map(({ hash }) => hash).join(""),
+				sought: sought.map(bytesOf),
+			});
+		} catch (error) {
+			if (!(error instanceof ThreadFailed)) throw error;
+			return sought.map(() => new Uint8Array(bodies.length).fill(UNKNOWN));
+		}
+	}
+
+	async read(
+		account: AccountId,
+		body: BodyRef,
+		sought: readonly Sought[],
+	): Promise<readonly boolean[]> {
+		this.#filler.commitSoon();
+		return this.#read(account, body, sought);
+	}
+
+	async #read(
+		account: AccountId,
+		body: BodyRef,
+		sought: readonly Sought[],
+		isFilling = false,
+	): Promise<readonly boolean[]> {
+		const loaded = await this.#load(body);
+		// Mail that came by way of another node has not been looked at here.
+		if (isFilling && "whole" in loaded) this.#prime(body, loaded.whole);
+		const soughtBytes = sought.map(bytesOf);
+		try {
+			return await this.#thread.run({
+				op: "read",
+				account,
+				hash: body.hash,
+				loaded,
+				sought: soughtBytes,
+			});
+		} catch (error) {
+			if (!(error instanceof ThreadFailed)) throw error;
+			const text = textOf(loaded);
+			return soughtBytes.map(({ kind, bytes }) => holds(text, kind, bytes));
+		}
+	}
+
+	#prime(body: BodyRef, whole: Uint8Array): void {
+		const { structures } = this.#options;
+		if (structures.cached([{ body }]).size === 0)
+			structures.prime(body.hash, whole);
+	}
+
+	/** A small message whole; of a large one what has text, so that attachments are not read. */
+	async #load(body: BodyRef): Promise<Loaded> {
+		const { bodies, structures } = this.#options;
+		if (body.sizeBytes <= BODY_MEMORY_BYTES_MAX)
+			return { whole: Uint8Array.from(await bodies.read(body)) };
+		const pieces = textPieces(await structures.parsed({ body }));
+		const bytes: Uint8Array<ArrayBuffer>[] = [];
+		for (const { start, end } of pieces)
+			bytes.push(Uint8Array.from(await bodies.read(body, start, end)));
+		return { pieces, bytes };
+	}
+
+	looking(account: Account): void {
+		this.#filler.looking(account);
+	}
+
+	arrived(account: AccountId, bodies: readonly BodyRef[]): void {
+		this.#filler.arrived(account, bodies);
+	}
+
+	async close(): Promise<void> {
+		this.#filler.close();
+		await this.#thread.close();
+	}
+}

@@ -1,0 +1,127 @@
+/**
+ * The thread of the index: takes texts out of messages, keeps them in a file for each account, and answers what it knows.
+ * Knows no clock; when to commit is said by the thread that it serves.
+ */
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { accountId } from "../../sync/ids.ts";
+import { SEARCH_FILES_OPEN_MAX } from "../../sync/limits.ts";
+import { holds } from "../mime/index.ts";
+import { removeFile, TextFile } from "./file.ts";
+import { textOf } from "./load.ts";
+import { type Reply, type Results, type Task, UNKNOWN } from "./types.ts";
+
+const { folder } = workerData as { readonly folder: string };
+const port = parentPort;
+
+/** By account, in order of use. */
+const files = new Map<string, TextFile>();
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+let fault: string | undefined;
+
+const pathOf = (account: string): string =>
+	join(folder, `${accountId(account)}.db`);
+
+function fileOf(account: string): TextFile {
+	const held = files.get(account);
+	files.delete(account);
+	const file = held ?? new TextFile(pathOf(account));
+	files.set(account, file);
+	for (const [oldest, one] of files) {
+		if (files.size <= SEARCH_FILES_OPEN_MAX) break;
+		files.delete(oldest);
+		one.close();
+	}
+	return file;
+}
+
+/** What the file says, or `otherwise` when there is something wrong with it; a damaged one is made anew. */
+function guarded<T>(
+	account: string,
+	work: (file: TextFile) => T,
+	otherwise: () => T,
+): T {
+	try {
+		return work(fileOf(account));
+	} catch (error) {
+		// SQLite's and the file system's errors have a code; anything else is a bug of ours.
+		if (!(error instanceof Error && "code" in error)) throw error;
+		const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+		const isDamaged = code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+		const path = pathOf(account);
+		drop(account);
+		if (isDamaged) removeFile(path);
+		fault = isDamaged
+			? `${path} is damaged and is made anew; it holds nothing but copies`
+			: `${path} cannot be used: ${error.message}; searches read the messages`;
+		return otherwise();
+	}
+}
+
+/** Closes a file that has failed, whatever it says to that. */
+function drop(account: string): void {
+	const file = files.get(account);
+	files.delete(account);
+	try {
+		file?.close();
+	} catch (error) {
+		if (!(error instanceof Error && "code" in error)) throw error;
+	}
+}
+
+function run(task: Task): Results[Task["op"]] {
+	switch (task.op) {
+		case "known": {
+			const { account, hashes, sought } = task;
+			return guarded(
+				account,
+				(file) => file.known(hashes, sought),
+				() =>
+					sought.map(() => new Uint8Array(hashes.length / 64).fill(UNKNOWN)),
+			);
+		}
+		case "read": {
+			const { account, hash, loaded, sought } = task;
+			const text = textOf(loaded);
+			guarded(
+				account,
+				(file) => file.add(hash, text),
+				() => {},
+			);
+			return sought.map(({ kind, bytes }) => holds(text, kind, bytes));
+		}
+		case "reconcile": {
+			const { account, hashes } = task;
+			return guarded(
+				account,
+				(file) => file.reconcile(hashes),
+				() => new Uint32Array(),
+			);
+		}
+		case "commit":
+			for (const account of [...files.keys()])
+				guarded(
+					account,
+					(file) => file.commit(),
+					() => {},
+				);
+			return undefined;
+	}
+}
+
+port?.on("message", ({ id, task }: { id: number; task: Task }) => {
+	let reply: Reply;
+	fault = undefined;
+	try {
+		reply = { id, value: run(task), fault };
+	} catch (error) {
+		reply = {
+			id,
+			value: undefined,
+			error:
+				error instanceof Error ? (error.stack ?? error.message) : `${error}`,
+		};
+	}
+	port.postMessage(reply);
+});

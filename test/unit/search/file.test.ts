@@ -1,0 +1,180 @@
+/** The file of an account's index, and signatures: never a wrong answer, whatever the texts and whatever is sought. */
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { casemap, holds, type SearchText } from "../../../node/mime/index.ts";
+import { TextFile } from "../../../node/search/file.ts";
+import {
+	mayHold,
+	signatureOf,
+	trigramsOf,
+} from "../../../node/search/signature.ts";
+import {
+	NO,
+	type SoughtBytes,
+	UNKNOWN,
+	YES,
+} from "../../../node/search/types.ts";
+import { SEARCH_TEXT_BYTES_MAX } from "../../../sync/limits.ts";
+
+let folder: string;
+let file: TextFile;
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "pmnode-search-"));
+	file = new TextFile(path());
+});
+afterEach(() => {
+	file.close();
+	rmSync(folder, { recursive: true, force: true });
+});
+const path = () => join(folder, "account.db");
+const reopen = () => {
+	file.close();
+	file = new TextFile(path());
+};
+
+const hashOf = (text: string) =>
+	createHash("sha256").update(text).digest("hex");
+const textOf = (header: string, body: string): SearchText => {
+	const start = Buffer.from(`${casemap(header)}\0`);
+	return {
+		bytes: Buffer.concat([start, Buffer.from(casemap(body))]),
+		bodyAt: start.length,
+	};
+};
+const seek = (kind: "body" | "text", text: string): SoughtBytes => ({
+	kind,
+	bytes: Buffer.from(casemap(text)),
+});
+
+test("signatures never deny what is there", () => {
+	fc.assert(
+		fc.property(
+			fc.uint8Array({ minLength: 0, maxLength: 3000 }),
+			fc.nat(),
+			fc.nat({ max: 40 }),
+			(text, at, length) => {
+				const start = text.length === 0 ? 0 : at % text.length;
+				const sought = text.subarray(start, start + length);
+				expect(mayHold(signatureOf(text), trigramsOf(sought))).toBe(true);
+			},
+		),
+	);
+});
+
+test("signatures deny most of what is not there", () => {
+	const words = (from: number) =>
+		Array.from({ length: 500 }, (_, i) => hashOf(`${from + i}`).slice(0, 7));
+	const signature = signatureOf(Buffer.from(words(0).join(" ")));
+	const maybe = words(10_000).filter((word) =>
+		mayHold(signature, trigramsOf(Buffer.from(word))),
+	);
+	expect(maybe.length).toBeLessThan(50);
+});
+
+// Few letters, so that things are found; and such as the collation changes.
+const text = fc.string({
+	unit: fc.constantFrom("a", "B", "é", "ß", " ", "\n", "€", "😀", "x"),
+	maxLength: 30,
+});
+
+test("what is known is what looking into each text says", () => {
+	fc.assert(
+		fc.property(
+			fc.array(fc.tuple(text, text), { maxLength: 12 }),
+			fc.array(
+				fc.tuple(fc.constantFrom("body" as const, "text" as const), text),
+				{ minLength: 1, maxLength: 4 },
+			),
+			fc.boolean(),
+			(pairs, keys, again) => {
+				rmSync(path(), { force: true });
+				reopen();
+				const texts = pairs.map(([header, body]) => textOf(header, body));
+				const hashes = pairs.map((pair) => hashOf(pair.join("|")));
+				for (const [index, one] of texts.entries())
+					file.add(hashes[index] as string, one);
+				if (again) reopen();
+				const sought = keys
+					.filter(([, key]) => key !== "")
+					.map(([kind, key]) => seek(kind, key));
+				// One that is not there, and one that comes twice.
+				const asked = [hashOf("unknown"), ...hashes, ...hashes.slice(0, 1)];
+				const known = file.known(asked.join(""), sought);
+				for (const [index, { kind, bytes }] of sought.entries())
+					expect([...(known[index] as Uint8Array)]).toEqual([
+						UNKNOWN,
+						...texts.map((one) => (holds(one, kind, bytes) ? YES : NO)),
+						...texts
+							.slice(0, 1)
+							.map((one) => (holds(one, kind, bytes) ? YES : NO)),
+					]);
+			},
+		),
+		{ numRuns: 60 },
+	);
+});
+
+const fill = (count: number) => {
+	const hashes = Array.from({ length: count }, (_, i) => hashOf(`${i}`));
+	for (const [i, hash] of hashes.entries())
+		file.add(hash, textOf(`Subject: ${i}`, `needle${i} in the hay`));
+	return hashes;
+};
+
+test("few of many are looked up one by one", () => {
+	const hashes = fill(500);
+	const some = [hashes[77], hashOf("none"), hashes[7]].join("");
+	expect(file.known(some, [seek("body", "Needle77")])).toEqual([
+		Uint8Array.of(YES, UNKNOWN, NO),
+	]);
+});
+
+test("short words are found too", () => {
+	const hashes = fill(30);
+	const [known] = file.known(hashes.join(""), [seek("body", "e7")]);
+	expect([...(known as Uint8Array)].indexOf(YES)).toBe(7);
+});
+
+test("what is gone leaves, and what is missing is told", () => {
+	const hashes = fill(10);
+	const kept = [...hashes.slice(5), hashOf("new")];
+	expect([...file.reconcile(kept.join(""))]).toEqual([5]);
+	const [known] = file.known(hashes.join(""), [seek("body", "needle")]);
+	expect([...(known as Uint8Array)]).toEqual([
+		...Array(5).fill(UNKNOWN),
+		...Array(5).fill(YES),
+	]);
+	reopen();
+	expect(readFileSync(path()).includes("NEEDLE9")).toBe(true);
+	expect([...file.reconcile("")]).toEqual([]);
+	expect(file.known(hashes[9] as string, [seek("body", "needle")])).toEqual([
+		Uint8Array.of(UNKNOWN),
+	]);
+});
+
+test("a text that is too large is remembered, and never decided", () => {
+	const hash = hashOf("large");
+	file.add(hash, textOf("", "x".repeat(SEARCH_TEXT_BYTES_MAX + 1)));
+	expect(file.known(hash, [seek("body", "y")])).toEqual([
+		Uint8Array.of(UNKNOWN),
+	]);
+	expect([...file.reconcile(hash)]).toEqual([]);
+});
+
+test("flipped bits make it unknown, not wrong", () => {
+	const hashes = fill(200);
+	file.close();
+	const bytes = readFileSync(path(), "latin1");
+	// In a text, and (all-zero stretches aside) anywhere in signatures.
+	const damaged = bytes.replaceAll("NEEDLE7 ", "NEEDLF7 ");
+	expect(damaged).not.toBe(bytes);
+	writeFileSync(path(), damaged, "latin1");
+	file = new TextFile(path());
+	const [known] = file.known(hashes.join(""), [seek("body", "needle7 in")]);
+	expect(known?.[7]).toBe(UNKNOWN);
+	expect(known?.filter((one) => one === NO).length).toBe(199);
+});
