@@ -28,6 +28,7 @@ import type { Random } from "../sync/ports/random.ts";
 import type { Store } from "../sync/ports/store.ts";
 import { openStore } from "../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../sync/replica.ts";
+import { toPresentFormat } from "../sync/space/format.ts";
 import { makeCredentials } from "./accounts/credentials.ts";
 import { createAuthenticator } from "./accounts/login.ts";
 import type { HostPort, NodeConfig } from "./config.ts";
@@ -156,6 +157,7 @@ class Starting {
 		const { dataDirectory } = this.#config;
 		const store = openStore(joinPath(dataDirectory, "state.db"));
 		this.#closing.add(() => store.close());
+		toPresentFormat(store, joinPath(dataDirectory, "state.db"));
 		const network = await openNetwork({
 			identity: { file: joinPath(dataDirectory, "identity.key") },
 			listen: this.#config.p2p,

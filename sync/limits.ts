@@ -171,6 +171,11 @@ export const CONNECTION_SPARE_MILLISECONDS_MAX = 10_000;
 // ---- documents
 /** Entries a segment takes before the next one is begun: 7-90 ms to load, 0.3-4.5 MB in memory. */
 export const SEGMENT_ENTRIES_MAX = 4_000;
+/**
+ * A small mailbox takes smaller ones, as many entries as live in it but not below this: a segment goes when all in it is dead, so
+ * that little history outlives its messages.
+ */
+export const SEGMENT_ENTRIES_MIN = 128;
 /** Bucket maps of a segment: applying a change costs by the size of the map it touches. */
 export const SEGMENT_BUCKETS = 64;
 export const DIRECTORY_BUCKETS = 16;
@@ -178,6 +183,40 @@ export const DIRECTORY_BUCKETS = 16;
 export const DOCUMENTS_OPEN_MAX = 256;
 /** A snapshot is written after this many changes, so that opening a document replays few. */
 export const SNAPSHOT_EVERY_CHANGES = 500;
+
+// ---- space that comes back
+/** How often it is looked whether something may be forgotten; and while there is more to do: a fifth of one core at worst. */
+export const SPACE_MILLISECONDS = 5_000;
+export const SPACE_BUSY_MILLISECONDS = 200;
+/** A dead body stays for sessions that were not told yet that their message is gone. */
+export const RECLAIM_GRACE_MILLISECONDS = 60_000;
+/** A dead entry is remembered: a sender that got no answer tries again within this, and its mail must not come back. */
+export const TOMBSTONE_MILLISECONDS = 3600_000;
+/** But no more of them than there are live entries, or than this: some 400 bytes each. */
+export const TOMBSTONES_MIN = 500;
+/** Dead entries in one step: some milliseconds of work. */
+export const BURY_COUNT = 500;
+/** Ranges of blocks cleared at once, at some 0.25 ms each. */
+export const RECLAIM_RANGES_COUNT = 1_000;
+/** A member that is not heard for so long is not waited for: it gets the documents as a whole when it returns. */
+export const AWAY_MILLISECONDS_MAX = 7 * 24 * 3600_000;
+/** Nor one that is silent for a minute while the log has grown to this, some 400 MB. */
+export const LOG_CHANGES_KEPT_MAX = 1_000_000;
+/** The log is not cut before it has this many changes (some 400 bytes each), or as many as there are entries. */
+export const LOG_CHANGES_KEPT_MIN = 1_000;
+/** And then to this many an origin: a member that lost a moment in a crash needs no snapshot. */
+export const LOG_SLACK_CHANGES = 100;
+/** Documents written anew in one batch of cutting the log: 7-90 ms each to load and save. */
+export const SAVES_A_BATCH = 4;
+/** Unnamed bodies are looked for so often; one that two looks found is cleared. */
+export const SWEEP_MILLISECONDS = 3600_000;
+export const SWEEP_FIRST_MILLISECONDS = 60_000;
+/** RocksDB rewrites its files when so much of them is garbage, and not for less than this. */
+export const BODY_GARBAGE_PERCENT_MAX = 25;
+export const BODY_GARBAGE_BYTES_MIN = 1 * MiB;
+/** And rests so many times as long as it took: a few per cent of one core and of the disk. */
+export const COMPACTION_PAUSE_FACTOR = 20;
+export const COMPACTION_PAUSE_MILLISECONDS_MIN = 10_000;
 
 // ---- accounts and mailboxes
 export const MAILBOXES_MAX = 10_000;

@@ -54,3 +54,21 @@ export function among(
 	}
 	return found;
 }
+
+/** What is in both; `others` are ascending and disjoint. */
+export function intersection(
+	ranges: readonly UidRange[],
+	others: readonly UidRange[],
+): UidRange[] {
+	const both: UidRange[] = [];
+	let at = 0;
+	for (const [low, high] of normalised(ranges)) {
+		while (at < others.length && (others[at] as UidRange)[1] < low) at++;
+		for (let i = at; i < others.length; i++) {
+			const [start, end] = others[i] as UidRange;
+			if (start > high) break;
+			both.push([Math.max(low, start), Math.min(high, end)]);
+		}
+	}
+	return both;
+}

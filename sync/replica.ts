@@ -44,7 +44,7 @@ import { type Contact, Lives } from "./membership/lives.ts";
 import { numbererOf } from "./membership/numberer.ts";
 import { Granter } from "./membership/revival.ts";
 import { Sources } from "./membership/sources.ts";
-import type { Bodies } from "./ports/bodies.ts";
+import type { Bodies, ReclaimableBodies } from "./ports/bodies.ts";
 import type { Cancel, Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Network } from "./ports/network.ts";
@@ -57,6 +57,7 @@ import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
 import { adoptDocument } from "./replication/snapshot.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
+import { Space } from "./space/space.ts";
 
 export interface ReplicaOptions {
 	readonly identity: Identity;
@@ -66,7 +67,7 @@ export interface ReplicaOptions {
 	readonly whenAlone: "accept" | "defer";
 	readonly store: Store;
 	readonly network: Network;
-	readonly bodies: Bodies;
+	readonly bodies: ReclaimableBodies;
 	readonly clock: Clock;
 	readonly random: Random;
 	readonly diary: Log;
@@ -95,6 +96,7 @@ export class ClusterReplica implements Replica {
 	readonly #ledger: Ledger;
 	readonly #needs: BodyNeeds;
 	readonly #copies: Copies;
+	readonly #space: Space;
 	readonly #ownBodies = new OwnBodies();
 	readonly #replication: Replication;
 	readonly #admission: Admission;
@@ -132,6 +134,7 @@ export class ClusterReplica implements Replica {
 			(account) => this.#ledger.documents.get(accountDocument(account)),
 			(mailbox) => this.#mailboxes.box(mailbox).live > 0,
 		);
+		this.#space = this.#makeSpace();
 		this.#needs = this.#makeNeeds();
 		this.#mailboxes = this.#makeMailboxes();
 		this.#ledger = this.#makeLedger();
@@ -227,15 +230,24 @@ export class ClusterReplica implements Replica {
 	#makeNeeds(): BodyNeeds {
 		return new BodyNeeds({
 			...this.#options,
-			lives: (mailbox, entry) => {
-				const row = this.#mailboxes.row(mailbox, entry);
-				return row !== undefined && lives(row);
-			},
+			isWanted: (body) => this.#space.isWanted(body),
+			isCleared: (body) => !this.#space.isNamed(body),
 			done: () => {
 				this.#replication.tellHolds();
 				this.#scheduleReport();
 			},
 			flush: () => this.#write(() => {}),
+		});
+	}
+
+	#makeSpace(): Space {
+		return new Space({
+			...this.#options,
+			ledger: () => this.#ledger,
+			mailboxes: () => this.#mailboxes,
+			others: () => this.#others(),
+			drives: () => this.#cluster.incarnations().map(({ drive }) => drive),
+			isWhole: () => !this.isJoining && this.#lives.alive,
 		});
 	}
 
@@ -251,17 +263,15 @@ export class ClusterReplica implements Replica {
 			isRetired: (stampSlot) => this.#cluster.isRetired(stampSlot),
 			numbers: (account) => this.#numbers(account),
 			secondCopy: (sequence) => this.#hasSecondCopy(sequence),
-			bodyNamed: (batch, facts, at, change) => {
+			folded: (batch, folded, change) =>
+				this.#space.folded(batch, folded, change),
+			bodyNamed: (batch, facts, change) => {
 				if (facts.body.drive === bodies.drive)
 					batch.put("meta/driveBlocks", String(bodies.lengthBlocks()));
 				if (change.origin === origin) this.#ownBodies.named(change.sequence);
-				this.#needs.named(
-					batch,
-					facts,
-					[at.mailbox, at.entry],
-					change.origin,
-					change.sequence,
-				);
+				// What this node names it has; what another names of its drive it has too, if it did not clear it.
+				if (change.origin !== origin || facts.body.drive !== bodies.drive)
+					this.#needs.named(batch, facts, change.origin, change.sequence);
 			},
 			wants: (wants) => this.#replication.sendWants(wants),
 			pairMade: (pair) => this.#replication.sendPair(pair),
@@ -280,7 +290,7 @@ export class ClusterReplica implements Replica {
 				this.#cluster,
 				this.#accounts,
 				this.#mailboxes,
-				followers(this.#needs, this.#ownBodies),
+				followers(this.#needs, this.#ownBodies, this.#space),
 			],
 			events: {
 				committed: (own) => this.#replication.committed(own),
@@ -299,6 +309,7 @@ export class ClusterReplica implements Replica {
 			needs: this.#needs,
 			copies: this.#copies,
 			others: () => this.#others().map(({ node }) => node),
+			told: this.#space.told,
 			joining: () => this.isJoining,
 			alive: () => this.#lives.alive,
 			life: () => ({
@@ -339,6 +350,7 @@ export class ClusterReplica implements Replica {
 				if (whenAlone === "defer" && 1 + this.#readyPeers().length < copies)
 					throw tooFewMembers();
 			},
+			mayName: (body) => this.#space.mayName(body),
 			hintBody: (body) => this.#replication.hintBody(body),
 			catchUp: (mailbox) => this.#replication.catchUp(mailbox),
 			inTouch: () => this.#replication.inTouch(),
@@ -374,6 +386,7 @@ export class ClusterReplica implements Replica {
 			this.#lives.evaluate();
 			this.#needs.retry();
 		});
+		this.#space.start();
 	}
 
 	/** Without the documents of its cluster. */
@@ -469,15 +482,11 @@ export class ClusterReplica implements Replica {
 			tx,
 			frame,
 		)) {
+			this.#space.adopted(tx.batch, mailbox, entry, row);
+			if (!lives(row)) continue;
 			this.#mailboxes.noteAdopted(tx.batch, mailbox, entry);
 			for (const origin of Object.keys(row.o))
-				this.#needs.named(
-					tx.batch,
-					facts,
-					[mailbox, entry],
-					origin as Origin,
-					1,
-				);
+				this.#needs.named(tx.batch, facts, origin as Origin, 1);
 		}
 	}
 
@@ -608,7 +617,11 @@ export class ClusterReplica implements Replica {
 		const now = this.#options.clock.monotonic();
 		if (now < this.#marksKept + MARKS_MILLISECONDS) return;
 		this.#marksKept = now;
-		const marks = [...this.#copies.marks(), ...this.#replication.hadMarks()];
+		const marks = [
+			...this.#copies.marks(),
+			...this.#replication.hadMarks(),
+			...this.#space.told.marks(this.#others()),
+		];
 		if (marks.length > 0)
 			this.#write((tx) => {
 				tx.batch.putAll(marks);
@@ -759,6 +772,7 @@ export class ClusterReplica implements Replica {
 
 	async stop(): Promise<void> {
 		if (this.#stopped) return;
+		await this.#space.stop();
 		await this.#ledger.settled();
 		this.#stopped = true;
 		this.#sources.stop();

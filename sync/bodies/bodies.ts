@@ -20,11 +20,12 @@ import {
 } from "../limits.ts";
 import type { StreamSource } from "../network/streams.ts";
 import {
-	type Bodies,
+	type BlockRange,
 	type BodyRef,
 	type BodyState,
 	BodyUnavailable,
 	type BodyWriter,
+	type ReclaimableBodies,
 } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -43,6 +44,7 @@ import { DriveShort, openFault, storeFault } from "./faults.ts";
 import { FetchQueue } from "./fetch.ts";
 import { Gate } from "./gate.ts";
 import { KnownBodies } from "./known.ts";
+import { clearBlocks, databaseBytes, heldBlocks } from "./reclaim.ts";
 import { checkReference, clampRange } from "./reference.ts";
 import { DiskRoom } from "./room.ts";
 import { Replication } from "./streams.ts";
@@ -82,13 +84,12 @@ export async function openBodies(
 		await rm(spool, { recursive: true, force: true });
 		await mkdir(spool, { recursive: true, mode: 0o700 });
 		await mkdir(drives, { recursive: true, mode: 0o700 });
-		store = new Corestore(
-			new CorestoreStorage(drives, {
-				// Else a folder that was copied here would not open.
-				allowBackup: true,
-				writeBufferSize: BODY_WRITE_BUFFER_BYTES,
-			}),
-		);
+		const storage = new CorestoreStorage(drives, {
+			// Else a folder that was copied here would not open.
+			allowBackup: true,
+			writeBufferSize: BODY_WRITE_BUFFER_BYTES,
+		});
+		store = new Corestore(storage);
 		await store.ready();
 		const own = new Hyperdrive(store.namespace(drive.name));
 		await own.ready();
@@ -98,14 +99,33 @@ export async function openBodies(
 		const logs = new WriteAheadLogs(join(drives, "db"));
 		// What a killed process wrote without a sync is made durable before members see it.
 		await logs.syncAll();
-		return new DriveBodies(options, { store, own, blobs, logs, spool });
+		return new DriveBodies(options, {
+			storage,
+			store,
+			own,
+			blobs,
+			logs,
+			spool,
+			database: join(drives, "db"),
+		});
 	} catch (error) {
 		await store?.close().catch(() => {});
 		throw error instanceof DriveShort ? error : openFault(error, directory);
 	}
 }
 
+/** Gives back what was cleared: without these options RocksDB keeps the blob files as they are. */
+const COMPACTION = {
+	blobGarbageCollectionPolicy: 1,
+	blobGarbageCollectionAgeCutoff: 1,
+	bottommostLevelCompaction: 2,
+	exclusive: true,
+};
+
 interface Parts {
+	readonly storage: CorestoreStorage;
+	/** RocksDB's folder. */
+	readonly database: string;
 	readonly store: Corestore;
 	readonly own: Hyperdrive;
 	readonly blobs: Hyperblobs;
@@ -113,7 +133,7 @@ interface Parts {
 	readonly spool: string;
 }
 
-export class DriveBodies implements Bodies {
+export class DriveBodies implements ReclaimableBodies {
 	readonly drive: string;
 	readonly #options: OpenBodiesOptions;
 	readonly #parts: Parts;
@@ -126,6 +146,9 @@ export class DriveBodies implements Bodies {
 	readonly #replication: Replication;
 	readonly #known = new KnownBodies(BODIES_KNOWN_MAX);
 	readonly #writerHost: WriterHost;
+	/** What is being cleared: whoever looks for a body waits for it. */
+	#clearing: Promise<void> = Promise.resolve();
+	#compacting: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
 
 	/** Use openBodies(). */
@@ -180,6 +203,7 @@ export class DriveBodies implements Bodies {
 	async has(reference: BodyRef): Promise<boolean> {
 		try {
 			checkReference(reference);
+			await this.#clearing;
 			if (this.#known.has(reference)) return true;
 			const core = await this.#drives.get(reference.drive);
 			if (!(await isPresent(core, reference))) return false;
@@ -261,6 +285,48 @@ export class DriveBodies implements Bodies {
 		return this.#appender.sizeBytes;
 	}
 
+	clear(drive: string, ranges: readonly BlockRange[]): Promise<void> {
+		// What is known to lie here is forgotten before the first block goes.
+		for (const range of ranges) this.#known.deleteRange(drive, range);
+		const cleared = this.#clearing.then(() => this.#clear(drive, ranges));
+		this.#clearing = cleared.catch(() => {});
+		return cleared;
+	}
+
+	async #clear(drive: string, ranges: readonly BlockRange[]): Promise<void> {
+		const core = await this.#drives.get(drive);
+		try {
+			await clearBlocks(core, ranges);
+		} catch (error) {
+			throw await this.#room.fault(error);
+		}
+	}
+
+	async held(drive: string): Promise<readonly BlockRange[]> {
+		return heldBlocks(await this.#drives.get(drive));
+	}
+
+	diskBytes(): Promise<number> {
+		return databaseBytes(this.#parts.database);
+	}
+
+	compact(): Promise<void> {
+		this.#compacting ??= this.#compact().finally(() => {
+			this.#compacting = undefined;
+		});
+		return this.#compacting;
+	}
+
+	async #compact(): Promise<void> {
+		// As much as is rewritten at worst must fit beside what is there.
+		await this.#room.check(await this.diskBytes());
+		try {
+			await this.#parts.storage.compact(COMPACTION);
+		} catch (error) {
+			throw await this.#room.fault(error);
+		}
+	}
+
 	/** Waits for commits that have begun; fetches and reads that wait end with BodyUnavailable. */
 	close(): Promise<void> {
 		this.#closing ??= this.#close();
@@ -270,6 +336,9 @@ export class DriveBodies implements Bodies {
 	async #close(): Promise<void> {
 		await this.#appender.close();
 		this.#fetches.close();
+		await this.#clearing;
+		// RocksDB must not be closed under it.
+		await this.#compacting?.catch(() => {});
 		this.#replication.close();
 		await this.#drives.close();
 		await this.#parts.own.close();
@@ -300,6 +369,7 @@ export class DriveBodies implements Bodies {
 
 	/** Rejects with BodyUnavailable, StoreFull or StoreFailed. */
 	async #download(reference: BodyRef, signal: AbortSignal): Promise<void> {
+		await this.#clearing;
 		const core = await this.#drives.get(reference.drive);
 		const requests: ActiveRequests = [];
 		const cancel = () => {

@@ -33,6 +33,16 @@ declare module "hypercore-storage" {
 				writeBufferSize?: number;
 			},
 		);
+		/** RocksDB's CompactRange over everything. */
+		compact(options: {
+			/** 1: rewrites the blob files that hold garbage, whatever the policy of normal compactions is. */
+			blobGarbageCollectionPolicy: number;
+			/** Share of blob files, from the oldest, that are looked at: 1 is all. */
+			blobGarbageCollectionAgeCutoff: number;
+			/** 2: also what lies in the last level already. */
+			bottommostLevelCompaction: number;
+			exclusive: boolean;
+		}): Promise<void>;
 	}
 }
 
@@ -49,6 +59,13 @@ declare module "hypercore" {
 		/** `paused`: nothing is asked of the peer any more, as what it gave could not be taken. */
 		readonly peers: readonly { paused: boolean }[];
 		readonly closed: boolean;
+		readonly core: {
+			/** Which blocks lie here; -1 for none. */
+			readonly bitfield: {
+				firstSet(from: number): number;
+				firstUnset(from: number): number;
+			};
+		};
 		ready(): Promise<void>;
 		close(): Promise<void>;
 		/** True when all of the blocks lie here. */

@@ -33,6 +33,10 @@ export function checkReference(reference: BodyRef): void {
 export const referenceKey = (reference: BodyRef): string =>
 	`${reference.hash}:${reference.drive.slice(0, 16)}:${reference.blob[1]}:${reference.sizeBytes}`;
 
+/** Where a body lies, short. */
+export const placeKey = (drive: string, block: number): string =>
+	`${drive.slice(0, 16)}:${block}`;
+
 export interface ByteRange {
 	/** Inclusive. */
 	readonly start: number;

@@ -106,7 +106,8 @@ function rowFault(
 ): string | undefined {
 	const text = store.get(rowKey(mailbox, entry));
 	if (text === undefined) {
-		// An entry that is being forgotten leaves the document first.
+		// A dead entry that all members know of is forgotten; its segment keeps it until all in it is dead.
+		if (document.has(keys.expunged(entry))) return undefined;
 		return [...document.keys()].some((key) => splitKey(key)[1] === entry)
 			? "it has no row, so nobody sees it"
 			: undefined;

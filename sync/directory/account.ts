@@ -21,6 +21,7 @@ import type { Telling } from "../mailbox/mailboxes.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
 import { type AccountMailbox, isBuiltIn } from "./accounts.ts";
 import type { Context } from "./context.ts";
+import { bodyTooOld } from "./deliver.ts";
 import { addEntry, expunge, moveEntry } from "./edits.ts";
 import { createMailbox, renameMailbox, subscribeEdit } from "./naming.ts";
 import { Selected } from "./selected.ts";
@@ -192,7 +193,7 @@ export class AccountSession implements Account {
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {
-		const { ledger, random, clock, copies, mayAccept, hintBody } =
+		const { ledger, random, clock, copies, mayAccept, mayName, hintBody } =
 			this.#context;
 		const mailbox = this.#mustFind(name);
 		for (const message of messages) checkFlags(message.flags);
@@ -202,6 +203,7 @@ export class AccountSession implements Account {
 		const entries = messages.map(() => randomEntryId(random.bytes(16)));
 		const { uids, late } = await this.place(mailbox, entries, async () => {
 			const sequence = await ledger.write((tx) => {
+				if (!messages.every(({ body }) => mayName(body))) throw bodyTooOld();
 				for (const [i, message] of messages.entries())
 					addEntry(
 						tx,

@@ -35,4 +35,6 @@ export interface Context {
 	readonly catchUp: (mailbox: MailboxId) => Promise<boolean>;
 	/** Whether all members can be talked to: only then a view that was complete still is. */
 	readonly inTouch: () => boolean;
+	/** False for a body that was taken in, but not named for hours: it was cleared as one that nobody wants. */
+	readonly mayName: (body: BodyRef) => boolean;
 }

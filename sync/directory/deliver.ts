@@ -1,5 +1,6 @@
 /** Mail from outside into the INBOXes of its recipients; retried deliveries become one message. */
 import type { Delivery } from "../api.ts";
+import { Temporary } from "../faults.ts";
 import {
 	type AccountId,
 	deriveId,
@@ -26,6 +27,7 @@ export async function deliver(
 	);
 	const kept = await Promise.all(places.map((at) => holdsBody(context, at)));
 	const sequence = await context.ledger.write((tx) => {
+		if (!context.mayName(delivery.body)) throw bodyTooOld();
 		const now = context.clock.now();
 		const facts = {
 			body: delivery.body,
@@ -43,6 +45,10 @@ export async function deliver(
 	});
 	await context.copies(sequence);
 }
+
+/** Its client took hours from the end of the message to the end of the command. */
+export const bodyTooOld = (): Temporary =>
+	new Temporary("the message was not filed in time; send it again");
 
 interface Place {
 	readonly mailbox: MailboxId;

@@ -2,9 +2,10 @@
 import type { FlagChange } from "../api.ts";
 import { keys, segmentDocument } from "../documents/shapes.ts";
 import { deriveId, type EntryId, type MailboxId } from "../ids.ts";
-import { SEGMENT_ENTRIES_MAX } from "../limits.ts";
+import { SEGMENT_ENTRIES_MAX, SEGMENT_ENTRIES_MIN } from "../limits.ts";
 import type { Transaction } from "../log/ledger.ts";
 import {
+	type BoxRow,
 	decodeFacts,
 	type EntryRow,
 	encodeFacts,
@@ -26,12 +27,18 @@ export function addEntry(
 ): void {
 	const box = getBox(tx.batch, mailbox);
 	const segment =
-		box.segmentEntries >= SEGMENT_ENTRIES_MAX ? box.segment + 1 : box.segment;
+		box.segmentEntries >= segmentEntriesMax(box)
+			? box.segment + 1
+			: box.segment;
 	const document = segmentDocument(mailbox, segment);
 	tx.edit(document, { key: keys.facts(entry), set: encodeFacts(facts) });
 	for (const flag of flags)
 		tx.edit(document, { key: keys.flag(entry, flag), add: flag });
 }
+
+/** By what lives in the mailbox, so that a small one that turns over fast drops its history soon. */
+const segmentEntriesMax = ({ live }: BoxRow): number =>
+	Math.min(SEGMENT_ENTRIES_MAX, Math.max(SEGMENT_ENTRIES_MIN, live));
 
 /** Names the body of an entry again, or another one where that cannot be had (a retried delivery brought it again). */
 export function nameBody(
@@ -55,8 +62,13 @@ export function changeFlags(
 	change: FlagChange,
 ): void {
 	const row = getRow(tx.batch, mailbox, entry);
-	// Moved away, but still shown until the move has its second copy: the flags follow it (rule 17).
-	if (row === undefined || !(lives(row) || row.to !== undefined)) return;
+	if (row === undefined) return;
+	if (!lives(row)) {
+		// Moved away, but still shown until the move has its second copy: the change is for what it became (rule 17). Nothing
+		// is written to what is known to be dead.
+		for (const place of row.to ?? []) changeFlags(tx, ...place, change);
+		return;
+	}
 	const named = new Map(change.flags.map((flag) => [flag.toLowerCase(), flag]));
 	const remove =
 		change.mode === "remove"

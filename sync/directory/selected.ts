@@ -144,7 +144,7 @@ export class Selected implements SelectedMailbox {
 		if (!rules.allDead && mailboxes.stamps.isOwn(this.#token))
 			return among(asked, this.#view.goneHere());
 		if (rules.onlyKnown && !(rules.complete && this.#isComplete))
-			return among(asked, this.#view.dead());
+			return this.#view.deadOf(asked);
 		return without(asked, this.uids());
 	}
 

@@ -119,7 +119,15 @@ export class OpenDocuments {
 		return this.#load(id).document;
 	}
 
-	/** Writes the document as it is in memory, so that what the store had of it no longer counts. */
+	/** Whether changes since its snapshot lie in the log. */
+	hasChanges(id: DocumentId): boolean {
+		return (this.#store.get(docKey(id)) ?? "") !== "";
+	}
+
+	/**
+	 * Writes the document as it is in memory, within a batch: what the store had of it no longer counts, and it needs nothing
+	 * of the log.
+	 */
 	resnapshot(id: DocumentId): StoreWrite[] {
 		this.get(id);
 		this.#touched.add(id);
@@ -131,6 +139,15 @@ export class OpenDocuments {
 		this.forget(id);
 		this.#open.set(id, { document, changesSinceSnapshot: 0 });
 		return this.resnapshot(id);
+	}
+
+	/** Nothing is left of the document; the caller knows that nobody will change it again. */
+	drop(id: DocumentId): StoreWrite[] {
+		this.forget(id);
+		return [
+			[docKey(id), undefined],
+			[snapshotKey(id), undefined],
+		];
 	}
 
 	/** All documents there are. */

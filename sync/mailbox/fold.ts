@@ -25,6 +25,8 @@ export interface Folded {
 	readonly row: EntryRow;
 	/** Set when facts came (or came again): each names a body that this node should hold. */
 	readonly facts: readonly Facts[];
+	/** The facts that counted before the change. */
+	readonly before: string | undefined;
 	/** 1 when the entry began to live with this change, -1 when it ended. */
 	readonly livesMore: number;
 	/** All entries with something new to show: the entry, and what was made of it by moves. */
@@ -50,6 +52,7 @@ export function foldSegment(
 		n: 0,
 	};
 	const lived = lives(row);
+	const before = row.f;
 	const isFlag = kind === "f";
 	let facts: Facts[] = [];
 	if (kind === "e")
@@ -68,7 +71,7 @@ export function foldSegment(
 	batch.change(rowKey(mailbox, entry), row);
 	const changed: [MailboxId, EntryId][] = [[mailbox, entry]];
 	if (isFlag && rules.lineage) passOn(batch, row, changed);
-	return { mailbox, entry, row, facts, livesMore, changed };
+	return { mailbox, entry, row, facts, before, livesMore, changed };
 }
 
 /** Flags are apart, since only what happens to them counts also for what the entry is moved to (rule 17). */

@@ -13,7 +13,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
-import { foldSegment } from "./fold.ts";
+import { type Folded, foldSegment } from "./fold.ts";
 import { Numbering, type Want } from "./numbering.ts";
 import { PairNotes } from "./pair-notes.ts";
 import { type Pair, Pairs } from "./pairs.ts";
@@ -29,6 +29,7 @@ import {
 	lives,
 	newBox,
 	operationsOf,
+	rowKey,
 	uidOf,
 } from "./rows.ts";
 import { Showing } from "./showing.ts";
@@ -57,9 +58,10 @@ export interface MailboxesOptions {
 	readonly bodyNamed: (
 		batch: Batch,
 		facts: Facts,
-		at: { mailbox: MailboxId; entry: EntryId },
 		change: { origin: Origin; sequence: number },
 	) => void;
+	/** An entry changed. Called within a batch. */
+	readonly folded: (batch: Batch, folded: Folded, change: KeyChange) => void;
 	/** Claims that are too low here, to be told to the numberer. */
 	readonly wants: (wants: readonly Want[]) => void;
 	/** A pair that was made here, for all members (rule 12). */
@@ -167,10 +169,12 @@ export class Mailboxes implements Fold {
 		const { mailbox, entry, row } = folded;
 		this.#liveInBatch += folded.livesMore;
 		this.numbering.note(mailbox, entry, row);
+		this.#options.folded(tx.batch, folded, change);
 		for (const place of folded.changed) this.#touch(tx.batch, ...place);
 		if (this.#views.has(mailbox)) this.#stageDead(tx.batch, mailbox, row);
+		if (!lives(row)) return;
 		for (const facts of folded.facts)
-			this.#options.bodyNamed(tx.batch, facts, { mailbox, entry }, change);
+			this.#options.bodyNamed(tx.batch, facts, change);
 	}
 
 	#touch(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
@@ -519,6 +523,17 @@ export class Mailboxes implements Fold {
 	/** An entry came with a snapshot, without a change of its own: it is still to be shown. */
 	noteAdopted(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
 		this.#pending.add(batch, mailbox, entry);
+	}
+
+	/** All members know that the entry is dead: it is taken from what is shown, and forgotten. Returns its UIDs. */
+	forget(tx: Transaction, mailbox: MailboxId, entry: EntryId): number[] {
+		const { batch } = tx;
+		const row = getRow(batch, mailbox, entry);
+		if (row === undefined) return [];
+		this.#showing.show(batch, mailbox, [entry]);
+		this.#pending.remove(batch, mailbox, entry);
+		batch.change(rowKey(mailbox, entry), undefined);
+		return row.u;
 	}
 
 	/** Entries that live, shown or not. */

@@ -3,10 +3,12 @@
  * Messages lie in columns in UID order, which is the order in which they appear (rule 6).
  */
 import type { Message } from "../api.ts";
-import type { EntryId, MailboxId, ModSeq, Uid } from "../ids.ts";
+import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import type { Vector } from "../log/record.ts";
 import type { Cancel } from "../ports/clock.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
+import { among, intersection, normalised } from "../ranges.ts";
+import { deadRanges } from "./dead.ts";
 import { OperationTable } from "./operations.ts";
 import {
 	type BoxRow,
@@ -65,6 +67,8 @@ export class View {
 	/** Claims known to name nothing here: ascending, and those that came since, in any order. */
 	#dead: number[] = [];
 	#deadMore: number[] = [];
+	/** Of entries that were forgotten before this view was opened. */
+	readonly #forgotten: readonly UidRange[];
 	/** UIDs that went since this view was opened. */
 	#gone: Uid[] = [];
 	#journal: Uid[] = [];
@@ -73,6 +77,7 @@ export class View {
 
 	constructor(store: Store, mailbox: MailboxId) {
 		this.mailbox = mailbox;
+		this.#forgotten = deadRanges(store, mailbox);
 		const rows: ShownRow[] = [];
 		for (const [entry, row] of readRows(store, mailbox)) {
 			const dead = deadClaims(row);
@@ -142,8 +147,15 @@ export class View {
 		return uids;
 	}
 
-	/** Claims known to name no message here, ascending (rule 15). */
-	dead(): readonly number[] {
+	/** Those of the UIDs that are known to name no message here (rule 15). */
+	deadOf(asked: readonly UidRange[]): UidRange[] {
+		return normalised([
+			...among(asked, this.#deadClaims()),
+			...intersection(asked, this.#forgotten),
+		]);
+	}
+
+	#deadClaims(): readonly number[] {
 		if (this.#deadMore.length > 0) {
 			const all = [...this.#dead, ...this.#deadMore].sort((a, b) => a - b);
 			this.#dead = all.filter((uid, i) => uid !== all[i - 1]);

@@ -29,6 +29,12 @@ export class BodyUnavailable extends Error {
 /** What lies here of a body: all of it and right, not all of it, or bytes that are wrong or cannot be read. */
 export type BodyState = "whole" | "missing" | "damaged";
 
+/** Blocks of a drive: `start` inclusive, `end` exclusive. */
+export interface BlockRange {
+	readonly start: number;
+	readonly end: number;
+}
+
 export interface Bodies {
 	/** Public key (hex) of the drive this incarnation appends to. */
 	readonly drive: string;
@@ -52,4 +58,19 @@ export interface Bodies {
 	lengthBlocks(): number;
 	sizeBytes(): number;
 	close(): Promise<void>;
+}
+
+/** What the owner of a body store also does with it: gives the disk back. Readers need none of this. */
+export interface ReclaimableBodies extends Bodies {
+	/**
+	 * Forgets these blocks here; no other node is touched. Their room on the disk comes back with compact(). A fetch or
+	 * read that begins meanwhile waits, so that it does not find half of a body. Harmless for what is not here.
+	 */
+	clear(drive: string, ranges: readonly BlockRange[]): Promise<void>;
+	/** The blocks of a drive that lie here, ascending; empty for a drive that is not known here. */
+	held(drive: string): Promise<readonly BlockRange[]>;
+	/** Gives the room of what was cleared back to the disk: in the background, and no longer than it has to. */
+	compact(): Promise<void>;
+	/** Bytes that the bodies take on the disk now, with what was cleared and not given back yet. */
+	diskBytes(): Promise<number>;
 }

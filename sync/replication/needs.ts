@@ -2,7 +2,7 @@
  * Bodies that entries name and that are not here yet: fetched in the background until they are, or nothing names them any
  * more. Also answers, per origin, up to which change all bodies are here: what peers are told.
  */
-import type { BodyHash, EntryId, MailboxId, Origin, Sequence } from "../ids.ts";
+import type { Origin, Sequence } from "../ids.ts";
 import { BODY_FETCHES_ASKED_MAX, HOLDS_EXTRA_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { Vector } from "../log/record.ts";
@@ -16,34 +16,37 @@ import { prefixEnd, type Store } from "../ports/store.ts";
 interface NeedRow {
 	readonly ref: BodyRef;
 	readonly waits: [Origin, number][];
-	readonly entries: [MailboxId, EntryId][];
 }
 
 interface Wait {
 	readonly sequence: number;
-	readonly missing: Set<BodyHash>;
+	readonly missing: Set<Place>;
 }
 
 const RETRY_MILLISECONDS = 1_000;
 const FLUSH_MILLISECONDS = 1_000;
-const needKey = (hash: BodyHash): string => `need/${hash}`;
+/** By place: the same bytes may lie in several drives, and each entry names one of them. */
+type Place = string;
+export const needKey = ({ drive, blob }: BodyRef): Place =>
+	`need/${drive.slice(0, 16)}/${blob[1]}`;
 
 export class BodyNeeds {
 	readonly #store: Store;
 	readonly #clock: Clock;
 	readonly #diary: Log;
 	readonly #bodies: Bodies;
-	readonly #lives: (mailbox: MailboxId, entry: EntryId) => boolean;
+	readonly #isWanted: (body: BodyRef) => boolean;
+	readonly #isCleared: (body: BodyRef) => boolean;
 	readonly #done: () => void;
 	readonly #flush: () => void;
 	/** Keys of the store that go with the next batch, whatever that is made for. */
 	#arrivedKeys = new Set<string>();
 	#flushScheduled = false;
-	readonly #needs = new Map<BodyHash, NeedRow>();
-	readonly #queue = new Set<BodyHash>();
+	readonly #needs = new Map<Place, NeedRow>();
+	readonly #queue = new Set<Place>();
 	#running = 0;
 	readonly #waits = new Map<Origin, Wait[]>();
-	#staged: [BodyHash, NeedRow, Origin, number][] = [];
+	#staged: [Place, NeedRow, Origin, number][] = [];
 	#stopped = false;
 
 	constructor(options: {
@@ -51,7 +54,10 @@ export class BodyNeeds {
 		clock: Clock;
 		diary: Log;
 		bodies: Bodies;
-		lives: (mailbox: MailboxId, entry: EntryId) => boolean;
+		/** Whether an entry that lives names it: what was expunged is not fetched. */
+		isWanted: (body: BodyRef) => boolean;
+		/** Whether a body of the own drive, which a member names, may have been cleared here: no entry named it before. */
+		isCleared: (body: BodyRef) => boolean;
 		/** A body arrived: peers want to know. */
 		done: () => void;
 		/** Has a batch made, so that the store forgets what arrived. */
@@ -61,21 +67,19 @@ export class BodyNeeds {
 		this.#clock = options.clock;
 		this.#diary = options.diary;
 		this.#bodies = options.bodies;
-		this.#lives = options.lives;
+		this.#isWanted = options.isWanted;
+		this.#isCleared = options.isCleared;
 		this.#done = options.done;
 		this.#flush = options.flush;
-		const rows: [BodyHash, NeedRow][] = [];
+		const rows: [Place, NeedRow][] = [];
 		for (const [key, value] of this.#store.range("need/", prefixEnd("need/")))
-			rows.push([
-				key.slice("need/".length) as BodyHash,
-				JSON.parse(value as string) as NeedRow,
-			]);
-		const waits = rows.flatMap(([hash, row]) =>
-			row.waits.map(([origin, sequence]) => ({ hash, row, origin, sequence })),
+			rows.push([key, JSON.parse(value as string) as NeedRow]);
+		const waits = rows.flatMap(([key, row]) =>
+			row.waits.map(([origin, sequence]) => ({ key, row, origin, sequence })),
 		);
 		waits.sort((a, b) => a.sequence - b.sequence);
-		for (const { hash, row, origin, sequence } of waits)
-			this.#add(hash, row, origin, sequence);
+		for (const { key, row, origin, sequence } of waits)
+			this.#add(key, row, origin, sequence);
 	}
 
 	/** How many bodies are missing. */
@@ -84,25 +88,14 @@ export class BodyNeeds {
 	}
 
 	/** Within a batch: an entry names this body. */
-	named(
-		batch: Batch,
-		facts: Facts,
-		entry: readonly [MailboxId, EntryId],
-		origin: Origin,
-		sequence: number,
-	): void {
+	named(batch: Batch, facts: Facts, origin: Origin, sequence: number): void {
 		const { body } = facts;
-		if (body.drive === this.#bodies.drive) return;
-		const key = needKey(body.hash);
-		const row = batch.object<NeedRow>(key) ?? {
-			ref: body,
-			waits: [],
-			entries: [],
-		};
+		if (body.drive === this.#bodies.drive && !this.#isCleared(body)) return;
+		const key = needKey(body);
+		const row = batch.object<NeedRow>(key) ?? { ref: body, waits: [] };
 		row.waits.push([origin, sequence]);
-		row.entries.push([...entry]);
 		batch.change(key, row);
-		this.#staged.push([body.hash, row, origin, sequence]);
+		this.#staged.push([key, row, origin, sequence]);
 	}
 
 	finish(batch: Batch): void {
@@ -111,8 +104,8 @@ export class BodyNeeds {
 
 	committed(): void {
 		this.#arrivedKeys.clear();
-		for (const [hash, row, origin, sequence] of this.#staged.splice(0))
-			this.#add(hash, row, origin, sequence);
+		for (const [key, row, origin, sequence] of this.#staged.splice(0))
+			this.#add(key, row, origin, sequence);
 		this.#pump();
 	}
 
@@ -120,14 +113,14 @@ export class BodyNeeds {
 		this.#staged = [];
 	}
 
-	#add(hash: BodyHash, row: NeedRow, origin: Origin, sequence: number): void {
-		this.#needs.set(hash, row);
-		this.#queue.add(hash);
+	#add(key: Place, row: NeedRow, origin: Origin, sequence: number): void {
+		this.#needs.set(key, row);
+		this.#queue.add(key);
 		const waits = this.#waits.get(origin) ?? [];
 		this.#waits.set(origin, waits);
 		const last = waits.at(-1);
-		if (last?.sequence === sequence) last.missing.add(hash);
-		else waits.push({ sequence, missing: new Set([hash]) });
+		if (last?.sequence === sequence) last.missing.add(key);
+		else waits.push({ sequence, missing: new Set([key]) });
 	}
 
 	/** A member says that changes will name these bodies in a moment; if they do not come now, they are fetched then. */
@@ -152,53 +145,53 @@ export class BodyNeeds {
 
 	/** Peers came or went, or the store was opened: tries what could not be had. */
 	retry(): void {
-		for (const hash of this.#needs.keys()) this.#queue.add(hash);
+		for (const key of this.#needs.keys()) this.#queue.add(key);
 		this.#pump();
 	}
 
 	#pump(): void {
-		for (const hash of this.#queue) {
+		for (const key of this.#queue) {
 			if (this.#running >= BODY_FETCHES_ASKED_MAX || this.#stopped) return;
-			this.#queue.delete(hash);
-			const row = this.#needs.get(hash);
+			this.#queue.delete(key);
+			const row = this.#needs.get(key);
 			if (row === undefined) continue;
+			if (!this.#isWanted(row.ref)) {
+				this.#arrived(key);
+				continue;
+			}
 			this.#running++;
-			this.#fetch(hash, row).finally(() => {
+			this.#fetch(key, row).finally(() => {
 				this.#running--;
 				this.#pump();
 			});
 		}
 	}
 
-	async #fetch(hash: BodyHash, row: NeedRow): Promise<void> {
+	async #fetch(key: Place, { ref }: NeedRow): Promise<void> {
 		try {
-			await this.#bodies.fetch(row.ref);
-			this.#arrived(hash);
+			await this.#bodies.fetch(ref);
+			this.#arrived(key);
 		} catch (error) {
 			if (this.#stopped) return;
-			if (!row.entries.some((entry) => this.#lives(...entry))) {
-				this.#arrived(hash);
-				return;
-			}
 			this.#diary.debug("a body is not to be had yet", {
-				hash,
+				hash: ref.hash,
 				error: String(error),
 			});
 			this.#clock.after(RETRY_MILLISECONDS, () => {
-				if (!this.#needs.has(hash)) return;
-				this.#queue.add(hash);
+				if (!this.#needs.has(key)) return;
+				this.#queue.add(key);
 				this.#pump();
 			});
 		}
 	}
 
-	#arrived(hash: BodyHash): void {
-		const row = this.#needs.get(hash);
+	#arrived(key: Place): void {
+		const row = this.#needs.get(key);
 		if (row === undefined) return;
-		this.#needs.delete(hash);
+		this.#needs.delete(key);
 		for (const [origin, sequence] of row.waits)
-			this.#arrivedFor(origin, sequence, hash);
-		this.#arrivedKeys.add(needKey(hash));
+			this.#arrivedFor(origin, sequence, key);
+		this.#arrivedKeys.add(key);
 		this.#scheduleFlush();
 		this.#done();
 	}
@@ -213,10 +206,10 @@ export class BodyNeeds {
 		});
 	}
 
-	#arrivedFor(origin: Origin, sequence: number, hash: BodyHash): void {
+	#arrivedFor(origin: Origin, sequence: number, key: Place): void {
 		const waits = this.#waits.get(origin) ?? [];
 		const wait = waits.find((one) => one.sequence === sequence);
-		wait?.missing.delete(hash);
+		wait?.missing.delete(key);
 		let finished = 0;
 		while (waits[finished]?.missing.size === 0) finished++;
 		if (finished > 0) waits.splice(0, finished);

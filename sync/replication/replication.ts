@@ -21,6 +21,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Link, Network } from "../ports/network.ts";
 import type { Store, StoreWrite } from "../ports/store.ts";
+import type { ToldByMembers } from "../space/told.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Copies } from "./copies.ts";
 import {
@@ -58,6 +59,8 @@ export interface ReplicationOptions {
 	readonly network: Network;
 	readonly needs: BodyNeeds;
 	readonly copies: Copies;
+	/** Hears what each member holds. */
+	readonly told: ToldByMembers;
 	readonly clock: Clock;
 	readonly diary: Log;
 	/** All members but this node. */
@@ -397,6 +400,11 @@ export class Replication {
 		const serves = !frame.joining && !frame.life.reviving;
 		this.facts(session.peer).reviving = frame.life.reviving;
 		this.#options.copies.hello(session.peer, frame.holds);
+		this.#options.told.hello(
+			session.peer,
+			frame.holds,
+			this.#options.clock.now(),
+		);
 		this.#heardHolds(
 			session,
 			frame.holds,
@@ -461,7 +469,7 @@ export class Replication {
 		ready: boolean,
 		serves: boolean,
 	): void {
-		const { copies, ledger, mailboxes } = this.#options;
+		const { copies, ledger, mailboxes, told, clock } = this.#options;
 		session.vector = holds.vector;
 		if (session.joining && ready) {
 			session.joining = false;
@@ -475,6 +483,7 @@ export class Replication {
 		if (serves) facts.reviving = false;
 		if (!facts.reviving && !session.joining) noteHad(facts.had, holds.vector);
 		copies.heard(session.peer, holds);
+		told.heard(session.peer, holds, clock.now());
 		mailboxes.stamps.heard(holds.counter);
 		if (was !== ready) this.#options.changed();
 		this.#options.heard();

@@ -16,6 +16,7 @@ import {
 	rowKey,
 } from "../mailbox/rows.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
+import { changeSegment } from "../space/segments.ts";
 import type { Frame } from "./frames.ts";
 
 type DocumentFrame = Extract<Frame, { type: "document" }>;
@@ -73,7 +74,7 @@ function rowsOf(store: Store, mailbox: MailboxId): Map<number, Row[]> {
 	return bySegment;
 }
 
-/** Takes one document into the store of a node that has none of it. Returns facts of bodies that should be held. */
+/** Takes one document into the store of a node that has none of it. Returns the entries that are new here. */
 export function adoptDocument(
 	ledger: Ledger,
 	tx: Transaction,
@@ -103,8 +104,9 @@ export function adoptDocument(
 		box.live +=
 			Number(lives(row)) - Number(before !== undefined && lives(before));
 		tx.batch.change(rowKey(mailbox, entry), row);
-		if (!lives(row)) continue;
-		const facts = decodeFacts(row.f as string);
+		if (row.f === undefined) continue;
+		if (before === undefined) changeSegment(tx.batch, mailbox, segment, 1);
+		const facts = decodeFacts(row.f);
 		named.push({ facts, mailbox, entry, row });
 	}
 	tx.batch.change(boxKey(mailbox), box);

@@ -9,11 +9,12 @@ import {
 	BODY_FETCH_MILLISECONDS_MAX,
 } from "../limits.ts";
 import {
-	type Bodies,
+	type BlockRange,
 	type BodyRef,
 	type BodyState,
 	BodyUnavailable,
 	type BodyWriter,
+	type ReclaimableBodies,
 } from "../ports/bodies.ts";
 import type { Cancel } from "../ports/clock.ts";
 import { StoreFailed, StoreFull } from "../ports/store.ts";
@@ -74,7 +75,7 @@ interface Looking {
 	readonly found: (holder: SimBodies) => void;
 }
 
-export class SimBodies implements Bodies {
+export class SimBodies implements ReclaimableBodies {
 	readonly drive: string;
 	readonly node: NodeId;
 	readonly #world: SimBodiesWorld;
@@ -162,6 +163,42 @@ export class SimBodies implements Bodies {
 
 	sizeBytes(): number {
 		return driveOf(this.#disk, this.drive).sizeBytes;
+	}
+
+	async clear(drive: string, ranges: readonly BlockRange[]): Promise<void> {
+		if (this.#state !== "open") await this.#ended();
+		const blobs = this.#disk.drives.get(drive)?.blobs;
+		for (const [offset, { bytes }] of blobs ?? [])
+			if (
+				ranges.some(
+					({ start, end }) =>
+						start < offset + blocksOf(bytes.length) && offset < end,
+				)
+			)
+				blobs?.delete(offset);
+	}
+
+	async held(drive: string): Promise<readonly BlockRange[]> {
+		const blobs = this.#disk.drives.get(drive)?.blobs;
+		const ranges: { start: number; end: number }[] = [];
+		for (const [start, { bytes }] of [...(blobs ?? [])].sort(
+			([a], [b]) => a - b,
+		)) {
+			const end = start + blocksOf(bytes.length);
+			const last = ranges.at(-1);
+			if (last?.end === start) last.end = end;
+			else ranges.push({ start, end });
+		}
+		return ranges;
+	}
+
+	async compact(): Promise<void> {}
+
+	async diskBytes(): Promise<number> {
+		let bytes = 0;
+		for (const { blobs } of this.#disk.drives.values())
+			for (const blob of blobs.values()) bytes += blob.bytes.length;
+		return bytes;
 	}
 
 	async close(): Promise<void> {

@@ -137,9 +137,12 @@ export class History {
 		}
 		for (const [label, mail] of this.#mails)
 			this.#checkMail(mail, counts.get(label) ?? 0);
-		for (const entry of this.#expunged)
-			if (rows.get(entry)?.x === undefined)
+		for (const entry of this.#expunged) {
+			// It may be forgotten by now.
+			const row = rows.get(entry);
+			if (row !== undefined && !row.x)
 				throw new Violation("I7", `${entry} was expunged and is back`);
+		}
 		for (const flagging of this.#flags.values())
 			if (flagging.acknowledged) this.#checkFlag(flagging, rows);
 	}

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openBodies } from "../../sync/bodies/bodies.ts";
 import { type NodeId, nodeId } from "../../sync/ids.ts";
-import type { Bodies } from "../../sync/ports/bodies.ts";
+import type { ReclaimableBodies } from "../../sync/ports/bodies.ts";
 import { SimBodiesWorld } from "../../sync/sim/bodies.ts";
 import { SimClock } from "../../sync/sim/clock.ts";
 import { simRandom } from "../../sync/sim/random.ts";
@@ -20,7 +20,7 @@ export interface World {
 	open(
 		name: string,
 		drive?: { name: string; lengthBlocksAtLeast: number },
-	): Promise<Bodies>;
+	): Promise<ReclaimableBodies>;
 	connect(a: string, b: string): Promise<void>;
 	cut(): void;
 	/** Runs the operation to its end, moving time on as far as it needs. */
@@ -39,7 +39,7 @@ export const driveOf = (name: string) => ({ name, lengthBlocksAtLeast: 0 });
 export function simulatedWorld(): World {
 	const clock = new SimClock();
 	const links = new Set<string>();
-	const opened: Bodies[] = [];
+	const opened: ReclaimableBodies[] = [];
 	const world = new SimBodiesWorld({
 		clock,
 		random: simRandom(1),
@@ -78,7 +78,7 @@ export function realWorld(): World {
 	const folder = temporaryFolder();
 	const clock = new SimClock();
 	const ends = new Map<string, End>();
-	const opened: Bodies[] = [];
+	const opened: ReclaimableBodies[] = [];
 	const cuts: (() => void)[] = [];
 	const end = (name: string): End => {
 		const known = ends.get(name);

@@ -15,6 +15,7 @@ import {
 	type Bodies,
 	type BodyRef,
 	BodyUnavailable,
+	type ReclaimableBodies,
 } from "../../sync/ports/bodies.ts";
 import {
 	driveOf,
@@ -73,7 +74,7 @@ describe.each([
 	["simulated", simulatedWorld],
 	["hyperdrive", realWorld],
 ] as const)("bodies, %s", (_, makeWorld) => {
-	async function pair(): Promise<[Bodies, Bodies]> {
+	async function pair(): Promise<[ReclaimableBodies, ReclaimableBodies]> {
 		world = makeWorld();
 		const a = await world.open("a");
 		const b = await world.open("b");
@@ -362,6 +363,66 @@ describe.each([
 		await world.connect("a", "b");
 		await world.run(again.fetch(reference));
 		expect(same(await again.read(reference), pattern(30_000))).toBe(true);
+	});
+
+	it("clears what is told, here alone, and keeps its neighbours; a fetch brings it back", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const sizes = [4_000, 70_000, 200_000, 4_000];
+		const references: BodyRef[] = [];
+		for (const size of sizes)
+			references.push(await world.run(put(a, pattern(size, size))));
+		for (const reference of references) await world.run(b.fetch(reference));
+		const [first, second, third, last] = references as [
+			BodyRef,
+			BodyRef,
+			BodyRef,
+			BodyRef,
+		];
+		const lying = [{ start: 0, end: 8 }];
+		expect(await world.run(b.held(a.drive))).toEqual(lying);
+		const ranges = [second, third].map(({ blob }) => ({
+			start: blob[1],
+			end: blob[1] + blob[2],
+		}));
+		const clearing = b.clear(a.drive, ranges);
+		// Asked for in the same turn: it is not told to be here when it is about to go.
+		const has = b.has(second);
+		await world.run(clearing);
+		expect(await world.run(has)).toBe(false);
+		expect(await world.run(b.has(third))).toBe(false);
+		expect(await world.run(b.held(a.drive))).toEqual([
+			{ start: 0, end: 1 },
+			{ start: 7, end: 8 },
+		]);
+		expect(await world.run(a.held(a.drive))).toEqual(lying);
+		for (const reference of [first, last]) {
+			expect(await world.run(b.has(reference))).toBe(true);
+			const bytes = await world.run(b.read(reference));
+			expect(same(bytes, pattern(4_000, 4_000))).toBe(true);
+		}
+		await world.run(b.compact());
+		await world.run(b.fetch(second));
+		expect(await world.run(b.has(second))).toBe(true);
+		expect(await world.run(b.has(third))).toBe(false);
+	});
+
+	it("an owner that cleared a body appends behind it, and gets it back from a copy", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const reference = await world.run(put(a, pattern(90_000)));
+		await world.run(b.fetch(reference));
+		await world.run(a.clear(a.drive, [{ start: 0, end: 2 }]));
+		expect(await world.run(a.held(a.drive))).toEqual([]);
+		expect(await world.run(a.has(reference))).toBe(false);
+		const next = await world.run(put(a, pattern(5_000)));
+		expect(next.blob[1]).toBe(2);
+		await world.run(b.fetch(next));
+		await world.run(a.fetch(reference));
+		expect(same(await world.run(a.read(reference)), pattern(90_000))).toBe(
+			true,
+		);
+		expect(await world.run(a.held("ab".repeat(32)))).toEqual([]);
 	});
 
 	it("ends what waits when it is closed", async () => {

@@ -1,0 +1,42 @@
+/**
+ * How many entries have their row in each segment of a mailbox. A segment that no entry is in any more, and that takes no
+ * new ones, is dropped as a whole with its history: all members know that all of its entries are dead, so nobody will
+ * change it again. Each node drops it by itself; nothing needs to be agreed.
+ */
+import { segmentDocument } from "../documents/shapes.ts";
+import type { DocumentId, MailboxId } from "../ids.ts";
+import type { Batch } from "../log/batch.ts";
+import { getBox } from "../mailbox/rows.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
+
+const segmentPrefix = (mailbox: MailboxId): string => `seg/${mailbox}/`;
+const segmentKey = (mailbox: MailboxId, segment: number): string =>
+	`${segmentPrefix(mailbox)}${segment.toString(16).padStart(8, "0")}`;
+
+export function changeSegment(
+	batch: Batch,
+	mailbox: MailboxId,
+	segment: number,
+	by: number,
+): void {
+	const key = segmentKey(mailbox, segment);
+	batch.put(key, String(Number(batch.get(key) ?? 0) + by));
+}
+
+/** Segments with this many entries or fewer that take no new ones. */
+export function emptySegments(
+	store: Store,
+	batch: Batch,
+	mailbox: MailboxId,
+): DocumentId[] {
+	const prefix = segmentPrefix(mailbox);
+	const current = getBox(batch, mailbox).segment;
+	const empty: DocumentId[] = [];
+	for (const [key] of store.range(prefix, prefixEnd(prefix))) {
+		const segment = Number.parseInt(key.slice(prefix.length), 16);
+		if (segment >= current || Number(batch.get(key)) > 0) continue;
+		batch.put(key, undefined);
+		empty.push(segmentDocument(mailbox, segment));
+	}
+	return empty;
+}

@@ -1,0 +1,185 @@
+/** Stories of space that comes back: what is dead goes everywhere, and nothing that lives is ever lost for it. */
+import { describe, expect, it } from "vitest";
+import { RECLAIM_GRACE_MILLISECONDS } from "../../sync/limits.ts";
+import type { BodyRef } from "../../sync/ports/bodies.ts";
+import type { SimCluster } from "../../sync/sim/cluster.ts";
+import { clusterOf, deliverMany, ok, only, textsAt } from "./world.ts";
+
+const GONE = RECLAIM_GRACE_MILLISECONDS + 15_000;
+const DAY = 24 * 3600_000;
+
+/** Nodes whose disk has the body. */
+const holders = (cluster: SimCluster, body: BodyRef): string[] =>
+	[...cluster.machines.values()]
+		.filter(({ id }) => cluster.bodies.holds(id, body))
+		.map(({ name }) => name);
+
+async function bodyOf(cluster: SimCluster, text: string): Promise<BodyRef> {
+	const reader = await cluster.run(cluster.read("a", "anna"));
+	const texts = await cluster.run(reader.texts());
+	const seen = reader.messages()[texts.indexOf(text)];
+	const body = seen && reader.mailbox.get(seen.uid as never)?.body;
+	reader.close();
+	if (body === undefined) throw new Error(`no ${text}`);
+	return body;
+}
+
+async function expungeAt(
+	cluster: SimCluster,
+	node: string,
+	index = 0,
+): Promise<void> {
+	const reader = await cluster.run(cluster.read(node, "anna"));
+	const seen = reader.messages()[index];
+	if (seen === undefined) throw new Error("no such message");
+	await ok(cluster, reader.expunge(seen));
+	reader.close();
+}
+
+describe("bodies", () => {
+	it("of an expunged message go on every node, its neighbours stay", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a", "b"], 4);
+		await cluster.settle();
+		const first = await bodyOf(cluster, "mail 1");
+		const second = await bodyOf(cluster, "mail 2");
+		await expungeAt(cluster, "b");
+		await cluster.pass(GONE);
+		expect(holders(cluster, first)).toEqual([]);
+		expect(holders(cluster, second)).toEqual(["a", "b", "c"]);
+		await cluster.verify();
+		for (const { replica } of cluster.running)
+			expect(replica.report().missingBodies).toBe(0);
+	});
+
+	it("stay while a copy or a moved message names them", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a"], 2);
+		await cluster.settle();
+		const copied = await bodyOf(cluster, "mail 1");
+		const moved = await bodyOf(cluster, "mail 2");
+		const reader = await cluster.run(cluster.read("b", "anna"));
+		const [one, two] = reader.messages();
+		if (!one || !two) throw new Error("no mail");
+		await ok(cluster, reader.copy(one, "Archive"));
+		await ok(cluster, reader.move(two, "Archive"));
+		await ok(cluster, reader.expunge(one));
+		reader.close();
+		await cluster.pass(GONE);
+		expect(holders(cluster, copied)).toEqual(["a", "b"]);
+		expect(holders(cluster, moved)).toEqual(["a", "b"]);
+		const archive = await cluster.run(cluster.read("a", "anna", "Archive"));
+		expect(await cluster.run(archive.texts())).toEqual(["mail 1", "mail 2"]);
+		for (const seen of archive.messages())
+			await ok(cluster, archive.expunge(seen));
+		archive.close();
+		await cluster.pass(GONE);
+		expect(holders(cluster, copied)).toEqual([]);
+		expect(holders(cluster, moved)).toEqual([]);
+		await cluster.verify();
+	});
+
+	it("expunged on one side of a split and copied on the other: nothing is lost", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a"], 1);
+		await cluster.settle();
+		const body = await bodyOf(cluster, "mail 1");
+		cluster.split(["a", "b"], ["c"]);
+		await cluster.pass(10_000);
+		await expungeAt(cluster, "a");
+		const reader = await cluster.run(cluster.read("c", "anna"));
+		await ok(cluster, reader.copy(only(reader), "Archive"));
+		reader.close();
+		await cluster.pass(3 * GONE);
+		expect(holders(cluster, body)).toEqual(["a", "b", "c"]);
+		cluster.heal();
+		await cluster.settle();
+		await cluster.pass(GONE);
+		expect(holders(cluster, body)).toEqual(["a", "b", "c"]);
+		for (const node of ["a", "b", "c"])
+			expect(await textsAt(cluster, node, "anna", "Archive")).toEqual([
+				"mail 1",
+			]);
+		await cluster.verify();
+	});
+
+	it("wait for a member that is away, and go when it is back", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a"], 2);
+		await cluster.settle();
+		const body = await bodyOf(cluster, "mail 1");
+		cluster.crash("c");
+		await cluster.pass(8_000);
+		await expungeAt(cluster, "a");
+		await cluster.pass(5 * GONE);
+		expect(holders(cluster, body)).toEqual(["a", "b", "c"]);
+		await cluster.run(cluster.start("c"));
+		await cluster.settle();
+		await cluster.pass(GONE);
+		expect(holders(cluster, body)).toEqual([]);
+		await cluster.verify();
+	});
+
+	it("do not wait for a member that was removed", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a"], 1);
+		await cluster.settle();
+		const body = await bodyOf(cluster, "mail 1");
+		cluster.crash("c");
+		await cluster.pass(8_000);
+		await expungeAt(cluster, "a");
+		await cluster.run(cluster.replica("b").remove("c"));
+		await cluster.pass(GONE);
+		expect(holders(cluster, body)).toEqual(["c"]);
+	});
+
+	it("nor for one that is away too long; it brings back what it copied meanwhile", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a"], 2);
+		await cluster.settle();
+		const kept = await bodyOf(cluster, "mail 1");
+		const lost = await bodyOf(cluster, "mail 2");
+		cluster.split(["a", "b"], ["c"]);
+		await cluster.pass(10_000);
+		const reader = await cluster.run(cluster.read("c", "anna"));
+		const [first] = reader.messages();
+		if (!first) throw new Error("no mail");
+		await ok(cluster, reader.copy(first, "Archive"));
+		reader.close();
+		await expungeAt(cluster, "a");
+		await expungeAt(cluster, "a");
+		cluster.jump("a", 8 * DAY);
+		cluster.jump("b", 8 * DAY);
+		await cluster.pass(2 * GONE);
+		expect(holders(cluster, kept)).toEqual(["c"]);
+		expect(holders(cluster, lost)).toEqual(["c"]);
+		cluster.heal();
+		await cluster.settle();
+		await cluster.pass(2 * GONE);
+		expect(holders(cluster, kept)).toEqual(["a", "b", "c"]);
+		expect(holders(cluster, lost)).toEqual([]);
+		await cluster.verify();
+	});
+
+	it("a crash in the midst costs nothing: it is gone on with", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a"], 6);
+		await cluster.settle();
+		const body = await bodyOf(cluster, "mail 1");
+		await expungeAt(cluster, "b");
+		await cluster.settle();
+		await cluster.pass(RECLAIM_GRACE_MILLISECONDS - 3_000);
+		cluster.crashAtCommit("a", "before");
+		await cluster.until(
+			"a died",
+			() => cluster.machine("a").process?.alive !== true,
+		);
+		expect(await textsAt(cluster, "b")).toHaveLength(5);
+		await cluster.run(cluster.start("a"));
+		await cluster.settle();
+		await cluster.pass(GONE);
+		expect(holders(cluster, body)).toEqual([]);
+		await cluster.verify();
+		expect(await textsAt(cluster, "a")).toHaveLength(5);
+	});
+});
