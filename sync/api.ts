@@ -50,9 +50,28 @@ export interface MailboxStatus {
 	readonly unseen: number;
 	readonly deleted: number;
 	readonly sizeBytes: number;
+	/** Of those with \Deleted (RFC 9208 §4.1.4). */
+	readonly deletedBytes: number;
 	readonly uidNext: number;
 	readonly uidValidity: number;
 	readonly highestModSeq: number;
+}
+
+/** What an account may hold; undefined: as much as it likes. */
+export interface QuotaLimits {
+	readonly storageBytesMax: number | undefined;
+	readonly messagesMax: number | undefined;
+}
+/** And what it holds: all live messages in all its mailboxes. */
+export interface Quota extends QuotaLimits {
+	readonly storageBytes: number;
+	readonly messages: number;
+}
+
+/** An annotation (RFC 5464): a name such as `/private/comment` in lower case, and octets as latin1; undefined removes. */
+export interface AnnotationChange {
+	readonly name: string;
+	readonly value: string | undefined;
 }
 
 export type FlagChange = {
@@ -166,9 +185,20 @@ export interface Account {
 	 * mailbox, if it is still this one (rule 8); then shows what may be shown.
 	 */
 	select(name: string, told?: ToldElsewhere): Promise<SelectedMailbox>;
+	/** ClientFault OVERQUOTA when there is no room, as for copies too. */
 	append(name: string, messages: readonly NewMessage[]): Promise<Placed>;
 	/** What a mailbox shows now, ascending by UID, for caches: nobody is told anything by it. Empty: no such mailbox. */
 	messages(name: string): readonly Message[];
+	quota(): Quota;
+	/** Throws ClientFault OVERQUOTA when so much more does not fit now. */
+	checkRoom(sizeBytes: number, messages: number): void;
+	/** Annotations of a mailbox (ClientFault NONEXISTENT), or of the account itself. */
+	annotations(mailbox: string | undefined): ReadonlyMap<string, string>;
+	/** All or none: ClientFault TOOBIG for a value, LIMIT for too many, CANNOT for a name. */
+	annotate(
+		mailbox: string | undefined,
+		changes: readonly AnnotationChange[],
+	): Promise<void>;
 }
 
 export interface Delivery {
@@ -202,6 +232,10 @@ export interface Directory {
 	removeUser(address: Address): Promise<void>;
 	setPasswordHash(address: Address, passwordHash: string): Promise<void>;
 	passwordHash(account: AccountId): string | undefined;
+	quota(account: AccountId): Quota;
+	/** Whether one more message of this size fits into the account now. */
+	hasRoom(account: AccountId, sizeBytes: number): boolean;
+	setQuota(address: Address, limits: QuotaLimits): Promise<void>;
 	/** Known to all members and nobody else; undefined before the first user is added. */
 	secret(): Uint8Array | undefined;
 	aliases(): readonly { readonly alias: Address; readonly target: Address }[];
@@ -277,7 +311,10 @@ export interface Replica {
 	readonly directory: Directory;
 	readonly bodies: Bodies;
 	account(id: AccountId): Account | undefined;
-	/** Resolves when the mail is in each recipient's INBOX on `--copies` members, or rejects with Temporary (451). */
+	/**
+	 * Resolves when the mail is in each recipient's INBOX on `--copies` members. Rejects with Temporary (451), or ClientFault
+	 * OVERQUOTA: to none when its only recipient has no room for it, or one of several has none at all.
+	 */
 	deliver(delivery: Delivery): Promise<void>;
 	/** The client has seen the 250 of this transaction: the same again is a new message. */
 	confirm(transaction: string): void;

@@ -227,6 +227,12 @@ export const STORE_BATCH_COUNT = 500;
 /** IMAP keywords of one message, and the length of one. */
 export const KEYWORDS_MAX = 64;
 export const KEYWORD_BYTES_MAX = 128;
+/** Annotations (RFC 5464) lie in the account document, which each node holds whole: enough for every client's settings. */
+export const METADATA_ENTRIES_MAX = 1_000;
+export const METADATA_BYTES_MAX = 1 * MiB;
+/** One value; below what a literal may hold (IMAP_LITERAL_BYTES_MAX). */
+export const METADATA_VALUE_BYTES_MAX = 32 * KiB;
+export const METADATA_NAME_BYTES_MAX = 255;
 export const PASSWORD_BYTES_MAX = 1_024;
 
 // ---- clients

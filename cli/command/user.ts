@@ -1,8 +1,10 @@
 import type { Command } from "commander";
+import type { QuotaAnswer } from "../../node/control/quota.ts";
 import { address } from "../../sync/ids.ts";
 import { askNode, printList } from "../data.ts";
 import { newPassword } from "../password.ts";
 import type { Register } from "../program.ts";
+import { countOrNone, sizeOrNone, sizeText } from "../size.ts";
 
 interface PasswordOptions {
 	readonly passwordStdin?: boolean;
@@ -30,6 +32,14 @@ export const user: Register = (program) => {
 			await askNode(command, "user.passwd", { address: user, password });
 		});
 	group
+		.command("quota <address> [size]")
+		.description(
+			"say what an account holds and may hold; with a size such as 2G, or none, set that",
+		)
+		.option("--messages <n|none>", "how many messages it may hold", countOrNone)
+		.option("--json", "as JSON")
+		.action(quota);
+	group
 		.command("list")
 		.description("list the addresses of all accounts, one a line")
 		.option("--json", "as JSON")
@@ -42,6 +52,32 @@ export const user: Register = (program) => {
 			);
 		});
 };
+
+async function quota(
+	name: string,
+	size: string | undefined,
+	options: { messages?: number | null; json?: boolean },
+	command: Command,
+): Promise<void> {
+	const held = (await askNode(command, "user.quota", {
+		address: address(name),
+		...(size === undefined ? {} : { storageBytesMax: sizeOrNone(size) }),
+		...(options.messages === undefined
+			? {}
+			: { messagesMax: options.messages }),
+	})) as QuotaAnswer;
+	const { storageBytes, storageBytesMax, messages, messagesMax } = held;
+	printList([held], options.json, () => {
+		const bytes = limited(sizeText(storageBytes), storageBytesMax, sizeText);
+		return `${bytes}; ${limited(`${messages} messages`, messagesMax, String)}`;
+	});
+}
+
+const limited = (
+	held: string,
+	max: number | null,
+	text: (max: number) => string,
+): string => (max === null ? `${held}, no limit` : `${held} of ${text(max)}`);
 
 const withPassword = (command: Command): Command =>
 	command.option(

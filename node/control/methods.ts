@@ -8,6 +8,7 @@ import {
 import { WrongUsage } from "../config.ts";
 import type { ControlOptions } from "../control.ts";
 import { check } from "./check.ts";
+import { userQuota } from "./quota.ts";
 
 export interface Context extends ControlOptions {
 	/** Aborted when who asked has gone. */
@@ -38,6 +39,8 @@ export const methods: Readonly<Record<string, Method | undefined>> = {
 		const hash = await context.hashPassword(password(params));
 		await context.node.replica.directory.setPasswordHash(user, hash);
 	},
+	"user.quota": async ({ node }, params) =>
+		userQuota(node.replica.directory, known(node, mailAddress(params)), params),
 	"user.list": async ({ node }) =>
 		node.replica.directory
 			.users()

@@ -22,13 +22,17 @@ export interface ArrivingMessage {
 	readonly body: Promise<BodyRef>;
 }
 
-/** Takes the message that `parser` stands before; `rest` is what follows it. */
+/**
+ * Takes the message that `parser` stands before; `rest` is what follows it. `mayCome` gets its size, as far as known,
+ * before the client is asked for octets, and throws where they are not wanted.
+ */
 export async function takeMessage(
 	invocation: Invocation,
 	parser: Parser,
+	mayCome: (sizeBytes: number) => void = () => {},
 ): Promise<{ message: ArrivingMessage; rest: Parser }> {
 	const options = parseOptions(parser);
-	const taking = new Taking(invocation);
+	const taking = new Taking(invocation, mayCome);
 	try {
 		const rest = await taking.data(parser);
 		// The next message comes in while this one is made durable.
@@ -70,11 +74,13 @@ function parseOptions(parser: Parser): {
 
 class Taking {
 	readonly #invocation: Invocation;
+	readonly #mayCome: (sizeBytes: number) => void;
 	#writer: BodyWriter | undefined;
 	#sizeBytes = 0;
 
-	constructor(invocation: Invocation) {
+	constructor(invocation: Invocation, mayCome: (sizeBytes: number) => void) {
 		this.#invocation = invocation;
+		this.#mayCome = mayCome;
 	}
 
 	get writer(): BodyWriter {
@@ -156,6 +162,7 @@ class Taking {
 	async #take(literal: StreamedLiteral): Promise<void> {
 		if (this.#sizeBytes + literal.sizeBytes > MESSAGE_BYTES_MAX)
 			throw new Refusal("NO", "TOOBIG", "Message is too large");
+		this.#mayCome(this.#sizeBytes + literal.sizeBytes);
 		const { session } = this.#invocation;
 		void this.writer;
 		askFor(session, literal);

@@ -20,9 +20,11 @@ import { list } from "./command/list.ts";
 import { login } from "./command/login.ts";
 import { logout } from "./command/logout.ts";
 import { lsub } from "./command/lsub.ts";
+import { getMetadata, setMetadata } from "./command/metadata.ts";
 import { move } from "./command/move.ts";
 import { namespace } from "./command/namespace.ts";
 import { noop } from "./command/noop.ts";
+import { getQuota, getQuotaRoot, setQuota } from "./command/quota.ts";
 import { rename } from "./command/rename.ts";
 import { replace } from "./command/replace.ts";
 import { search } from "./command/search.ts";
@@ -57,6 +59,11 @@ const rows: readonly Command[] = [
 	{ name: "ENABLE", states: after, run: enable },
 	{ name: "COMPRESS", states: after, run: compress },
 	{ name: "NAMESPACE", states: after, run: namespace },
+	{ name: "GETQUOTA", states: after, run: getQuota },
+	{ name: "GETQUOTAROOT", states: after, run: getQuotaRoot },
+	{ name: "SETQUOTA", states: after, run: setQuota },
+	{ name: "GETMETADATA", states: after, run: getMetadata },
+	{ name: "SETMETADATA", states: after, run: setMetadata },
 	{ name: "SELECT", states: after, run: select },
 	{ name: "EXAMINE", states: after, run: examine },
 	{ name: "CREATE", states: after, run: create },

@@ -156,11 +156,16 @@ export class MemoryMailbox {
 		const messages = [...this.#messages.values()];
 		const count = (test: (message: Message) => boolean) =>
 			messages.filter(test).length;
+		const size = (of: readonly Message[]) =>
+			of.reduce((sum, { body }) => sum + body.sizeBytes, 0);
 		return {
 			messages: messages.length,
 			unseen: count(({ flags }) => !flags.includes("\\Seen")),
 			deleted: count(({ flags }) => flags.includes("\\Deleted")),
-			sizeBytes: messages.reduce((sum, { body }) => sum + body.sizeBytes, 0),
+			sizeBytes: size(messages),
+			deletedBytes: size(
+				messages.filter(({ flags }) => flags.includes("\\Deleted")),
+			),
 			uidNext: this.uidNext,
 			uidValidity: this.uidValidity,
 			highestModSeq: this.#account.modSeq,
@@ -266,10 +271,14 @@ class MemoryView implements SelectedMailbox {
 	async copy(
 		uids: readonly Uid[],
 		target: string,
+		mayGrow = true,
 	): Promise<Placed & { readonly from: readonly Uid[] }> {
 		this.#account.check("copy");
 		const to = this.#account.mailbox(target);
 		const live = uids.filter((of) => this.#mailbox.get(of) !== undefined);
+		let bytes = 0;
+		for (const of of live) bytes += this.#mailbox.get(of)?.body.sizeBytes ?? 0;
+		if (mayGrow) this.#account.checkRoom(bytes, live.length);
 		const placed = live.map((of) => {
 			const message = this.#mailbox.get(of);
 			if (message === undefined) throw new Error("no such message");
@@ -279,7 +288,7 @@ class MemoryView implements SelectedMailbox {
 	}
 
 	async move(uids: readonly Uid[], target: string) {
-		const placed = await this.copy(uids, target);
+		const placed = await this.copy(uids, target, false);
 		this.#mailbox.expunge(placed.from);
 		return placed;
 	}

@@ -5,11 +5,14 @@
  */
 import type {
 	Account,
+	AnnotationChange,
 	MailboxInfo,
 	MailboxStatus,
 	Message,
 	NewMessage,
 	Placed,
+	Quota,
+	QuotaLimits,
 	Role,
 	SelectedMailbox,
 	ToldElsewhere,
@@ -22,7 +25,10 @@ import {
 	deriveId,
 	modSeq,
 } from "../../sync/ids.ts";
-import { MAILBOX_NAME_BYTES_MAX } from "../../sync/limits.ts";
+import {
+	MAILBOX_NAME_BYTES_MAX,
+	METADATA_VALUE_BYTES_MAX,
+} from "../../sync/limits.ts";
 import type { Clock } from "../../sync/ports/clock.ts";
 import { MemoryMailbox } from "./memory-mailbox.ts";
 import { SEPARATOR } from "./names.ts";
@@ -46,6 +52,8 @@ export class MemoryAccount implements Account {
 	#uidValidity = 1_000;
 	readonly #mailboxes = new Map<string, MemoryMailbox>();
 	readonly #subscriptions = new Set<string>();
+	readonly #annotations = new Map<string, Map<string, string>>();
+	limits: QuotaLimits = { storageBytesMax: undefined, messagesMax: undefined };
 
 	constructor(name: string, clock: Clock) {
 		this.address = address(name);
@@ -105,6 +113,7 @@ export class MemoryAccount implements Account {
 		if (mailbox.builtIn)
 			throw new ClientFault("CANNOT", "this mailbox cannot be deleted");
 		this.#mailboxes.delete(mailbox.name);
+		this.#annotations.delete(mailbox.id);
 		mailbox.remove();
 	}
 
@@ -159,10 +168,58 @@ export class MemoryAccount implements Account {
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {
 		this.check("append");
 		const mailbox = this.mailbox(name);
+		let bytes = 0;
+		for (const { body } of messages) bytes += body.sizeBytes;
+		this.checkRoom(bytes, messages.length);
 		return {
 			uidValidity: mailbox.uidValidity,
 			uids: messages.map((message) => mailbox.add(message)),
 		};
+	}
+
+	quota(): Quota {
+		let storageBytes = 0;
+		let messages = 0;
+		for (const mailbox of this.#mailboxes.values()) {
+			const status = mailbox.status();
+			storageBytes += status.sizeBytes;
+			messages += status.messages;
+		}
+		return { storageBytes, messages, ...this.limits };
+	}
+
+	checkRoom(sizeBytes: number, messages: number): void {
+		const held = this.quota();
+		const { storageBytesMax, messagesMax } = held;
+		if (
+			held.storageBytes + sizeBytes > (storageBytesMax ?? Infinity) ||
+			held.messages + messages > (messagesMax ?? Infinity)
+		)
+			throw new ClientFault("OVERQUOTA", "the account has no room for it");
+	}
+
+	annotations(mailbox: string | undefined): ReadonlyMap<string, string> {
+		return this.#annotations.get(this.#annotated(mailbox)) ?? new Map();
+	}
+
+	async annotate(
+		mailbox: string | undefined,
+		changes: readonly AnnotationChange[],
+	): Promise<void> {
+		this.check("annotate");
+		const of = this.#annotated(mailbox);
+		const some = new Map(this.#annotations.get(of));
+		for (const { name, value } of changes) {
+			if (value === undefined) some.delete(name);
+			else if (value.length > METADATA_VALUE_BYTES_MAX)
+				throw new ClientFault("TOOBIG", "the value is too long");
+			else some.set(name, value);
+		}
+		this.#annotations.set(of, some);
+	}
+
+	#annotated(mailbox: string | undefined): string {
+		return mailbox === undefined ? "" : this.mailbox(mailbox).id;
 	}
 
 	#make(name: string, role: Role | undefined, builtIn = false): void {

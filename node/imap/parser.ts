@@ -151,6 +151,13 @@ export class Parser {
 		return undefined;
 	}
 
+	/** RFC 5464 §5 value: NIL, a string, or a literal that may hold NUL (RFC 3516 §7 literal8). */
+	nstringOrLiteral8(what: string): string | undefined {
+		if (!this.take("~")) return this.nstring(what);
+		if (this.peek() !== BRACE) throw new ParseFault(`expected ${what}`);
+		return this.#literal();
+	}
+
 	// 8-bit octets are let through: clients send UTF-8 in quoted strings also where RFC 3501 forbids it.
 	#quoted(): string {
 		let text = "";

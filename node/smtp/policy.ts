@@ -15,7 +15,7 @@ export type SmtpKind = "mx" | "submission" | "submissions";
 
 export type PolicyDirectory = Pick<
 	Directory,
-	"domains" | "isLocalDomain" | "lookup"
+	"domains" | "isLocalDomain" | "lookup" | "hasRoom"
 >;
 
 /**
@@ -51,6 +51,22 @@ export function recipientAccounts(
 			? `<${text}>: this host does not relay; it takes mail for its own domains only`
 			: `<${text}>: sending to other hosts is not part of this version`,
 	);
+}
+
+/**
+ * Refuses a recipient whose mailbox is full (452 4.2.2: it may have room when the mail comes again), as far as the size
+ * is known: what the client declared (RFC 1870), or 0.
+ */
+export function checkRoom(
+	text: string,
+	accounts: readonly AccountId[],
+	sizeBytes: number,
+	directory: PolicyDirectory,
+): void {
+	// Of a size that is not known, at least one octet must fit.
+	for (const account of accounts)
+		if (!directory.hasRoom(account, Math.max(sizeBytes, 1)))
+			throw new SmtpRefusal(452, "4.2.2", `<${text}>: the mailbox is full`);
 }
 
 /**

@@ -21,7 +21,7 @@ const faultReplies: Record<FaultCode, readonly [number, string]> = {
 	CANNOT: [554, "5.3.0"],
 	LIMIT: [554, "5.5.3"],
 	TOOBIG: [552, "5.3.4"],
-	OVERQUOTA: [552, "5.2.2"],
+	OVERQUOTA: [452, "4.2.2"],
 	NOPERM: [550, "5.7.1"],
 	CLIENTBUG: [554, "5.5.0"],
 };

@@ -34,6 +34,7 @@ import { login, loginRefusal } from "./auth.ts";
 import { PmnodeSmtpConnection } from "./connection.ts";
 import { ConnectionGate } from "./gate.ts";
 import {
+	checkRoom,
 	checkSender,
 	type PolicyDirectory,
 	recipientAccounts,
@@ -256,6 +257,8 @@ class Listener extends SMTPServer {
 				kind,
 				directory,
 			);
+			const size = declaredSize(session);
+			checkRoom(recipient.address, recipient.accounts, size, directory);
 		});
 	}
 
@@ -344,6 +347,14 @@ function envelopeOf(session: SMTPServerSession, id: string) {
 		utf8: smtpUtf8,
 		id,
 	};
+}
+
+/** SIZE of MAIL FROM (RFC 1870 §4), which the package has checked to be a number; 0: not said. */
+function declaredSize({ envelope }: SMTPServerSession): number {
+	const { mailFrom } = envelope;
+	const args = mailFrom === false ? false : mailFrom.args;
+	const size = args === false ? undefined : (args as { SIZE?: unknown }).SIZE;
+	return Number(size) || 0;
 }
 
 function cannotListen(

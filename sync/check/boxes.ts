@@ -6,6 +6,7 @@ import {
 	boxKey,
 	decodeFacts,
 	type EntryRow,
+	liveBytesOf,
 	lives,
 	newBox,
 	rowKey,
@@ -30,10 +31,12 @@ export const boxOf = (store: Store, mailbox: MailboxId): BoxRow => {
 /** What a mailbox's row must say, as far as its messages tell. */
 export interface Sums {
 	live: number;
+	liveBytes: number;
 	shown: number;
 	unseen: number;
 	deleted: number;
 	sizeBytes: number;
+	deletedBytes: number;
 	/** Lower bounds of E, HIGHESTMODSEQ and the highest claim heard. */
 	E: number;
 	H: number;
@@ -42,10 +45,12 @@ export interface Sums {
 }
 export const newSums = (): Sums => ({
 	live: 0,
+	liveBytes: 0,
 	shown: 0,
 	unseen: 0,
 	deleted: 0,
 	sizeBytes: 0,
+	deletedBytes: 0,
 	E: 0,
 	H: 0,
 	heardUid: 0,
@@ -55,13 +60,18 @@ export const newSums = (): Sums => ({
 export function addTo(sums: Sums, row: EntryRow): void {
 	if (row.f !== undefined) sums.segment = Math.max(sums.segment, row.s);
 	if (lives(row)) sums.live++;
+	sums.liveBytes += liveBytesOf(row);
 	for (const claim of row.u) sums.heardUid = Math.max(sums.heardUid, claim);
 	const shown = row.v;
 	if (shown === undefined) return;
 	sums.shown++;
 	if (!shown.g.includes("\\Seen")) sums.unseen++;
-	if (shown.g.includes("\\Deleted")) sums.deleted++;
-	sums.sizeBytes += decodeFacts(shownFacts(row)).body.sizeBytes;
+	const bytes = decodeFacts(shownFacts(row)).body.sizeBytes;
+	sums.sizeBytes += bytes;
+	if (shown.g.includes("\\Deleted")) {
+		sums.deleted++;
+		sums.deletedBytes += bytes;
+	}
 	sums.E = Math.max(sums.E, shown.u);
 	sums.H = Math.max(sums.H, shown.m);
 }
@@ -163,10 +173,12 @@ function pendingOf(store: Store, mailbox: MailboxId): Set<string> {
 
 const COUNTED = {
 	live: "messages that live",
+	liveBytes: "bytes that live",
 	shown: "messages shown",
 	unseen: "unseen messages",
 	deleted: "deleted messages",
 	sizeBytes: "bytes",
+	deletedBytes: "bytes of deleted messages",
 } as const;
 const BOUNDED = {
 	E: "the highest UID told",

@@ -254,8 +254,17 @@ export class Mender {
 			addTo(sums, row);
 			mergeOperations(box.o, operationsOf(row));
 		}
-		const { live, shown, unseen, deleted, sizeBytes } = sums;
-		Object.assign(box, { live, shown, unseen, deleted, sizeBytes });
+		const { live, liveBytes, shown, unseen, deleted, sizeBytes, deletedBytes } =
+			sums;
+		Object.assign(box, {
+			live,
+			liveBytes,
+			shown,
+			unseen,
+			deleted,
+			sizeBytes,
+			deletedBytes,
+		});
 		box.E = Math.max(box.E, sums.E);
 		box.H = Math.max(box.H, sums.H);
 		box.heardUid = Math.max(box.heardUid, sums.heardUid);

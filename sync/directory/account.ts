@@ -1,11 +1,13 @@
 /** One account as a session uses it: the Account of api.ts on mailboxes and documents. */
 import type {
 	Account,
+	AnnotationChange,
 	MailboxInfo,
 	MailboxStatus,
 	Message,
 	NewMessage,
 	Placed,
+	Quota,
 	Role,
 	ToldElsewhere,
 } from "../api.ts";
@@ -20,10 +22,17 @@ import {
 import type { Telling } from "../mailbox/mailboxes.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
 import { type AccountMailbox, isBuiltIn } from "./accounts.ts";
+import {
+	ACCOUNT_ITSELF,
+	type Annotated,
+	annotate,
+	removeAnnotations,
+} from "./annotations.ts";
 import type { Context } from "./context.ts";
 import { bodyTooOld } from "./deliver.ts";
 import { addEntry, expunge, moveEntry } from "./edits.ts";
 import { createMailbox, renameMailbox, subscribeEdit } from "./naming.ts";
+import { checkRoom, quotaOf } from "./quota.ts";
 import { Selected } from "./selected.ts";
 
 export class AccountSession implements Account {
@@ -85,6 +94,7 @@ export class AccountSession implements Account {
 				throw new ClientFault("CANNOT", "the mailbox has others below it");
 			for (const entry of this.#context.mailboxes.entries(mailbox.id))
 				expunge(tx, mailbox.id, entry);
+			removeAnnotations(tx, this.#context, this.id, mailbox.id);
 			tx.edit(accountDocument(this.id), {
 				key: keys.mailboxDeleted(mailbox.id),
 				set: true,
@@ -151,6 +161,7 @@ export class AccountSession implements Account {
 			messages: box.shown,
 			unseen: box.unseen,
 			deleted: box.deleted,
+			deletedBytes: box.deletedBytes,
 			sizeBytes: box.sizeBytes,
 			uidNext: box.E + 1,
 			uidValidity: mailbox.uidValidity,
@@ -200,10 +211,13 @@ export class AccountSession implements Account {
 		mayAccept();
 		for (const { body } of messages) hintBody(body);
 		const now = clock.now();
+		let bytes = 0;
+		for (const { body } of messages) bytes += body.sizeBytes;
 		const entries = messages.map(() => randomEntryId(random.bytes(16)));
 		const { uids, late } = await this.place(mailbox, entries, async () => {
 			const sequence = await ledger.write((tx) => {
 				if (!messages.every(({ body }) => mayName(body))) throw bodyTooOld();
+				checkRoom(this.#context, this.id, bytes, messages.length, tx.batch);
 				for (const [i, message] of messages.entries())
 					addEntry(
 						tx,
@@ -224,6 +238,32 @@ export class AccountSession implements Account {
 		const { uidValidity } = mailbox;
 		const all = !late && known.length === entries.length;
 		return { uidValidity, uids: all ? known : undefined };
+	}
+
+	// ------------------------------------------------------------------ quota and annotations
+
+	quota(): Quota {
+		return quotaOf(this.#context, this.id);
+	}
+	checkRoom(sizeBytes: number, messages: number): void {
+		checkRoom(this.#context, this.id, sizeBytes, messages);
+	}
+
+	annotations(mailbox: string | undefined): ReadonlyMap<string, string> {
+		return this.#state.annotations(this.#annotated(mailbox));
+	}
+	async annotate(
+		mailbox: string | undefined,
+		changes: readonly AnnotationChange[],
+	): Promise<void> {
+		const { ledger, second } = this.#context;
+		const sequence = await ledger.write((tx) =>
+			annotate(tx, this.#context, this.id, this.#annotated(mailbox), changes),
+		);
+		await second(sequence);
+	}
+	#annotated(mailbox: string | undefined): Annotated {
+		return mailbox === undefined ? ACCOUNT_ITSELF : this.#mustFind(mailbox).id;
 	}
 
 	/**

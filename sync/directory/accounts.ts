@@ -1,5 +1,5 @@
 /** The account documents, folded in memory as they are needed: password, mailbox tree, subscriptions. */
-import type { MailboxInfo, Role } from "../api.ts";
+import type { MailboxInfo, QuotaLimits, Role } from "../api.ts";
 import type { FlatDocument, Scalar } from "../documents/flat.ts";
 import { kindOf, splitKey } from "../documents/shapes.ts";
 import { type AccountId, deriveId, type MailboxId } from "../ids.ts";
@@ -11,6 +11,13 @@ import {
 	resolveTree,
 	winningRegister,
 } from "../mailbox/tree.ts";
+import {
+	type Annotated,
+	type Annotations,
+	NO_ANNOTATIONS,
+	setAnnotation,
+} from "./annotations.ts";
+import { NO_LIMITS } from "./quota.ts";
 
 /** Made with each account; they cannot be deleted. */
 export const ROLES: readonly (readonly [Role, string])[] = [
@@ -43,6 +50,8 @@ export class AccountState {
 	readonly #uidValidity = new Map<MailboxId, number>();
 	readonly #deleted = new Set<MailboxId>();
 	readonly #subscribed = new Map<string, string>();
+	readonly allAnnotations: Annotations = new Map();
+	quota: QuotaLimits = NO_LIMITS;
 	readonly #alive: (mailbox: MailboxId) => boolean;
 	#tree: AccountMailbox[] | undefined;
 
@@ -63,6 +72,23 @@ export class AccountState {
 			);
 		else if (kind === "x") this.#deleted.add(id as MailboxId);
 		else if (kind === "s") this.#setSubscription(id, values);
+		else if (kind === "t")
+			setAnnotation(this.allAnnotations, id, detail, smallest(values));
+		else if (kind === "q") this.#setQuota(id, values);
+	}
+
+	#setQuota(resource: string, values: readonly Scalar[]): void {
+		// Set on two sides of a split: the lower.
+		const numbers = values.map(Number);
+		const max = numbers.length === 0 ? undefined : Math.min(...numbers);
+		if (resource === "storage")
+			this.quota = { ...this.quota, storageBytesMax: max };
+		else if (resource === "message")
+			this.quota = { ...this.quota, messagesMax: max };
+	}
+
+	annotations(of: Annotated): ReadonlyMap<string, string> {
+		return this.allAnnotations.get(of) ?? NO_ANNOTATIONS;
 	}
 
 	#setRegister(mailbox: MailboxId, values: readonly Scalar[]): void {
@@ -132,6 +158,10 @@ export class AccountState {
 		return highest;
 	}
 }
+
+/** Of values put at the same time, everywhere the same one. */
+const smallest = (values: readonly Scalar[]): string | undefined =>
+	values.map(String).sort()[0];
 
 export class AccountStates implements Fold {
 	readonly #states = new Map<AccountId, AccountState>();

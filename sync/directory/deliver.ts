@@ -11,6 +11,7 @@ import { decodeFacts, getRow, lives } from "../mailbox/rows.ts";
 import { roleMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
 import { addEntry, nameBody } from "./edits.ts";
+import { checkRoom } from "./quota.ts";
 
 /** How often the same mail can be sent, confirmed and sent again before it is taken for a retry after all. */
 const LIVES_MAX = 1_000;
@@ -25,9 +26,14 @@ export async function deliver(
 	const places = delivery.recipients.map((account) =>
 		place(context, account, delivery.transaction, wasConfirmed),
 	);
+	// RCPT has seen that each has room; one whose last bit this is must not keep the mail from the others.
+	const needed = places.length === 1 ? delivery.body.sizeBytes : 0;
 	const kept = await Promise.all(places.map((at) => holdsBody(context, at)));
 	const sequence = await context.ledger.write((tx) => {
 		if (!context.mayName(delivery.body)) throw bodyTooOld();
+		for (const { mailbox, entry, account } of places)
+			if (getRow(tx.batch, mailbox, entry) === undefined)
+				checkRoom(context, account, needed, 1, tx.batch);
 		const now = context.clock.now();
 		const facts = {
 			body: delivery.body,
@@ -51,6 +57,7 @@ export const bodyTooOld = (): Temporary =>
 	new Temporary("the message was not filed in time; send it again");
 
 interface Place {
+	readonly account: AccountId;
 	readonly mailbox: MailboxId;
 	readonly entry: EntryId;
 }
@@ -73,7 +80,7 @@ function place(
 		const row = context.mailboxes.row(mailbox, entry);
 		// Seen by its sender and sent again: another message, as its sender must mean it.
 		const again = row !== undefined && wasConfirmed(transaction);
-		if (!again || life >= LIVES_MAX) return { mailbox, entry };
+		if (!again || life >= LIVES_MAX) return { account, mailbox, entry };
 	}
 }
 

@@ -14,6 +14,7 @@ import type { NameRegister } from "../mailbox/tree.ts";
 import { ROLES, roleMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
 import { claimUidValidity, nextStamp, subscribeEdit } from "./naming.ts";
+import { hasRoom, quotaOf, writeQuota } from "./quota.ts";
 
 export function createDirectory(context: Context): Directory {
 	const { cluster, accounts, ledger } = context;
@@ -61,6 +62,10 @@ export function createDirectory(context: Context): Directory {
 				makeSecret(tx, context);
 			}),
 		secret: () => cluster.secret(),
+		quota: (account) => quotaOf(context, account),
+		hasRoom: (account, sizeBytes) => hasRoom(context, account, sizeBytes),
+		setQuota: (address, limits) =>
+			write((tx) => writeQuota(tx, mustHaveUser(address), limits)),
 		passwordHash: (account) => accounts.get(account).passwordHash,
 		aliases: () => cluster.aliases(),
 		addAlias: (alias, target) =>

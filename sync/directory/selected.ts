@@ -9,8 +9,8 @@ import type {
 import { ClientFault, Temporary } from "../faults.ts";
 import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import { STORE_BATCH_COUNT } from "../limits.ts";
-import type { Work } from "../log/ledger.ts";
-import { getRow, lives } from "../mailbox/rows.ts";
+import type { Transaction, Work } from "../log/ledger.ts";
+import { getRow, liveBytesOf, lives } from "../mailbox/rows.ts";
 import { isKnown } from "../mailbox/tokens.ts";
 import type { Known, View } from "../mailbox/view.ts";
 import type { Cancel } from "../ports/clock.ts";
@@ -26,6 +26,7 @@ import {
 	movedId,
 	moveEntry,
 } from "./edits.ts";
+import { checkRoom } from "./quota.ts";
 
 export class Selected implements SelectedMailbox {
 	readonly id: MailboxId;
@@ -229,6 +230,7 @@ export class Selected implements SelectedMailbox {
 		}));
 		return this.#place(box, pairs, async () => {
 			const sequence = await ledger.write((tx) => {
+				this.#checkRoom(tx, pairs);
 				for (const { entry, to } of pairs)
 					copyEntry(tx, this.id, entry, box.id, to, now);
 			});
@@ -286,6 +288,8 @@ export class Selected implements SelectedMailbox {
 				const row = pair && getRow(tx.batch, this.id, pair.entry);
 				if (row === undefined || pair === undefined || !lives(row))
 					throw new ClientFault("CANNOT", "the message has gone");
+				const more = message.body.sizeBytes - liveBytesOf(row);
+				checkRoom(this.#context, this.#account.id, more, 0, tx.batch);
 				const facts = {
 					body: message.body,
 					internalDateMilliseconds: message.internalDateMilliseconds ?? now,
@@ -299,6 +303,19 @@ export class Selected implements SelectedMailbox {
 			await this.#seen();
 		});
 		return { uidValidity, uids };
+	}
+
+	/** A copy counts as much as what it is made of. */
+	#checkRoom(tx: Transaction, pairs: readonly { entry: EntryId }[]): void {
+		let bytes = 0;
+		let count = 0;
+		for (const { entry } of pairs) {
+			const row = getRow(tx.batch, this.id, entry);
+			if (row === undefined || !lives(row)) continue;
+			bytes += liveBytesOf(row);
+			count++;
+		}
+		checkRoom(this.#context, this.#account.id, bytes, count, tx.batch);
 	}
 
 	#target(name: string): AccountMailbox {

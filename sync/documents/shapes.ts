@@ -17,6 +17,8 @@
  * |                             | `v:<mailbox>:<n>`        | claim of UIDVALIDITY n                           |
  * |                             | `x:<mailbox>`            | deleted                                          |
  * |                             | `s:<hash>`               | subscribed name                                  |
+ * |                             | `q:storage`, `q:message` | quota in bytes, in messages                      |
+ * |                             | `t:<mailbox or ->:<name>` | annotation of a mailbox, of the account          |
  * | `segment:<mailbox>:<n>`     | `e:<entry>`              | facts (JSON), immutable                          |
  * |                             | `u:<entry>:<uid>`        | UID claim: for which body (start of its hash)    |
  * |                             | `f:<entry>:<flag>`       | flag, as it is spelt; add wins                   |
@@ -88,6 +90,8 @@ export const keys = {
 	mailboxName: (mailbox: MailboxId) => `n:${mailbox}`,
 	uidValidity: (mailbox: MailboxId, value: number) => `v:${mailbox}:${value}`,
 	mailboxDeleted: (mailbox: MailboxId) => `x:${mailbox}`,
+	quota: (resource: "storage" | "message") => `q:${resource}`,
+	annotation: (of: string, name: string) => `t:${of}:${name}`,
 	subscription: (nameHash: string) => `s:${nameHash}`,
 	facts: (entry: EntryId) => `e:${entry}`,
 	claim: (entry: EntryId, uid: number) => `u:${entry}:${uid}`,

@@ -13,6 +13,7 @@ import {
 	type Facts,
 	getBox,
 	getRow,
+	liveBytesOf,
 	lives,
 	mergeOperations,
 	noteOperation,
@@ -54,6 +55,8 @@ export function foldSegment(
 	const lived = lives(row);
 	const before = row.f;
 	const isFlag = kind === "f";
+	const maySize = kind === "e" || kind === "x";
+	const sizeBefore = maySize ? liveBytesOf(row) : 0;
 	let facts: Facts[] = [];
 	if (kind === "e")
 		facts = foldFacts(batch, mailbox, entry, row, change, rules);
@@ -66,6 +69,7 @@ export function foldSegment(
 	const livesMore = Number(lives(row)) - Number(lived);
 	const box = getBox(batch, mailbox);
 	box.live += livesMore;
+	if (maySize) box.liveBytes += liveBytesOf(row) - sizeBefore;
 	noteOperation(box.o, change.origin, change.sequence);
 	batch.change(boxKey(mailbox), box);
 	batch.change(rowKey(mailbox, entry), row);

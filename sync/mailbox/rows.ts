@@ -105,11 +105,14 @@ export interface BoxRow {
 	o: Operations;
 	/** Entries that live, shown or not. */
 	live: number;
+	/** And their bytes. */
+	liveBytes: number;
 	/** Of what is shown: messages, unseen, deleted, bytes. */
 	shown: number;
 	unseen: number;
 	deleted: number;
 	sizeBytes: number;
+	deletedBytes: number;
 	/** Segment that new entries go to, and how many are in it. */
 	segment: number;
 	segmentEntries: number;
@@ -133,10 +136,12 @@ export const newBox = (): BoxRow => ({
 	heardE: 0,
 	o: {},
 	live: 0,
+	liveBytes: 0,
 	shown: 0,
 	unseen: 0,
 	deleted: 0,
 	sizeBytes: 0,
+	deletedBytes: 0,
 	segment: 0,
 	segmentEntries: 0,
 });
@@ -217,6 +222,10 @@ export function deadClaims(row: EntryRow): number[] {
 }
 
 export const lives = (row: EntryRow): boolean => row.f !== undefined && !row.x;
+
+/** What it counts for the quota of its account. */
+export const liveBytesOf = (row: EntryRow): number =>
+	row.f === undefined || row.x ? 0 : decodeFacts(row.f).body.sizeBytes;
 
 const interned = new Map<string, readonly string[]>();
 const INTERNED_MAX = 10_000;

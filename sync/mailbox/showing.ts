@@ -208,6 +208,9 @@ function count(box: BoxRow, row: EntryRow, by: 1 | -1): void {
 	const shown = row.v as NonNullable<EntryRow["v"]>;
 	box.shown += by;
 	if (!shown.g.includes("\\Seen")) box.unseen += by;
-	if (shown.g.includes("\\Deleted")) box.deleted += by;
-	box.sizeBytes += by * decodeFacts(shownFacts(row)).body.sizeBytes;
+	const bytes = by * decodeFacts(shownFacts(row)).body.sizeBytes;
+	box.sizeBytes += bytes;
+	if (!shown.g.includes("\\Deleted")) return;
+	box.deleted += by;
+	box.deletedBytes += bytes;
 }

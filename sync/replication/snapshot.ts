@@ -10,6 +10,7 @@ import {
 	type Facts,
 	getBox,
 	getRow,
+	liveBytesOf,
 	lives,
 	mergeOperations,
 	operationsOf,
@@ -103,6 +104,8 @@ export function adoptDocument(
 		mergeOperations(box.o, operationsOf(row));
 		box.live +=
 			Number(lives(row)) - Number(before !== undefined && lives(before));
+		box.liveBytes +=
+			liveBytesOf(row) - (before === undefined ? 0 : liveBytesOf(before));
 		tx.batch.change(rowKey(mailbox, entry), row);
 		if (row.f === undefined) continue;
 		if (before === undefined) changeSegment(tx.batch, mailbox, segment, 1);

@@ -260,12 +260,18 @@ export function checkSums(node: string, disk: MemoryStore): void {
 		const row = JSON.parse(value as string) as EntryRow;
 		const sum = sums.get(mailbox) ?? emptySums();
 		sums.set(mailbox, sum);
-		if (row.f !== undefined && !row.x) sum.live++;
+		if (row.f !== undefined && !row.x) {
+			sum.live++;
+			sum.liveBytes += decodeFacts(row.f).body.sizeBytes;
+		}
 		if (row.v === undefined) continue;
 		sum.shown++;
 		if (!row.v.g.includes("\\Seen")) sum.unseen++;
-		if (row.v.g.includes("\\Deleted")) sum.deleted++;
-		sum.sizeBytes += decodeFacts(shownFacts(row)).body.sizeBytes;
+		const bytes = decodeFacts(shownFacts(row)).body.sizeBytes;
+		sum.sizeBytes += bytes;
+		if (!row.v.g.includes("\\Deleted")) continue;
+		sum.deleted++;
+		sum.deletedBytes += bytes;
 	}
 	for (const [key, value] of disk.range("box/", "box0")) {
 		const box = JSON.parse(value as string) as Sums;
@@ -281,17 +287,21 @@ export function checkSums(node: string, disk: MemoryStore): void {
 
 interface Sums {
 	live: number;
+	liveBytes: number;
 	shown: number;
 	unseen: number;
 	deleted: number;
 	sizeBytes: number;
+	deletedBytes: number;
 }
 const emptySums = (): Sums => ({
 	live: 0,
+	liveBytes: 0,
 	shown: 0,
 	unseen: 0,
 	deleted: 0,
 	sizeBytes: 0,
+	deletedBytes: 0,
 });
 
 /** Rule 1: UID slots by origin, as a disk has them; raises a Violation where two origins own one. */

@@ -125,6 +125,13 @@ const events: Readonly<Record<string, Event>> = {
 			if (message !== undefined) world.bodies.missing.add(message.body.hash);
 		}
 	},
+	/** In bytes, in messages. */
+	quota: ({ account }, [storage = "", messages = ""]) => {
+		account.limits = {
+			storageBytesMax: Number(storage),
+			messagesMax: Number(messages),
+		};
+	},
 	delete: (world, [mailbox = ""]) => world.account.remove(mailbox),
 	/** The largest UID that the mailbox was told a client named (rule 8). */
 	named: (world, [mailbox = "", number = ""]) => {

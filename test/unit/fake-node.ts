@@ -2,7 +2,7 @@
 
 import type { RunningNode } from "../../node/running.ts";
 import type { StatusJson } from "../../node/status.ts";
-import type { Directory, Replica, User } from "../../sync/api.ts";
+import type { Directory, QuotaLimits, Replica, User } from "../../sync/api.ts";
 import { ClientFault, OperatorFault } from "../../sync/faults.ts";
 import {
 	type AccountId,
@@ -52,6 +52,13 @@ export const STATUS: StatusJson = {
 	mail: { accounts: 2, messages: 1042, bodiesWithTooFewCopies: 0, queue: 0 },
 };
 
+const NOTHING_HELD = {
+	storageBytes: 1536,
+	messages: 7,
+	storageBytesMax: undefined,
+	messagesMax: undefined,
+};
+
 export interface FakeNode extends RunningNode {
 	/** What status() gives from now on; listeners are told. */
 	show(status: StatusJson): void;
@@ -97,6 +104,7 @@ export function fakeNode(initial: StatusJson = STATUS): FakeNode {
 function fakeDirectory(): Directory {
 	const domains = new Set<string>();
 	const users = new Map<Address, { user: User; hash: string }>();
+	const quotas = new Map<AccountId, QuotaLimits>();
 	const aliases: { alias: Address; target: Address }[] = [];
 	const directory: Partial<Directory> = {
 		domains: () => [...domains],
@@ -121,6 +129,11 @@ function fakeDirectory(): Directory {
 		passwordHash: (account) =>
 			[...users.values()].find(({ user }) => user.account === account)?.hash,
 		secret: () => undefined,
+		quota: (account) => ({ ...NOTHING_HELD, ...quotas.get(account) }),
+		async setQuota(address, limits) {
+			const user = users.get(address)?.user;
+			if (user !== undefined) quotas.set(user.account, limits);
+		},
 		aliases: () => aliases,
 		addAlias: async (alias, target) => void aliases.push({ alias, target }),
 		async removeAlias(alias) {

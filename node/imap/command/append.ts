@@ -17,10 +17,16 @@ export async function append(invocation: Invocation): Promise<Completion> {
 		throw new Refusal("NO", "TRYCREATE", "No such mailbox");
 	const messages: ArrivingMessage[] = [];
 	let { parser } = invocation;
+	let earlierBytes = 0;
 	do {
 		if (messages.length >= IMAP_APPEND_MESSAGES_MAX)
 			throw new Refusal("NO", "LIMIT", "Too many messages in one APPEND");
-		const { message, rest } = await takeMessage(invocation, parser);
+		let sizeBytes = 0;
+		const { message, rest } = await takeMessage(invocation, parser, (bytes) => {
+			sizeBytes = bytes;
+			account.checkRoom(earlierBytes + bytes, messages.length + 1);
+		});
+		earlierBytes += sizeBytes;
 		messages.push(message);
 		parser = rest;
 	} while (!parser.atEnd);

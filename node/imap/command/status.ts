@@ -14,6 +14,8 @@ const items: Readonly<
 	APPENDLIMIT: () => MESSAGE_BYTES_MAX,
 	// RFC 9051 §6.3.11
 	DELETED: (of) => of.deleted,
+	// RFC 9208 §4.1.4
+	"DELETED-STORAGE": (of) => Math.ceil(of.deletedBytes / 1024),
 	// RFC 7162 §3.1.7
 	HIGHESTMODSEQ: (of) => of.highestModSeq,
 	// RFC 8474 §4.3

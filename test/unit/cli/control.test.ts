@@ -159,6 +159,41 @@ describe("what it can be asked", () => {
 		expect(await tell("domain.list")).toEqual([]);
 	});
 
+	test("quota", async () => {
+		const address = "anna@example.org";
+		const password = "secret";
+		await tell("user.add", { address, password, createDomain: true });
+		const held = { storageBytes: 1536, messages: 7 };
+		const quota = (limits: object) =>
+			tell("user.quota", { address, ...limits });
+		expect(await quota({})).toEqual({
+			...held,
+			storageBytesMax: null,
+			messagesMax: null,
+		});
+		expect(await quota({ storageBytesMax: 1e9 })).toMatchObject({
+			storageBytesMax: 1e9,
+			messagesMax: null,
+		});
+		expect(await quota({ messagesMax: 10 })).toMatchObject({
+			storageBytesMax: 1e9,
+			messagesMax: 10,
+		});
+		expect(await quota({ storageBytesMax: null })).toMatchObject({
+			storageBytesMax: null,
+			messagesMax: 10,
+		});
+		for (const storageBytesMax of [0, -1, 1.5, "1G", 1e300])
+			await expect(quota({ storageBytesMax })).rejects.toThrow(
+				"a quota is a size",
+			);
+		await expect(
+			tell("user.quota", { address: "eve@example.org" }),
+		).rejects.toThrow("there is no user eve@example.org");
+		await tell("user.remove", { address });
+		await tell("domain.remove", { domain: "example.org" });
+	});
+
 	test.each([
 		["user.add", { address: "anna", password: "x" }, "not a mail address"],
 		["user.add", { address: "a@b.c", password: "" }, "password is missing"],

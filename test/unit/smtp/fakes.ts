@@ -143,6 +143,11 @@ export class FakeDirectory {
 	isLocalDomain(domain: string): boolean {
 		return this.domains().includes(domain);
 	}
+	/** Bytes that an account has room for; no entry: as many as come. */
+	readonly room = new Map<AccountId, number>();
+	hasRoom(of: AccountId, sizeBytes: number): boolean {
+		return sizeBytes <= (this.room.get(of) ?? Infinity);
+	}
 	lookup(of: Address): readonly AccountId[] {
 		return this.#accounts.get(of) ?? [];
 	}

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ClientFault, OperatorFault, Temporary } from "../../../sync/faults.ts";
+import { address } from "../../../sync/ids.ts";
 import {
 	RECIPIENTS_MAX,
 	SMTP_CONNECTIONS_PER_SOURCE_MAX,
@@ -132,7 +133,7 @@ test("more recipients than the bound: 452, and the others are kept", async () =>
 test.each([
 	[new Temporary("too few copies"), "451 4.3.0 too few copies"],
 	[new StoreFull("disk"), "452 4.3.1 no room at the moment; try again"],
-	[new ClientFault("OVERQUOTA", "mailbox full"), "552 5.2.2 mailbox full"],
+	[new ClientFault("OVERQUOTA", "mailbox full"), "452 4.2.2 mailbox full"],
 	[new TypeError("bug"), "451 4.3.0 local error; try again"],
 ])(
 	"what goes wrong in delivery is answered by whose fault it is: %s",
@@ -342,4 +343,42 @@ test("a port that is taken is the operator's fault, and named", async () => {
 			`cannot listen on ${host}:${port} for SMTP: the port is taken; choose another address with --smtp`,
 		),
 	);
+});
+
+test("a full mailbox is 452 at RCPT, by the size that is declared; others go on", async () => {
+	await world.close();
+	const directory = new FakeDirectory("ann@here.test", "bob@here.test");
+	const [ann] = directory.lookup(address("ann@here.test"));
+	if (ann === undefined) throw new Error("no ann");
+	directory.room.set(ann, 1_000);
+	world = await startWorld({ directory });
+	const client = await SmtpClient.greeted(world.at);
+	const rcpt = (user: string) => client.command(`RCPT TO:<${user}@here.test>`);
+	await client.command("MAIL FROM:<joe@there.test> SIZE=1001");
+	expect((await rcpt("ann")).text).toBe(
+		"452 4.2.2 <ann@here.test>: the mailbox is full",
+	);
+	expect((await rcpt("bob")).code).toBe(250);
+	await client.command("RSET");
+	await client.command("MAIL FROM:<joe@there.test> SIZE=1000");
+	expect((await rcpt("ann")).code).toBe(250);
+	await client.command("RSET");
+	await client.command("MAIL FROM:<joe@there.test>");
+	expect((await rcpt("ann")).code).toBe(250);
+	await client.command("RSET");
+	directory.room.set(ann, 0);
+	await client.command("MAIL FROM:<joe@there.test>");
+	expect((await rcpt("ann")).code).toBe(452);
+	await client.quit();
+});
+
+test("what turns out not to fit at the end of DATA is 452 4.2.2", async () => {
+	world.fake.onDeliver = () => {
+		throw new ClientFault("OVERQUOTA", "the account has no room for it");
+	};
+	const client = await SmtpClient.greeted(world.at);
+	expect((await client.send(mail)).text).toBe(
+		"452 4.2.2 the account has no room for it",
+	);
+	await client.quit();
 });
