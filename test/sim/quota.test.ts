@@ -137,8 +137,8 @@ it("annotations are on all nodes, survive a restart, and go with their mailbox",
 	);
 	await cluster.run(at("b").rename("box", "fox"));
 	await cluster.settle();
-	await cluster.crash("a");
-	await cluster.start("a");
+	cluster.crash("a");
+	await cluster.run(cluster.start("a"));
 	await cluster.settle();
 	expect([...at("a").annotations("fox").keys()]).toEqual(["/private/comment"]);
 	await cluster.run(at("a").remove("fox"));
