@@ -776,6 +776,7 @@ export class ClusterReplica implements Replica {
 		await this.#ledger.settled();
 		this.#stopped = true;
 		this.#sources.stop();
+		this.#mailboxes.stop();
 		this.#copies.stop();
 		this.#needs.stop();
 		this.#replication.stop();

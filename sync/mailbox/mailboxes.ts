@@ -536,6 +536,12 @@ export class Mailboxes implements Fold {
 		return row.u;
 	}
 
+	/** Nothing more is to be made or written. */
+	stop(): void {
+		this.#pairNotes.stop();
+		this.pairs.stop();
+	}
+
 	/** Entries that live, shown or not. */
 	entries(mailbox: MailboxId): EntryId[] {
 		const prefix = `ent/${mailbox}/`;

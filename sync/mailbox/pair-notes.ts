@@ -2,7 +2,7 @@
 import type { MailboxId } from "../ids.ts";
 import { PAIR_MILLISECONDS } from "../limits.ts";
 import type { Vector } from "../log/record.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Pair, Pairs } from "./pairs.ts";
 import type { BoxRow } from "./rows.ts";
 import { slotOf } from "./slots.ts";
@@ -27,7 +27,7 @@ export class PairNotes {
 	readonly #options: PairNotesOptions;
 	/** When the last pair of a mailbox was made (monotonic). */
 	readonly #last = new Map<MailboxId, number>();
-	readonly #due = new Set<MailboxId>();
+	readonly #due = new Map<MailboxId, Cancel>();
 
 	constructor(options: PairNotesOptions) {
 		this.#options = options;
@@ -43,15 +43,21 @@ export class PairNotes {
 			this.make(mailbox);
 			return;
 		}
-		this.#due.add(mailbox);
-		clock.after(PAIR_MILLISECONDS - since, () => {
-			if (this.#due.has(mailbox)) this.make(mailbox);
-		});
+		this.#due.set(
+			mailbox,
+			clock.after(PAIR_MILLISECONDS - since, () => this.make(mailbox)),
+		);
+	}
+
+	stop(): void {
+		for (const cancel of this.#due.values()) cancel();
+		this.#due.clear();
 	}
 
 	/** Makes the pair of what is told now, unless there is one. */
 	make(mailbox: MailboxId): void {
 		const { pairs, stamps, clock, box, vector, isExact, made } = this.#options;
+		this.#due.get(mailbox)?.();
 		this.#due.delete(mailbox);
 		if (this.#last.size >= MAILBOXES_REMEMBERED) this.#last.clear();
 		this.#last.set(mailbox, clock.monotonic());

@@ -121,6 +121,11 @@ export class Pairs {
 		return this.of(mailbox).filter(({ token }) => !had.has(token));
 	}
 
+	/** What waits is lost, as in a crash. */
+	stop(): void {
+		this.#timer?.();
+	}
+
 	finish(batch: Batch): void {
 		if (this.#waiting.size === 0) return;
 		const written = this.#written ?? new Waiting();

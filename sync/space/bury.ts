@@ -17,7 +17,13 @@ import type { Batch } from "../log/batch.ts";
 import type { KeyChange, Transaction } from "../log/ledger.ts";
 import { addDead } from "../mailbox/dead.ts";
 import type { Folded } from "../mailbox/fold.ts";
-import { decodeFacts, type EntryRow, getRow, lives } from "../mailbox/rows.ts";
+import {
+	decodeFacts,
+	type EntryRow,
+	getRow,
+	lives,
+	operationsOf,
+} from "../mailbox/rows.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 import { changeSegment } from "./segments.ts";
@@ -97,7 +103,7 @@ export class Bury {
 			this.#enqueue(batch, "dying", {
 				m: mailbox,
 				e: entry,
-				o: { ...row.o },
+				o: { ...operationsOf(row) },
 				at: this.#options.now(),
 			});
 	}
@@ -125,7 +131,7 @@ export class Bury {
 			this.#enqueue(batch, "dying", {
 				m: mailbox,
 				e: entry,
-				o: { ...row.o },
+				o: { ...operationsOf(row) },
 				at: this.#options.now(),
 			});
 	}
@@ -211,7 +217,7 @@ export class Bury {
 
 	/** What was made of it by moves has its flags (rule 17) as long as it lives. */
 	#mayForget(batch: Batch, row: EntryRow, stable: Stable): boolean {
-		if (!holds(stable.all, row.o)) return false;
+		if (!holds(stable.all, operationsOf(row))) return false;
 		return (row.to ?? []).every((place) => {
 			const made = getRow(batch, ...place);
 			return made === undefined || !lives(made);
