@@ -219,6 +219,8 @@ export const COMPACTION_PAUSE_FACTOR = 20;
 export const COMPACTION_PAUSE_MILLISECONDS_MIN = 10_000;
 
 // ---- accounts and mailboxes
+/** Messages of mailboxes that nobody looks at now and that stay in memory, some 30 MB: SELECT of one takes no time. */
+export const VIEWS_IDLE_MESSAGES_MAX = 50_000;
 export const MAILBOXES_MAX = 10_000;
 export const MAILBOX_NAME_BYTES_MAX = 1_000;
 export const MAILBOX_DEPTH_MAX = 32;

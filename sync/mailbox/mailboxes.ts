@@ -5,7 +5,7 @@
  * visible), tokens and pairs (mod-sequences between nodes), watermarks (E between nodes), view (what sessions read).
  */
 import type { AccountId, EntryId, MailboxId, Origin, Uid } from "../ids.ts";
-import { UID_BELIEVED_AHEAD_MAX } from "../limits.ts";
+import { UID_BELIEVED_AHEAD_MAX, VIEWS_IDLE_MESSAGES_MAX } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import type { Vector } from "../log/record.ts";
@@ -483,9 +483,18 @@ export class Mailboxes implements Fold {
 		return held.view;
 	}
 
+	/** What was looked at last stays in memory, within a bound: it will be looked at again. */
 	release(mailbox: MailboxId): void {
 		const held = this.#views.get(mailbox);
-		if (held !== undefined && --held.users === 0) this.#views.delete(mailbox);
+		if (held === undefined || --held.users > 0) return;
+		this.#views.delete(mailbox);
+		this.#views.set(mailbox, held);
+		let messages = 0;
+		for (const [id, { view, users }] of [...this.#views].reverse()) {
+			if (users > 0) continue;
+			messages += view.size;
+			if (messages > VIEWS_IDLE_MESSAGES_MAX) this.#views.delete(id);
+		}
 	}
 
 	/** Runs `told` once the entry is shown here, with its UID. */

@@ -96,6 +96,11 @@ export class View {
 		this.highestModSeq = box.H as ModSeq;
 	}
 
+	/** Messages that it shows. */
+	get size(): number {
+		return this.#uid.length - this.#goneRows;
+	}
+
 	get cursor(): number {
 		return this.#journalStart + this.#journal.length;
 	}

@@ -1,6 +1,7 @@
 /** Workloads of a client at work in one mailbox; each operation timed from command to tagged OK. */
-import type { ImapClient } from "../harness/imap-client.ts";
+import type { ImapClient, Part } from "../harness/imap-client.ts";
 import { MessageMaker } from "../harness/messages.ts";
+import { until } from "../harness/until.ts";
 import { messageBytes } from "./delivery.ts";
 import { milliseconds } from "./statistics.ts";
 import { login, type MailHost, userAddress } from "./system.ts";
@@ -12,6 +13,10 @@ const user = 2;
 export interface Operation {
 	readonly name: string;
 	readonly run: (client: ImapClient, messages: number) => Promise<void>;
+	/** Not timed. */
+	readonly before?: (client: ImapClient, messages: number) => Promise<unknown>;
+	/** At most so many times what the peer takes. */
+	readonly goal?: number;
 	/** Puts back what `run` changed; not timed. */
 	readonly after?: (client: ImapClient) => Promise<void>;
 }
@@ -33,21 +38,70 @@ const remake = async (client: ImapClient, name: string) => {
 	await client.ok(`CREATE ${name}`);
 };
 
+const thousandOf = (messages: number) => Math.min(1000, messages);
+
 export const operations: readonly Operation[] = [
 	{
 		name: "SELECT (10 times)",
 		run: (client) => times(10, () => client.select(mailbox)),
+		goal: 1.5,
 	},
-	command("FETCH flags of all", "FETCH 1:* (UID FLAGS)"),
-	command(
-		"FETCH envelopes of all",
-		"FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)",
-	),
-	command("FETCH structure of all", "FETCH 1:* (UID BODYSTRUCTURE)"),
-	command("FETCH bodies of all", "FETCH 1:* (UID BODY.PEEK[])"),
+	{ ...command("FETCH flags of all", "FETCH 1:* (UID FLAGS)"), goal: 1.5 },
+	{
+		...command(
+			"FETCH envelopes of all",
+			"FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)",
+		),
+		goal: 1,
+	},
+	{
+		...command(
+			"FETCH header fields of all",
+			"FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE MESSAGE-ID REFERENCES)])",
+		),
+		goal: 1,
+	},
+	{
+		...command("FETCH structure of all", "FETCH 1:* (UID BODYSTRUCTURE)"),
+		goal: 1,
+	},
+	{
+		name: "FETCH 1000 bodies",
+		run: async (client, messages) => {
+			await client.ok(
+				`FETCH 1:${thousandOf(messages)} (UID BODY.PEEK[])`,
+				silently,
+			);
+		},
+		goal: 3,
+	},
 	command("SEARCH UNSEEN", "UID SEARCH UNSEEN"),
 	command("SEARCH SUBJECT", 'UID SEARCH SUBJECT "number 77"'),
-	command("SEARCH BODY", 'UID SEARCH BODY "needle77"'),
+	{
+		...command("SEARCH BODY", 'UID SEARCH BODY "needle77"'),
+		// What is indexed in the background is waited for, as nobody searches for mail of this second.
+		before: (client) =>
+			until("the index to be quiet", async () => {
+				const first = await milliseconds(() =>
+					client.ok('UID SEARCH TEXT "index"', silently),
+				);
+				return first < 2000;
+			}),
+		goal: 1 / 20,
+	},
+	{
+		...command("SEARCH TEXT", 'UID SEARCH TEXT "needle77"'),
+		goal: 1 / 20,
+	},
+	{ ...command("SORT by date", "UID SORT (REVERSE DATE) UTF-8 ALL"), goal: 1 },
+	{
+		...command("SORT by subject", "UID SORT (SUBJECT FROM) UTF-8 ALL"),
+		goal: 1,
+	},
+	{
+		...command("THREAD by references", "UID THREAD REFERENCES UTF-8 ALL"),
+		goal: 1,
+	},
 	{
 		name: "STORE one flag (50 times)",
 		run: (client, messages) =>
@@ -68,12 +122,25 @@ export const operations: readonly Operation[] = [
 		},
 	},
 	{
-		name: "COPY all, MOVE the copies on",
-		run: async (client) => {
+		name: "COPY 1000",
+		before: (client) => remake(client, "bench-a"),
+		run: async (client, messages) => {
+			await client.ok(`COPY 1:${thousandOf(messages)} bench-a`);
+		},
+		after: async (client) => {
+			await client.ok("DELETE bench-a");
+		},
+		goal: 1.5,
+	},
+	{
+		name: "MOVE 1000",
+		before: async (client, messages) => {
 			await remake(client, "bench-a");
+			await client.ok(`COPY 1:${thousandOf(messages)} bench-a`);
 			await remake(client, "bench-b");
-			await client.ok("COPY 1:* bench-a");
 			await client.select("bench-a");
+		},
+		run: async (client) => {
 			await client.ok("MOVE 1:* bench-b", silently);
 		},
 		after: async (client) => {
@@ -81,32 +148,49 @@ export const operations: readonly Operation[] = [
 			await client.ok("DELETE bench-a");
 			await client.ok("DELETE bench-b");
 		},
+		goal: 1.5,
 	},
 	{
 		name: "NOOP (500 times)",
 		run: (client) => times(500, () => client.ok("NOOP")),
+		goal: 1.5,
 	},
 	{
 		name: "STATUS (100 times)",
 		run: (client) => times(100, () => client.mailboxStatus("INBOX")),
+		goal: 1.5,
 	},
 ];
 
-/** Appends `count` messages to a new mailbox; resolves to the milliseconds it took. */
+/** Messages of one APPEND (RFC 3502) once the single ones have been timed. */
+const AT_ONCE = 100;
+const SINGLE_MAX = 500;
+
+/** Appends `count` messages to a new mailbox; resolves to the milliseconds that one took, when alone. */
 export async function fill(host: MailHost, count: number): Promise<number> {
 	const maker = new MessageMaker("fill", messageBytes);
 	const client = await login(host.imap, user);
 	await remake(client, mailbox);
+	const message = (number: number) => maker.make(number, userAddress(user));
+	const flags = (number: number) => (number % 2 === 0 ? "\\Seen" : "");
+	const single = Math.min(count, SINGLE_MAX);
 	const taken = await milliseconds(async () => {
-		for (let number = 0; number < count; number++)
-			await client.append(
-				mailbox,
-				maker.make(number, userAddress(user)),
-				number % 2 === 0 ? "\\Seen" : "",
-			);
+		for (let number = 0; number < single; number++)
+			await client.append(mailbox, message(number), flags(number));
 	});
+	for (let number = single; number < count; ) {
+		const parts: Part[] = [];
+		for (const end = number + AT_ONCE; number < Math.min(end, count); number++)
+			parts.push(
+				parts.length === 0
+					? `APPEND ${mailbox} (${flags(number)}) `
+					: ` (${flags(number)}) `,
+				message(number),
+			);
+		await client.ok(parts);
+	}
 	await client.logout();
-	return taken;
+	return taken / single;
 }
 
 /** Milliseconds of one run of the operation on the filled mailbox. */
@@ -119,6 +203,7 @@ export async function timeOperation(
 	const { exists } = await client.select(mailbox);
 	if (exists !== messages)
 		throw new Error(`${host.name}: ${exists} of ${messages} messages`);
+	await operation.before?.(client, messages);
 	const taken = await milliseconds(() => operation.run(client, messages));
 	await operation.after?.(client);
 	await client.logout();

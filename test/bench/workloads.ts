@@ -181,8 +181,16 @@ async function imap(bench: Bench): Promise<Row[]> {
 		const [mine, peer] = await inTurns(bench, hosts, (host) =>
 			timeOperation(host, operation, messages),
 		);
+		const measured = row(operation.name, samplesOf(mine), samplesOf(peer));
+		const { goal } = operation;
 		rows.push({
-			...row(operation.name, samplesOf(mine), samplesOf(peer)),
+			...measured,
+			...(goal === undefined
+				? {}
+				: {
+						goal: `≥ ${(1 / goal).toFixed(2)} ×`,
+						...reachedAtLeast(measured.ratio, 1 / goal),
+					}),
 			...failureOf(mine, peer),
 		});
 	}
