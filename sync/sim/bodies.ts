@@ -21,7 +21,7 @@ export interface SimBodiesOptions {
 	/** One way, default 1 ms. */
 	readonly delayMilliseconds?: (from: NodeId, to: NodeId) => Milliseconds;
 	/** How long a sync takes, default 1 ms. */
-	readonly syncMilliseconds?: () => Milliseconds;
+	readonly syncMilliseconds?: (node: NodeId) => Milliseconds;
 }
 
 export class SimBodiesWorld {

@@ -278,7 +278,8 @@ export class SimBodies implements ReclaimableBodies {
 		while (this.#unsynced.length > 0) {
 			const group = this.#unsynced;
 			this.#unsynced = [];
-			const milliseconds = this.#world.options.syncMilliseconds?.() ?? 1;
+			const milliseconds =
+				this.#world.options.syncMilliseconds?.(this.node) ?? 1;
 			await new Promise<void>((resolve) => {
 				this.#after(milliseconds, resolve);
 			});

@@ -7,13 +7,22 @@ import { OpenDocuments } from "../documents/open.ts";
 import { CLUSTER } from "../documents/shapes.ts";
 import { type MailboxId, origin } from "../ids.ts";
 import { ChangeLog } from "../log/log.ts";
-import type { EntryRow } from "../mailbox/rows.ts";
 import { decodeFacts, shownFacts } from "../mailbox/rows.ts";
 import { type SlotRange, spansOf } from "../mailbox/slots.ts";
 import type { ClusterReplica } from "../replica.ts";
+import { rowsOn } from "./rows.ts";
 import type { MemoryStore } from "./store.ts";
 
-export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5" | "I7" | "local";
+export type Invariant =
+	| "I1"
+	| "I2"
+	| "I3"
+	| "I4"
+	| "I5"
+	| "I6"
+	| "I7"
+	| "I8"
+	| "local";
 
 export class Violation extends Error {
 	override name = "Violation";
@@ -36,7 +45,7 @@ export function vectorOf(disk: MemoryStore): HeldVector {
 		);
 	return vector;
 }
-const covers = (have: HeldVector, want: HeldVector): boolean =>
+export const covers = (have: HeldVector, want: HeldVector): boolean =>
 	[...want].every(([origin, sequence]) => (have.get(origin) ?? 0) >= sequence);
 
 /** What one node told of one mailbox, over all its processes. */
@@ -234,12 +243,11 @@ const SHARED = [
 /** The replicated part of all rows, which must be alike on nodes that have the same changes. */
 export function sharedRows(disk: MemoryStore): string[] {
 	const lines: string[] = [];
-	for (const [key, value] of disk.range("ent/", "ent0")) {
-		const row = JSON.parse(value as string) as EntryRow;
+	for (const { mailbox, entry, row } of rowsOn(disk)) {
 		// Each node forgets the dead in its own time.
 		if (row.x) continue;
 		const shared = SHARED.map((name) => JSON.stringify(sorted(row[name])));
-		lines.push(`${key} ${shared.join(" ")}`);
+		lines.push(`${mailbox}/${entry} ${shared.join(" ")}`);
 	}
 	return lines;
 }
@@ -255,9 +263,7 @@ function sorted(value: unknown): unknown {
 /** The sums that a node keeps beside its rows must be those of its rows. */
 export function checkSums(node: string, disk: MemoryStore): void {
 	const sums = new Map<string, Sums>();
-	for (const [key, value] of disk.range("ent/", "ent0")) {
-		const [, mailbox = ""] = key.split("/");
-		const row = JSON.parse(value as string) as EntryRow;
+	for (const { mailbox, row } of rowsOn(disk)) {
 		const sum = sums.get(mailbox) ?? emptySums();
 		sums.set(mailbox, sum);
 		if (row.f !== undefined && !row.x) {

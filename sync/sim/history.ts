@@ -2,8 +2,10 @@
  * What clients asked for and what was acknowledged, so that I7 can be checked at the end: nothing acknowledged is lost,
  * nothing is there more often than it was sent, and what was expunged stays away.
  */
-import { decodeFacts, type EntryRow } from "../mailbox/rows.ts";
+import type { Origin } from "../ids.ts";
+import { type EntryRow, operationsOf } from "../mailbox/rows.ts";
 import { Violation } from "./checkers.ts";
+import { hashOf, rowsOn, sourceOf } from "./rows.ts";
 import type { MemoryStore } from "./store.ts";
 
 interface Mail {
@@ -32,6 +34,8 @@ export class History {
 	readonly #expunged = new Set<string>();
 	/** Entry and target of moves that were tried. */
 	readonly #moves = new Set<string>();
+	/** Entries of which something went with a disk that was the only one to have it, and what was moved from them. */
+	readonly #lostEntries = new Set<string>();
 
 	get acknowledged(): number {
 		let sum = 0;
@@ -107,6 +111,55 @@ export class History {
 		this.#unflagged.add(`${hash} ${flag}`);
 	}
 
+	/**
+	 * A disk is gone, or was put back to what it was. What only it had need not be anywhere any more; all else must be.
+	 */
+	lost(gone: MemoryStore, left: readonly MemoryStore[]): void {
+		const have = left.flatMap((disk) => [...rowsOn(disk)]);
+		const rows = new Map<string, EntryRow[]>();
+		for (const { entry, row } of have)
+			rows.set(entry, [...(rows.get(entry) ?? []), row]);
+		for (const { entry, row } of rowsOn(gone)) {
+			const there = rows.get(entry) ?? [];
+			const all = Object.entries(operationsOf(row)).every(
+				([origin, sequence]) =>
+					there.some(
+						(one) => (operationsOf(one)[origin as Origin] ?? 0) >= sequence,
+					),
+			);
+			if (!all) this.#lostEntries.add(entry);
+		}
+		for (const [entry, [row]] of rows)
+			if (row && lineage(entry, rows).some((one) => this.#lostEntries.has(one)))
+				this.#lostEntries.add(entry);
+		this.#excuse(rows);
+	}
+
+	/** Whether a part of what was done to the entry was lost with a disk. */
+	isLost(entry: string): boolean {
+		return this.#lostEntries.has(entry);
+	}
+
+	#excuse(rows: ReadonlyMap<string, readonly EntryRow[]>): void {
+		const counts = new Map<string, number>();
+		for (const there of rows.values()) {
+			const hash = there.map(hashOf).find((one) => one !== undefined);
+			if (hash === undefined) continue;
+			const label = this.#labels.get(hash) ?? hash;
+			counts.set(label, (counts.get(label) ?? 0) + 1);
+		}
+		for (const [label, mail] of this.#mails)
+			mail.entriesMin = Math.min(mail.entriesMin, counts.get(label) ?? 0);
+		for (const entry of this.#expunged)
+			if (!rows.get(entry)?.some(({ x }) => x)) this.#expunged.delete(entry);
+		for (const flagging of this.#flags.values()) {
+			const name = flagging.flag.toLowerCase();
+			const there = rows.get(flagging.entry) ?? [];
+			if (!there.some(({ g }) => g[name] !== undefined))
+				flagging.acknowledged = false;
+		}
+	}
+
 	#mail(hash: string, label = this.#labels.get(hash) ?? hash): Mail {
 		this.#labels.set(hash, label);
 		let mail = this.#mails.get(label);
@@ -125,13 +178,12 @@ export class History {
 
 	/** I7 against what a node has, when all are connected and quiet. */
 	check(disk: MemoryStore): void {
-		const rows = new Map<string, EntryRow>();
+		const rows = new Map<string, readonly [EntryRow]>();
 		const counts = new Map<string, number>();
-		for (const [key, value] of disk.range("ent/", "ent0")) {
-			const row = JSON.parse(value as string) as EntryRow;
-			rows.set(key.slice(key.lastIndexOf("/") + 1), row);
-			if (row.f === undefined || row.x) continue;
-			const { hash } = decodeFacts(row.f).body;
+		for (const { entry, row } of rowsOn(disk)) {
+			rows.set(entry, [row]);
+			const hash = hashOf(row);
+			if (hash === undefined || row.x) continue;
 			const label = this.#labels.get(hash) ?? hash;
 			counts.set(label, (counts.get(label) ?? 0) + 1);
 		}
@@ -139,7 +191,7 @@ export class History {
 			this.#checkMail(mail, counts.get(label) ?? 0);
 		for (const entry of this.#expunged) {
 			// It may be forgotten by now.
-			const row = rows.get(entry);
+			const row = rows.get(entry)?.[0];
 			if (row !== undefined && !row.x)
 				throw new Violation("I7", `${entry} was expunged and is back`);
 		}
@@ -161,10 +213,13 @@ export class History {
 	}
 
 	/** The flag is on the entry and on what it was moved to. */
-	#checkFlag({ entry, flag }: Flagging, rows: Map<string, EntryRow>): void {
-		for (const [id, row] of rows) {
-			if (row.f === undefined || row.x) continue;
-			const { hash } = decodeFacts(row.f).body;
+	#checkFlag(
+		{ entry, flag }: Flagging,
+		rows: ReadonlyMap<string, readonly [EntryRow]>,
+	): void {
+		for (const [id, [row]] of rows) {
+			const hash = hashOf(row);
+			if (hash === undefined || row.x) continue;
 			if (this.#unflagged.has(`${hash} ${flag}`)) continue;
 			if (!lineage(id, rows).includes(entry)) continue;
 			if (!Object.values({ ...row.l, ...row.g }).includes(flag))
@@ -177,12 +232,17 @@ export class History {
 }
 
 /** The entry and all that it was moved from. */
-function lineage(entry: string, rows: Map<string, EntryRow>): string[] {
+function lineage(
+	entry: string,
+	rows: ReadonlyMap<string, readonly EntryRow[]>,
+): string[] {
 	const line: string[] = [];
 	for (let at: string | undefined = entry; at !== undefined; ) {
 		line.push(at);
-		const facts: string | undefined = rows.get(at)?.f;
-		at = facts === undefined ? undefined : decodeFacts(facts).from?.[1];
+		at = rows
+			.get(at)
+			?.map(sourceOf)
+			.find((one) => one !== undefined);
 	}
 	return line;
 }

@@ -8,13 +8,13 @@ import {
 	type MailboxId,
 } from "../ids.ts";
 import { COPIES_BEHIND_MILLISECONDS_MAX } from "../limits.ts";
-import { decodeFacts, type EntryRow } from "../mailbox/rows.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
 import { StoreFull } from "../ports/store.ts";
 import { Violation } from "./checkers.ts";
 import { SimNodes } from "./nodes.ts";
 import type { SimMachine } from "./process.ts";
 import { Reader } from "./reader.ts";
+import { hashOf, rowsOn, someRowNames } from "./rows.ts";
 
 /** What became of something a client asked for. `lost`: its node died first, so nobody was told. */
 export type Outcome<T> =
@@ -27,6 +27,7 @@ const KNOWN_MILLISECONDS = 2_000;
 
 export class SimMail extends SimNodes {
 	readonly #accounts = new Map<string, AccountId>();
+	#keywords = 0;
 	readonly #answered = new Map<string, number>();
 	/** Bodies by what they belong to. */
 	readonly #bodies = new Map<string, BodyRef[]>();
@@ -39,6 +40,7 @@ export class SimMail extends SimNodes {
 	): Promise<Outcome<T>> {
 		const { process } = this.machine(name);
 		if (process?.replica === undefined) return { kind: "lost" };
+		this.operations++;
 		this.say(`${name} ${what}`);
 		const outcome = await Promise.race([
 			run().then(
@@ -55,6 +57,11 @@ export class SimMail extends SimNodes {
 			`${name} ${what}: ${told.kind}${told.kind === "refused" ? ` (${told.error.message})` : ""}`,
 		);
 		return told;
+	}
+
+	/** A keyword that nobody else uses. */
+	newKeyword(): string {
+		return `$u${++this.#keywords}`;
 	}
 
 	async addUser(name: string, user: string): Promise<void> {
@@ -151,12 +158,7 @@ export class SimMail extends SimNodes {
 	/** Whether the disk of a machine has the message, with its body (one of them, where it was retried elsewhere). */
 	#holds({ disk, id }: SimMachine, bodies: readonly BodyRef[]): boolean {
 		if (!bodies.some((body) => this.bodies.holds(id, body))) return false;
-		const hashes = new Set(bodies.map(({ hash }) => hash));
-		for (const [, value] of disk.range("ent/", "ent0")) {
-			const { f: facts } = JSON.parse(value as string) as EntryRow;
-			if (facts && hashes.has(decodeFacts(facts).body.hash)) return true;
-		}
-		return false;
+		return someRowNames(disk, new Set(bodies.map(({ hash }) => hash)));
 	}
 
 	#sending(body: BodyRef, label: string): void {
@@ -191,12 +193,9 @@ export class SimMail extends SimNodes {
 	/** A mailbox is being deleted: what any node has in it may go. */
 	removing(mailbox: MailboxId): void {
 		for (const { disk } of this.machines.values())
-			for (const [, value] of disk.range(
-				`ent/${mailbox}/`,
-				`ent/${mailbox}0`,
-			)) {
-				const facts = (JSON.parse(value as string) as EntryRow).f;
-				if (facts) this.history.expunging(decodeFacts(facts).body.hash);
+			for (const { row } of rowsOn(disk, mailbox)) {
+				const hash = hashOf(row);
+				if (hash !== undefined) this.history.expunging(hash);
 			}
 	}
 

@@ -25,9 +25,11 @@ export interface SimNetworkOptions {
 	readonly clock: Clock;
 	readonly random: SimRandom;
 	/** Default 1 to 5 ms. */
-	readonly delayMilliseconds?: DelayRange;
+	readonly delayMilliseconds?: DelayRange | undefined;
 	/** Probability that a gossip message is lost on one line. Default 0. */
-	readonly gossipLoss?: number;
+	readonly gossipLoss?: number | undefined;
+	/** Probability that a node takes a gossip message that it has heard already for a new one. Default 0. */
+	readonly gossipDuplicates?: number | undefined;
 }
 
 /** TCP takes up a connection that was cut after as long again at the latest, and within this. */
@@ -50,6 +52,7 @@ export class SimNetworkWorld implements World {
 	readonly clock: Clock;
 	readonly #random: SimRandom;
 	readonly #gossipLoss: number;
+	readonly #gossipDuplicates: number;
 	#defaultDelay: DelayRange;
 	readonly #delays = new Map<string, DelayRange>();
 	/** Since when a direction is cut. */
@@ -64,6 +67,7 @@ export class SimNetworkWorld implements World {
 		this.#random = options.random;
 		this.#defaultDelay = options.delayMilliseconds ?? [1, 5];
 		this.#gossipLoss = options.gossipLoss ?? 0;
+		this.#gossipDuplicates = options.gossipDuplicates ?? 0;
 	}
 
 	/**
@@ -208,7 +212,14 @@ export class SimNetworkWorld implements World {
 
 	/** A gossip message between neighbours: as a packet, and lost now and then. */
 	gossip(from: NodeId, to: NodeId, arrive: () => void): void {
-		if (!this.#random.chance(this.#gossipLoss)) this.packet(from, to, arrive);
+		if (this.#gossipLoss > 0 && this.#random.chance(this.#gossipLoss)) return;
+		this.packet(from, to, arrive);
+	}
+
+	hearsAgain(): boolean {
+		return (
+			this.#gossipDuplicates > 0 && this.#random.chance(this.#gossipDuplicates)
+		);
 	}
 
 	ended(process: SimTransport): void {

@@ -7,6 +7,9 @@ import { type Deadline, SimMachine, SimProcess, simNodeId } from "./process.ts";
 import type { MemoryStore } from "./store.ts";
 import { SimWorld } from "./world.ts";
 
+/** Clocks of the two may be hours apart. */
+const INVITE_MILLISECONDS = 24 * 3_600_000;
+
 export interface SimBackup {
 	readonly store: MemoryStore;
 	readonly bodies: SimDisk;
@@ -45,7 +48,7 @@ export class SimNodes extends SimWorld {
 	async invite(by: string): Promise<string> {
 		const { process } = this.machine(by);
 		const link = await Promise.race([
-			this.replica(by).invite(3_600_000),
+			this.replica(by).invite(INVITE_MILLISECONDS),
 			process?.died,
 		]);
 		if (link === undefined) throw new Temporary(`${by} died`);
@@ -129,8 +132,13 @@ export class SimNodes extends SimWorld {
 		this.say(`the disk of ${name} is put back${known ? "" : " unknown to it"}`);
 		const machine = this.machine(name);
 		machine.process?.kill();
+		const before = machine.disk.copy();
 		machine.disk.become(backup.store);
 		this.bodies.putDisk(machine.id, backup.bodies);
+		this.history.lost(
+			before,
+			[...this.machines.values()].map(({ disk }) => disk),
+		);
 		if (!known) return;
 		const { copiedMilliseconds } = backup;
 		const restored = {
@@ -143,6 +151,37 @@ export class SimNodes extends SimWorld {
 		this.say(`the disk of ${name} ${full ? "is full" : "has room again"}`);
 		this.machine(name).disk.full = full;
 		this.bodies.setFull(simNodeId(name), full);
+	}
+
+	/** Each commit and sync takes so long; 0: as fast as others again. */
+	setSlow(name: string, milliseconds: number): void {
+		this.say(
+			milliseconds > 0
+				? `the disk of ${name} takes ${milliseconds} ms`
+				: `the disk of ${name} is fast again`,
+		);
+		this.machine(name).commitMilliseconds = milliseconds;
+		this.syncMilliseconds.set(simNodeId(name), Math.max(1, milliseconds));
+	}
+
+	// ------------------------------------------------------------------ lost disks
+
+	/** The node will never come back: its disk is gone. The others do not know that. */
+	lose(name: string): void {
+		this.say(`${name} is lost, with its disk`);
+		const machine = this.machine(name);
+		machine.process?.kill();
+		this.machines.delete(name);
+		this.bodies.loseDisk(machine.id);
+		this.history.lost(
+			machine.disk,
+			[...this.machines.values()].map(({ disk }) => disk),
+		);
+	}
+	/** An operator at `by` takes a member out for good. */
+	async remove(name: string, by: string): Promise<void> {
+		const { process } = this.machine(by);
+		await Promise.race([this.replica(by).remove(name), process?.died]);
 	}
 
 	// ------------------------------------------------------------------ lines

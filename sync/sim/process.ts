@@ -62,12 +62,18 @@ export interface Surroundings {
 export const simNodeId = (name: string): NodeId =>
 	nodeId(`12D3KooW${name.padEnd(44, "x")}`);
 
+export type CommitListener = (writes: readonly StoreWrite[]) => void;
+
 export class SimMachine {
 	readonly name: string;
 	readonly id: NodeId;
 	readonly clock: SimClockView;
 	readonly disk = new MemoryStore();
 	readonly options: NodeOptions;
+	/** How long each commit holds the process up. */
+	commitMilliseconds = 0;
+	/** Told of each commit before it is on the disk. */
+	readonly commitListeners = new Set<CommitListener>();
 	process: SimProcess | undefined;
 	/** Since when it has the documents of its cluster (monotonic); undefined before. */
 	memberSinceMilliseconds: number | undefined;
@@ -94,6 +100,7 @@ class ProcessClock implements Clock {
 	readonly #clock: Clock;
 	#held: (() => void)[] | undefined;
 	#alive = true;
+	#busyUntilMilliseconds = 0;
 
 	constructor(clock: Clock) {
 		this.#clock = clock;
@@ -108,10 +115,13 @@ class ProcessClock implements Clock {
 		let cancelled = false;
 		const due = (): void => {
 			if (cancelled || !this.#alive) return;
+			const busyMilliseconds = this.#busyUntilMilliseconds - this.monotonic();
 			if (this.#held !== undefined) this.#held.push(due);
+			else if (busyMilliseconds > 0)
+				cancel = this.#clock.after(busyMilliseconds, due);
 			else run();
 		};
-		const cancel = this.#clock.after(delayMilliseconds, due);
+		let cancel = this.#clock.after(delayMilliseconds, due);
 		return () => {
 			cancelled = true;
 			cancel();
@@ -119,6 +129,11 @@ class ProcessClock implements Clock {
 	}
 	kill(): void {
 		this.#alive = false;
+	}
+	/** The process waits for its disk: its timers run only when that is over. */
+	busy(milliseconds: number): void {
+		const from = Math.max(this.#busyUntilMilliseconds, this.monotonic());
+		this.#busyUntilMilliseconds = from + milliseconds;
 	}
 	pause(): void {
 		this.#held ??= [];
@@ -135,12 +150,14 @@ export type Deadline = "before" | "after";
 /** The disk as one process sees it: closed for good when the process dies, also in the midst of a commit. */
 class ProcessStore implements Store {
 	readonly #disk: MemoryStore;
+	readonly #before: CommitListener;
 	#alive = true;
 	#deadline: { when: Deadline; die: () => void } | undefined;
 	commits = 0;
 
-	constructor(disk: MemoryStore) {
+	constructor(disk: MemoryStore, before: CommitListener) {
 		this.#disk = disk;
+		this.#before = before;
 	}
 	get(key: string): StoreValue | undefined {
 		return this.#disk.get(key);
@@ -151,6 +168,7 @@ class ProcessStore implements Store {
 	commit(writes: readonly StoreWrite[]): void {
 		if (!this.#alive) throw new StoreFailed("the process is dead");
 		this.commits++;
+		this.#before(writes);
 		const deadline = this.#deadline;
 		if (deadline?.when !== "before") this.#disk.commit(writes);
 		if (deadline === undefined) return;
@@ -191,7 +209,7 @@ export class SimProcess {
 		this.machine = machine;
 		this.#around = around;
 		this.clock = new ProcessClock(machine.clock);
-		this.store = new ProcessStore(machine.disk);
+		this.store = this.#openStore();
 		this.#random = around.random.fork(`${machine.name} ${machine.starts++}`);
 		this.#log = diary((level, message, fields) => {
 			if (this.alive) around.note(machine.name, level, message, fields);
@@ -268,7 +286,16 @@ export class SimProcess {
 	async #endLife(replica: ClusterReplica): Promise<void> {
 		this.replica = undefined;
 		await replica.stop();
-		if (this.alive) this.store = new ProcessStore(this.machine.disk);
+		if (this.alive) this.store = this.#openStore();
+	}
+
+	#openStore(): ProcessStore {
+		const { disk, commitListeners } = this.machine;
+		return new ProcessStore(disk, (writes) => {
+			const { commitMilliseconds } = this.machine;
+			if (commitMilliseconds > 0) this.clock.busy(commitMilliseconds);
+			for (const run of commitListeners) run(writes);
+		});
 	}
 
 	#self(network: Network) {

@@ -1,6 +1,9 @@
 /** A client with a session on one node: what it is told is checked, what it asks for is noted. */
 import type { Placed, SelectedMailbox } from "../api.ts";
 import type { EntryId, Uid } from "../ids.ts";
+import type { Cancel } from "../ports/clock.ts";
+import { type HeldVector, vectorOf } from "./checkers.ts";
+import { watchConditional } from "./conditional.ts";
 import type { Outcome, SimMail } from "./mail.ts";
 import type { SimProcess } from "./process.ts";
 
@@ -18,6 +21,8 @@ export class Reader {
 	readonly mailbox: SelectedMailbox;
 	readonly #cluster: SimMail;
 	readonly #process: SimProcess;
+	readonly #replica: SimProcess["replica"];
+	readonly #stop: Cancel;
 	/** What the client knows: UID → entry. */
 	readonly #known = new Map<number, string>();
 
@@ -29,19 +34,25 @@ export class Reader {
 	) {
 		this.#cluster = cluster;
 		this.#process = process;
+		this.#replica = process.replica;
 		this.user = at.user;
 		this.name = at.mailbox;
 		this.mailbox = mailbox;
-		mailbox.onChange(() => this.#look());
+		this.#stop = mailbox.onChange(() => this.#look());
 		this.#look();
 	}
 
 	get node(): string {
 		return this.#process.machine.name;
 	}
-	/** Whether its node lives. */
+	/** Whether its node lives, and the same life. */
 	get alive(): boolean {
-		return this.#process.alive;
+		return this.#process.alive && this.#process.replica === this.#replica;
+	}
+
+	/** What its node has durably, now. */
+	vector(): HeldVector {
+		return vectorOf(this.#process.machine.disk);
 	}
 
 	/** Takes what changed, and has it checked. A violation is kept: here it would end up in the code under test. */
@@ -57,6 +68,7 @@ export class Reader {
 	}
 
 	close(): void {
+		this.#stop();
 		this.mailbox.release();
 	}
 
@@ -93,12 +105,41 @@ export class Reader {
 		);
 	}
 
-	async flag(seen: Seen, flag: string): Promise<Outcome<readonly Uid[]>> {
+	async flag(
+		seen: Seen,
+		flag: string,
+		unchangedSince?: number,
+	): Promise<Outcome<readonly Uid[]>> {
 		const note = this.#cluster.history.flagging(seen.entry, flag);
-		const outcome = await this.#ask(`sets ${flag} on ${seen.uid}`, () =>
-			this.mailbox.store([seen.uid as Uid], { mode: "add", flags: [flag] }),
+		const since =
+			unchangedSince === undefined ? "" : ` (UNCHANGEDSINCE ${unchangedSince})`;
+		const outcome = await this.#ask(`sets ${flag} on ${seen.uid}${since}`, () =>
+			this.mailbox.store(
+				[seen.uid as Uid],
+				{ mode: "add", flags: [flag] },
+				unchangedSince,
+			),
 		);
-		if (outcome.kind === "done" && this.#still(seen)) note.acknowledged = true;
+		const taken = outcome.kind === "done" && outcome.value.length === 0;
+		if (taken && this.#still(seen)) note.acknowledged = true;
+		return outcome;
+	}
+
+	/**
+	 * STORE UNCHANGEDSINCE of a keyword that nobody else uses, by which the change is found on the disk: it may be made
+	 * only of a message that has just the flags which the client knows (I8).
+	 */
+	async flagUnchanged(
+		seen: Seen,
+		modSeq: number,
+	): Promise<Outcome<readonly Uid[]>> {
+		const keyword = this.#cluster.newKeyword();
+		const { machine } = this.#process;
+		const stop = watchConditional(machine, { keyword, ...seen }, (error) =>
+			this.#cluster.violated(error),
+		);
+		const outcome = await this.flag(seen, keyword, modSeq);
+		stop();
 		return outcome;
 	}
 

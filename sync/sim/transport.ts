@@ -18,6 +18,8 @@ const GOSSIP_SEEN_MAX = 10_000;
 export interface World {
 	packet(from: NodeId, to: NodeId, arrive: () => void): void;
 	gossip(from: NodeId, to: NodeId, arrive: () => void): void;
+	/** Whether a message that was heard already is told again, as when it was forgotten meanwhile. */
+	hearsAgain(): boolean;
 	after(delayMilliseconds: number, run: () => void): Cancel;
 	line(from: NodeId, to: NodeId): Wire;
 	address(node: NodeId): string;
@@ -185,8 +187,12 @@ export class SimTransport implements Transport {
 
 	/** A message came from a neighbour. */
 	hear(message: GossipMessage): void {
-		if (!this.#alive || this.#seen.has(message)) return;
-		if (!this.#owner.isMember(message.author)) return;
+		if (!this.#alive || !this.#owner.isMember(message.author)) return;
+		if (this.#seen.has(message)) {
+			if (message.author !== this.self && this.#world.hearsAgain())
+				this.#owner.published(message.author, message.bytes);
+			return;
+		}
 		this.#seen.add(message);
 		this.#owner.published(message.author, message.bytes);
 		this.#pass(message);

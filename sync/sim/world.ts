@@ -18,6 +18,9 @@ export interface SimClusterOptions extends Partial<NodeOptions> {
 	readonly delayMilliseconds?: DelayRange;
 	/** Shows the diaries and what happens, as it happens. */
 	readonly echo?: (line: string) => void;
+	/** Probabilities that a gossip message is lost on one line, and that it comes twice. */
+	readonly gossipLoss?: number;
+	readonly gossipDuplicates?: number;
 	/** Wall clock of a new node. */
 	readonly skew?: (random: SimRandom) => ClockSkew;
 }
@@ -40,10 +43,16 @@ export class SimWorld {
 	readonly #trace: string[] = [];
 	readonly #errors: string[] = [];
 	#violation: Error | undefined;
+	/** How long a sync of bodies takes, where a disk is slow. */
+	readonly syncMilliseconds = new Map<NodeId, number>();
 	/** Errors in diaries that a story brings about. */
 	readonly expectedErrors: RegExp[] = [];
 	/** What happened so far, in events. */
 	events = 0;
+	/** Commands and deliveries that clients asked for. */
+	operations = 0;
+	/** Visits of clients that had nothing to ask for, by their token. */
+	skippedVisits = 0;
 
 	constructor(options: SimClusterOptions) {
 		this.options = options;
@@ -51,15 +60,16 @@ export class SimWorld {
 		this.network = new SimNetworkWorld({
 			clock: this.clock,
 			random: this.random.fork("network"),
-			...(options.delayMilliseconds && {
-				delayMilliseconds: options.delayMilliseconds,
-			}),
+			delayMilliseconds: options.delayMilliseconds,
+			gossipLoss: options.gossipLoss,
+			gossipDuplicates: options.gossipDuplicates,
 		});
 		this.bodies = new SimBodiesWorld({
 			clock: this.clock,
 			random: this.random.fork("bodies"),
 			connected: (a, b) => this.#connected(a, b),
 			delayMilliseconds: (from, to) => this.network.delay(from, to),
+			syncMilliseconds: (node) => this.syncMilliseconds.get(node) ?? 1,
 		});
 	}
 

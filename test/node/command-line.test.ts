@@ -78,7 +78,6 @@ describe("without a node", () => {
 		"import imap://x",
 		"queue list",
 		"watch",
-		"sim --seed 1",
 	])("pmnode %s is not part of this version", async (command) => {
 		const result = await cli(command.split(" "));
 		expect(result.code).toBe(1);

@@ -1,74 +1,58 @@
 /**
- * Random runs: clients and faults from a seed, then everything is mended and all invariants must hold. A failing seed is
- * printed with the end of its story; PMNODE_SIM_SEEDS=500 runs more of them, PMNODE_SIM_SEED=17 just one.
+ * Random runs: clients and faults from a seed, then everything is mended and all invariants must hold. A failing run is
+ * printed with the end of its story and how to run it again; `pmnode sim` makes it short. PMNODE_SIM_RUNS=500 runs that
+ * many of each configuration.
  */
 import { describe, expect, it } from "vitest";
-import type { SimCluster } from "../../sync/sim/cluster.ts";
-import { type RunOptions, runSeed } from "../../sync/sim/workload.ts";
+import { CONFIGS, type ConfigName, planOf } from "../../sync/sim/plan.ts";
+import { run } from "../../sync/sim/run.ts";
+import { RED_SEEDS } from "./red-seeds.ts";
+import { mustHold } from "./runs.ts";
 
-/** Seeds that were red once. */
-const ONCE_RED = [3, 5, 15, 44];
-const SEEDS = Number(process.env.PMNODE_SIM_SEEDS ?? 24);
-const ONE = process.env.PMNODE_SIM_SEED;
-const LINES = 80;
-
-const seeds =
-	ONE === undefined
-		? [
-				...new Set([
-					...ONCE_RED,
-					...Array.from({ length: SEEDS }, (_, i) => 1_000 + i),
-				]),
-			]
-		: [Number(ONE)];
-
-async function run(options: RunOptions) {
-	let cluster: SimCluster | undefined;
-	try {
-		return await runSeed({
-			...options,
-			begun: (begun) => {
-				cluster = begun;
-			},
-		});
-	} catch (error) {
-		console.error(`seed ${options.seed}:\n${cluster?.trace(LINES)}`);
-		throw error;
-	}
-}
+const RUNS = Number(process.env.PMNODE_SIM_RUNS ?? 4);
+const FIRST = 1_000;
+const ON: readonly ConfigName[] = ["quiet", "failover", "splits", "hostile"];
 
 describe("random runs", () => {
-	it.each(seeds)(
-		"seed %i ends with all nodes alike and nothing lost",
-		async (seed) => {
-			const { acknowledged } = await run({ seed });
+	it.each(
+		ON.flatMap((config) =>
+			Array.from({ length: RUNS }, (_, i) => [config, FIRST + i] as const),
+		),
+	)(
+		"%s, seed %i",
+		async (config, seed) => {
+			const { acknowledged } = await mustHold(config, seed);
 			expect(acknowledged).toBeGreaterThan(0);
 		},
 		60_000,
 	);
 
+	it.each(RED_SEEDS)(
+		"$config, seed $seed: $was",
+		async (red) => {
+			await mustHold(red.config, red.seed, { text: red.steps });
+		},
+		60_000,
+	);
+
 	it("two runs of one seed are the same, and of two seeds are not", async () => {
-		const [one, again, other] = [
-			await run({ seed: 7, steps: 60 }),
-			await run({ seed: 7, steps: 60 }),
-			await run({ seed: 8, steps: 60 }),
-		];
-		expect(again).toEqual(one);
-		expect(other.digest).not.toBe(one.digest);
+		const config = CONFIGS.hostile;
+		const of = async (seed: number) => {
+			const { story, ...rest } = await run({
+				seed,
+				config,
+				steps: planOf(config, seed, 80),
+			});
+			return rest;
+		};
+		const one = await of(7);
+		expect(await of(7)).toEqual(one);
+		expect((await of(8)).digest).not.toBe(one.digest);
 	}, 60_000);
 
 	it("without faults no UID ever changes, whoever receives", async () => {
-		const weights = {
-			split: 0,
-			oneWay: 0,
-			crash: 0,
-			pause: 0,
-			full: 0,
-			reset: 0,
-			clock: 0,
-		};
 		for (const seed of [1, 2, 3]) {
-			const { renumbered, told } = await run({ seed, weights, nodesMax: 3 });
+			const { renumbered, told } = await mustHold("quiet", seed);
 			expect(told).toBeGreaterThan(10);
 			expect(renumbered).toBe(0);
 		}

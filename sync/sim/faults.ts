@@ -1,0 +1,249 @@
+/** Steps that break something, and what ends them. */
+import type { SimBackup } from "./nodes.ts";
+import type { StepKind } from "./plan.ts";
+import type { SimRandom } from "./random.ts";
+import type { Run } from "./run.ts";
+
+const KINDS = [
+	"split",
+	"oneWay",
+	"triangle",
+	"heal",
+	"crash",
+	"start",
+	"pause",
+	"slow",
+	"full",
+	"slowDisk",
+	"clock",
+	"reset",
+	"join",
+	"backup",
+	"restore",
+	"lose",
+] as const;
+export type FaultKind = (typeof KINDS)[number];
+
+export class Faults {
+	readonly #run: Run;
+	readonly #backups = new Map<string, SimBackup>();
+	readonly #paused = new Set<string>();
+	readonly #full = new Set<string>();
+	readonly #slow = new Set<string>();
+	/** Lost for good, and whether an operator has removed them from the cluster. */
+	readonly #lost = new Map<string, { removed: boolean }>();
+
+	constructor(run: Run) {
+		this.#run = run;
+	}
+
+	knows(kind: StepKind): kind is FaultKind {
+		return (KINDS as readonly string[]).includes(kind);
+	}
+
+	/** Whether a machine of this name was lost: a replacement has a new name. */
+	hasBeen(name: string): boolean {
+		return this.#lost.has(name);
+	}
+
+	step(kind: FaultKind, random: SimRandom): void {
+		this.#steps[kind](random);
+	}
+
+	/** All that ends by itself ends now; lines are whole, and nobody is about to die. */
+	end(): void {
+		const { cluster } = this.#run;
+		cluster.heal();
+		for (const name of this.#paused) cluster.resume(name);
+		for (const name of this.#full) cluster.setFull(name, false);
+		for (const name of this.#slow) cluster.setSlow(name, 0);
+		this.#paused.clear();
+		this.#full.clear();
+		this.#slow.clear();
+		for (const { name, process } of cluster.machines.values())
+			if (process?.dying) cluster.crash(name);
+	}
+
+	/** Operators remove what will not come back; nothing can be whole before. */
+	async removeLost(random: SimRandom): Promise<void> {
+		const { cluster, serving } = this.#run;
+		for (const [name, lost] of this.#lost) {
+			if (lost.removed) continue;
+			lost.removed = true;
+			await cluster.run(cluster.remove(name, random.pick(serving)));
+		}
+	}
+
+	start(name: string): void {
+		const { cluster, starting } = this.#run;
+		starting.add(name);
+		this.#run.asked(cluster.start(name).finally(() => starting.delete(name)));
+	}
+
+	readonly #steps: Record<FaultKind, (random: SimRandom) => void> = {
+		split: (random) => this.#split(random),
+		oneWay: (random) =>
+			this.#pair(random, (one, other) =>
+				this.#run.cluster.cutOneWay(one, other),
+			),
+		// The two see a third, but not each other.
+		triangle: (random) =>
+			this.#pair(random, (one, other) => this.#run.cluster.cut(one, other)),
+		heal: () => {
+			this.#run.cluster.heal();
+			for (const name of this.#paused) this.#run.cluster.cutOff(name, true);
+		},
+		slow: (random) =>
+			this.#pair(random, (one, other) => {
+				const least = random.integer(1, 150);
+				this.#run.cluster.slow(one, other, [least, 2 * least]);
+			}),
+		reset: (random) =>
+			this.#pair(random, (one, other) => this.#run.cluster.reset(one, other)),
+		clock: (random) =>
+			this.#run.cluster.jump(
+				random.pick(this.#run.names),
+				random.integer(-7_200_000, 7_200_000),
+			),
+		start: (random) => this.#start(random),
+		join: (random) => this.#join(random),
+		crash: (random) => this.#crash(random),
+		pause: (random) => this.#for(random, this.#paused, 9_000, "pause"),
+		full: (random) => this.#for(random, this.#full, 6_000, "full"),
+		slowDisk: (random) => this.#for(random, this.#slow, 6_000, "slowDisk"),
+		backup: (random) => this.#backup(random),
+		restore: (random) => this.#restore(random),
+		lose: (random) => this.#lose(random),
+	};
+
+	#pair(random: SimRandom, run: (one: string, other: string) => void): void {
+		const [one, other] = random.shuffle(this.#run.names);
+		if (one !== undefined && other !== undefined) run(one, other);
+	}
+
+	#split(random: SimRandom): void {
+		const parts: string[][] = [[], [], []];
+		const last = random.chance(0.7) ? 1 : 2;
+		for (const name of this.#run.names)
+			parts[random.integer(0, last)]?.push(name);
+		this.#run.cluster.split(...parts.filter((part) => part.length > 0));
+	}
+
+	#crash(random: SimRandom): void {
+		const { cluster, serving } = this.#run;
+		if (serving.length === 0) return;
+		const name = random.pick(serving);
+		const how = random.integer(0, 3);
+		if (how < 2) cluster.crash(name);
+		else cluster.crashAtCommit(name, how === 2 ? "before" : "after");
+		this.#paused.delete(name);
+	}
+
+	/** A trouble of one node that is over after a while. */
+	#for(
+		random: SimRandom,
+		troubled: Set<string>,
+		longest: number,
+		what: "pause" | "full" | "slowDisk",
+	): void {
+		const { cluster, serving } = this.#run;
+		if (serving.length === 0) return;
+		const name = random.pick(serving);
+		const milliseconds = random.integer(200, longest);
+		const slowness = random.integer(5, 120);
+		if (troubled.has(name)) return;
+		const set = (on: boolean): void => {
+			if (what === "full") cluster.setFull(name, on);
+			else if (what === "slowDisk") cluster.setSlow(name, on ? slowness : 0);
+			else if (on) cluster.pause(name);
+			else cluster.resume(name);
+		};
+		set(true);
+		troubled.add(name);
+		cluster.clock.after(milliseconds, () => {
+			if (troubled.delete(name) && cluster.machines.has(name)) set(false);
+		});
+	}
+
+	#start(random: SimRandom): void {
+		const { cluster, starting } = this.#run;
+		const down = [...cluster.machines.values()].filter(
+			({ name, process, disk }) =>
+				!process && !disk.full && !starting.has(name),
+		);
+		if (down.length > 0) this.start(random.pick(down).name);
+	}
+
+	#join(random: SimRandom): void {
+		const { cluster, serving, starting, config, names } = this.#run;
+		const name = this.#run.newName();
+		if (serving.length === 0 || name === undefined) return;
+		if (names.length >= config.nodesMax || starting.has(name)) return;
+		starting.add(name);
+		this.#run.asked(
+			cluster
+				.tryJoin(name, random.pick(serving))
+				.finally(() => starting.delete(name)),
+		);
+	}
+
+	#backup(random: SimRandom): void {
+		const { cluster, serving } = this.#run;
+		if (serving.length === 0) return;
+		const name = random.pick(serving);
+		if (!this.#backups.has(name) || random.chance(0.5))
+			this.#backups.set(name, cluster.backup(name));
+	}
+
+	#restore(random: SimRandom): void {
+		const { cluster, starting, config } = this.#run;
+		const saved = this.#run.names.filter(
+			(name) => this.#backups.has(name) && !starting.has(name),
+		);
+		if (saved.length === 0) return;
+		const name = random.pick(saved);
+		const backup = this.#backups.get(name);
+		if (backup === undefined) return;
+		// Half of them as a virtual machine is put back, which is told by its peers only.
+		cluster.restore(name, backup, {
+			known: config.alone || random.chance(0.5),
+		});
+		this.#forget(name);
+		this.start(name);
+	}
+
+	/** With its disk; an operator removes it at once, from wherever it can be reached, or later. */
+	#lose(random: SimRandom): void {
+		const { cluster, starting } = this.#run;
+		const { names } = this.#run;
+		if (names.length < 2) return;
+		const name = random.pick(names);
+		const by = this.#run.serving.filter((other) => other !== name);
+		const others = names.filter((other) => other !== name);
+		if (starting.has(name) || others.every((one) => starting.has(one))) return;
+		if (by.length === 0) return;
+		cluster.lose(name);
+		this.#forget(name);
+		const lost = { removed: random.chance(0.7) };
+		this.#lost.set(name, lost);
+		const operator = random.pick(by);
+		if (lost.removed) this.#run.asked(this.#remove(name, operator, lost));
+	}
+
+	async #remove(
+		name: string,
+		by: string,
+		lost: { removed: boolean },
+	): Promise<void> {
+		const outcome = await this.#run.cluster.ask(by, `removes ${name}`, () =>
+			this.#run.cluster.remove(name, by),
+		);
+		if (outcome.kind !== "done") lost.removed = false;
+	}
+
+	#forget(name: string): void {
+		this.#paused.delete(name);
+		this.#full.delete(name);
+		this.#slow.delete(name);
+	}
+}
