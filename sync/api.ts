@@ -169,6 +169,13 @@ export interface ToldElsewhere {
 export interface Account {
 	readonly id: AccountId;
 	readonly address: Address;
+	/** Runs after the tree of mailboxes, or what is subscribed to, has changed. */
+	onChange(run: () => void): Cancel;
+	/**
+	 * Runs after status() of this mailbox has changed. Until it is cancelled, what may be shown there is shown at once.
+	 * ClientFault NONEXISTENT.
+	 */
+	watch(name: string, run: () => void): Promise<Cancel>;
 	mailboxes(): readonly MailboxInfo[];
 	/** Names that are subscribed to, also of mailboxes that do not exist (RFC 9051 §6.3.7). */
 	subscriptions(): readonly string[];

@@ -289,6 +289,10 @@ export const IMAP_READ_AHEAD_BYTES = 1 * MiB;
 export const IMAP_FETCH_SECTIONS_MAX = 256;
 /** Patterns of one LIST (RFC 5258), each matched with every mailbox. */
 export const IMAP_PATTERNS_MAX = 100;
+/** Mailboxes that one session watches (RFC 5465): each is looked at whenever it changes. */
+export const IMAP_NOTIFY_MAILBOXES_MAX = 1_000;
+/** Groups of one NOTIFY, each compared with every mailbox. */
+export const IMAP_NOTIFY_GROUPS_MAX = 50;
 export const SEARCH_DEPTH_MAX = 64;
 export const SEARCH_KEYS_MAX = 1_000;
 /** Criteria of one SORT: there are nine, and REVERSE. */

@@ -39,6 +39,7 @@ const AFTER_LOGIN = [
 	"REPLACE",
 	"CATENATE",
 	"CREATE-SPECIAL-USE",
+	"NOTIFY",
 ].join(" ");
 
 const LOGINS = ["AUTH=PLAIN", "AUTH=LOGIN", "AUTH=SCRAM-SHA-256"];

@@ -24,6 +24,7 @@ import { getMetadata, setMetadata } from "./command/metadata.ts";
 import { move } from "./command/move.ts";
 import { namespace } from "./command/namespace.ts";
 import { noop } from "./command/noop.ts";
+import { notify } from "./command/notify.ts";
 import { getQuota, getQuotaRoot, setQuota } from "./command/quota.ts";
 import { rename } from "./command/rename.ts";
 import { replace } from "./command/replace.ts";
@@ -76,6 +77,7 @@ const rows: readonly Command[] = [
 	{ name: "STATUS", states: after, run: statusCommand },
 	{ name: "APPEND", states: after, streamsLiteral: 0, run: append },
 	{ name: "IDLE", states: after, run: idle },
+	{ name: "NOTIFY", states: after, run: notify },
 
 	{ name: "CHECK", states: selected, run: check },
 	{ name: "CLOSE", states: selected, run: close },

@@ -52,6 +52,8 @@ export interface Difference {
 	readonly exists: number | undefined;
 	/** Flags that the client does not know, or was promised. */
 	readonly changed: readonly Uid[];
+	/** Of those: what the client was promised by its own command. */
+	readonly promised: ReadonlySet<Uid>;
 	/** Changed as the client expects: it lacks only the mod-sequence. */
 	readonly expected: readonly Uid[];
 }
@@ -61,6 +63,7 @@ const NONE: Difference = {
 	vanished: [],
 	exists: undefined,
 	changed: [],
+	promised: new Set(),
 	expected: [],
 };
 
@@ -90,6 +93,7 @@ export function difference(
 		if (isThere(known, view, uid)) changed.push(uid);
 	for (const uid of known.owedModSeq)
 		if (!known.owed.has(uid) && isThere(known, view, uid)) expected.push(uid);
+	const promised = new Set(known.owed);
 	known.forgetPromises();
 	const { numbers: expunged, uids: vanished } = mayExpunge
 		? expunge(known, view)
@@ -97,7 +101,7 @@ export function difference(
 	const exists = mayHaveChanged ? arrive(known, view) : undefined;
 	known.cursor = view.cursor;
 	noteModSeq(known, view);
-	return { expunged, vanished, exists, changed, expected };
+	return { expunged, vanished, exists, changed, promised, expected };
 }
 
 function noteModSeq(known: Known, view: SelectedMailbox): void {

@@ -3,7 +3,7 @@ import type { MailboxInfo } from "../../sync/api.ts";
 import { astring, octetsOfName, SEPARATOR } from "./names.ts";
 import { accountOf, type Session } from "./session.ts";
 
-const hasChildren = (session: Session, { name }: MailboxInfo): boolean =>
+export const hasChildren = (session: Session, name: string): boolean =>
 	accountOf(session)
 		.mailboxes()
 		.some((other) => other.name.startsWith(`${name}${SEPARATOR}`));
@@ -26,7 +26,7 @@ export function listLine(
 ): string {
 	const octets = octetsOfName(info.name, session);
 	const attributes = [
-		hasChildren(session, info) ? "\\HasChildren" : "\\HasNoChildren",
+		hasChildren(session, info.name) ? "\\HasChildren" : "\\HasNoChildren",
 	];
 	const role = roleAttribute(info);
 	if (role !== "") attributes.push(role);
@@ -34,3 +34,7 @@ export function listLine(
 		octets === otherOctets ? "" : ` ("OLDNAME" (${astring(otherOctets)}))`;
 	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${astring(octets)}${oldName}\r\n`;
 }
+
+/** There is no mailbox of this name any more (RFC 5465 §5.4). */
+export const goneLine = (session: Session, name: string): string =>
+	`* LIST (\\NonExistent) "${SEPARATOR}" ${astring(octetsOfName(name, session))}\r\n`;

@@ -29,7 +29,7 @@ import {
 	MAILBOX_NAME_BYTES_MAX,
 	METADATA_VALUE_BYTES_MAX,
 } from "../../sync/limits.ts";
-import type { Clock } from "../../sync/ports/clock.ts";
+import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import { MemoryMailbox } from "./memory-mailbox.ts";
 import { SEPARATOR } from "./names.ts";
 
@@ -51,6 +51,7 @@ export class MemoryAccount implements Account {
 	fault: (operation: string) => Error | undefined = () => undefined;
 	#uidValidity = 1_000;
 	readonly #mailboxes = new Map<string, MemoryMailbox>();
+	readonly #listeners = new Set<() => void>();
 	readonly #subscriptions = new Set<string>();
 	readonly #annotations = new Map<string, Map<string, string>>();
 	limits: QuotaLimits = { storageBytesMax: undefined, messagesMax: undefined };
@@ -80,6 +81,19 @@ export class MemoryAccount implements Account {
 		if (found === undefined)
 			throw new ClientFault("NONEXISTENT", "no such mailbox");
 		return found;
+	}
+
+	onChange(run: () => void): Cancel {
+		this.#listeners.add(run);
+		return () => this.#listeners.delete(run);
+	}
+
+	#tell(): void {
+		for (const run of [...this.#listeners]) run();
+	}
+
+	async watch(name: string, run: () => void): Promise<Cancel> {
+		return this.mailbox(name).listen(run);
 	}
 
 	mailboxes(): readonly MailboxInfo[] {
@@ -115,6 +129,7 @@ export class MemoryAccount implements Account {
 		this.#mailboxes.delete(mailbox.name);
 		this.#annotations.delete(mailbox.id);
 		mailbox.remove();
+		this.#tell();
 	}
 
 	async rename(from: string, to: string): Promise<void> {
@@ -133,6 +148,7 @@ export class MemoryAccount implements Account {
 			one.name = to + one.name.slice(from.length);
 			this.#mailboxes.set(one.name, one);
 		}
+		this.#tell();
 	}
 
 	async #renameInbox(to: string): Promise<void> {
@@ -145,6 +161,7 @@ export class MemoryAccount implements Account {
 		this.check("subscribe");
 		if (on) this.#subscriptions.add(checkedName(name));
 		else this.#subscriptions.delete(canonical(name));
+		this.#tell();
 	}
 
 	async status(name: string): Promise<MailboxStatus> {
@@ -226,6 +243,7 @@ export class MemoryAccount implements Account {
 		const mailbox = new MemoryMailbox(this, name, role, ++this.#uidValidity);
 		mailbox.builtIn = builtIn;
 		this.#mailboxes.set(name, mailbox);
+		this.#tell();
 	}
 
 	#info({ id, name, role }: MemoryMailbox): MailboxInfo {

@@ -48,6 +48,7 @@ export async function serve(session: Session): Promise<void> {
 			output.text("* BYE [SERVERBUG] Internal error\r\n");
 		}
 	} finally {
+		session.notify(undefined);
 		session.unselect();
 		output.flush();
 	}
@@ -61,6 +62,15 @@ async function serveOne(session: Session): Promise<boolean> {
 	if (session.stopReason !== undefined) throw new Bye(session.stopReason);
 	// Some clients send an empty line after a literal.
 	if (received.bytes.length === 0) return true;
+	await session.notifier?.hold();
+	try {
+		return await answer(session, received);
+	} finally {
+		session.notifier?.release();
+	}
+}
+
+async function answer(session: Session, received: Received): Promise<boolean> {
 	const parser = new Parser(received.bytes);
 	let tag = "*";
 	try {

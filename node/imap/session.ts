@@ -7,6 +7,7 @@ import type { MailBodies } from "../mime/prime.ts";
 import type { MessageTexts } from "../search/types.ts";
 import { Bye, Refusal } from "./answer.ts";
 import type { Input } from "./input.ts";
+import type { Notifier } from "./notify.ts";
 import type { Output } from "./output.ts";
 import type { Parser } from "./parser.ts";
 import type { Selected } from "./selected.ts";
@@ -59,6 +60,8 @@ export class Session {
 	account: Account | undefined;
 	selected: Selected | undefined;
 	readonly enabled = new Set<Extension>();
+	/** Set: the client has said by NOTIFY what it wants to hear of. */
+	notifier: Notifier | undefined;
 	loginFailures = 0;
 	/** The client said LOGOUT. */
 	isOver = false;
@@ -132,6 +135,12 @@ export class Session {
 	stop(reason: string): void {
 		this.stopReason ??= reason;
 		if (this.isAtRest) this.input.interrupt(new Bye(reason));
+	}
+
+	/** Replaces what the client wants to hear of; undefined: as if it had never said so. */
+	notify(notifier: Notifier | undefined): void {
+		this.notifier?.stop();
+		this.notifier = notifier;
 	}
 
 	unselect(): void {

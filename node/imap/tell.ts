@@ -1,12 +1,14 @@
 /** Tells a client what has changed in its mailbox. */
 import type { Uid } from "../../sync/ids.ts";
-import { Bye } from "./answer.ts";
+import { Bye, Refusal } from "./answer.ts";
 import { modSeqItem } from "./condstore.ts";
 import { type Difference, difference } from "./difference.ts";
+import { answer } from "./fetch/answer.ts";
+import type { FetchItems } from "./fetch/items.ts";
 import { fetchHead } from "./fetch/render.ts";
 import { SYSTEM_FLAGS } from "./flags.ts";
 import type { Selected } from "./selected.ts";
-import { format } from "./sequence-set.ts";
+import { format, lowerBound } from "./sequence-set.ts";
 import type { Session } from "./session.ts";
 
 /** UIDs of one VANISHED response, so that no line is endless. */
@@ -27,6 +29,12 @@ export async function tell(
 		throw new Bye("The selected mailbox has been deleted");
 	}
 	const { known } = selected;
+	const wishes = wishesOf(session);
+	if (wishes === undefined && known.owed.size + known.owedModSeq.size === 0) {
+		known.forgetPromises();
+		return [];
+	}
+	const lastKnown = known.uids.at(-1) ?? 0;
 	const wasBehind = known.missing.size > 0;
 	const told = difference(known, selected.mailbox, mayExpunge);
 	await tellExpunged(session, told);
@@ -34,7 +42,13 @@ export async function tell(
 		session.output.text(
 			`* ${told.exists} EXISTS\r\n${session.rev2 ? "" : "* 0 RECENT\r\n"}`,
 		);
-	await tellFlags(session, selected, told);
+	await tellFlags(
+		session,
+		selected,
+		wishes?.flags === false ? withoutOthers(told) : told,
+	);
+	if (told.exists !== undefined && wishes?.items !== undefined)
+		await tellNew(session, selected, wishes.items, lastKnown);
 	const isBehind = known.missing.size > 0;
 	// RFC 7162 §3.2: mod-sequences above those of expunges that wait must not become the client's.
 	if (
@@ -45,6 +59,62 @@ export async function tell(
 			`* OK [HIGHESTMODSEQ ${known.settledModSeq}] ${isBehind ? "Expunges are still to be told" : "All is told"}\r\n`,
 		);
 	return told.changed;
+}
+
+/** What the client wants to hear of its selected mailbox (RFC 5465 §3.1); undefined: nothing. */
+function wishesOf(
+	session: Session,
+): { flags: boolean; items: FetchItems | undefined } | undefined {
+	const { notifier } = session;
+	if (notifier === undefined) return { flags: true, items: undefined };
+	const group = notifier.selected;
+	if (group === undefined) return undefined;
+	// With mod-sequences none may be left out, or the client would take it for known.
+	const flags = session.condstore || group.events.has("FLAGCHANGE");
+	return { flags, items: group.items };
+}
+
+/** Without flags that others changed. */
+const withoutOthers = (told: Difference): Difference => ({
+	...told,
+	changed: told.changed.filter((uid) => told.promised.has(uid)),
+});
+
+/** What NOTIFY asked to hear of each new message (RFC 5465 §5.2). */
+async function tellNew(
+	session: Session,
+	selected: Selected,
+	items: FetchItems,
+	lastKnown: number,
+): Promise<void> {
+	const from = lowerBound(selected.known.uids, lastKnown + 1);
+	const targets = selected.known.uids.slice(from).flatMap((uid, index) => {
+		const message = selected.mailbox.get(uid);
+		return message === undefined
+			? []
+			: [
+					{
+						number: from + index + 1,
+						uid,
+						message,
+						modSeq: selected.tellable(message),
+					},
+				];
+	});
+	const plain = [...items.plain];
+	// RFC 7162 §3.2.4
+	for (const item of ["UID", "MODSEQ"] as const)
+		if (session.condstore && !plain.includes(item)) plain.push(item);
+	try {
+		await answer(
+			session,
+			{ ...items, plain, uidOnly: session.uidOnly },
+			targets,
+		);
+	} catch (error) {
+		// A text that has not arrived here yet; the client knows of the message and can ask for it.
+		if (!(error instanceof Refusal)) throw error;
+	}
 }
 
 /**

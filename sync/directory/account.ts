@@ -21,6 +21,7 @@ import {
 } from "../limits.ts";
 import type { Telling } from "../mailbox/mailboxes.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
+import type { Cancel } from "../ports/clock.ts";
 import { type AccountMailbox, isBuiltIn } from "./accounts.ts";
 import {
 	ACCOUNT_ITSELF,
@@ -48,6 +49,28 @@ export class AccountSession implements Account {
 
 	get #state() {
 		return this.#context.accounts.get(this.id);
+	}
+
+	onChange(run: () => void): Cancel {
+		return this.#context.accounts.onChange(this.id, run);
+	}
+
+	async watch(name: string, run: () => void): Promise<Cancel> {
+		const { mailboxes } = this.#context;
+		const { id } = this.#mustFind(name);
+		const unlook = mailboxes.look(id);
+		const stop = mailboxes.onShown(id, run);
+		const cancel = () => {
+			stop();
+			unlook();
+		};
+		try {
+			await this.showNow(id, { complete: false, fresh: false });
+		} catch (error) {
+			cancel();
+			throw error;
+		}
+		return cancel;
 	}
 
 	mailboxes(): readonly MailboxInfo[] {

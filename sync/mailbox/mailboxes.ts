@@ -99,6 +99,7 @@ export class Mailboxes implements Fold {
 	readonly #shownAll = new Set<MailboxId>();
 	/** Looked-at mailboxes with entries that wait for second copies. */
 	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
+	readonly #shownListeners = new Map<MailboxId, Set<() => void>>();
 	/** Who waits for the UID of an entry. */
 	readonly #watchers = new Map<EntryId, Set<(uid: Uid) => void>>();
 	/** Touched in this batch, in order of arrival. */
@@ -214,9 +215,12 @@ export class Mailboxes implements Fold {
 		this.#liveInBatch = 0;
 		this.pairs.committed();
 		const told: View[] = [];
+		const shown: (() => void)[] = [];
 		const ahead: Watermark[] = [];
 		for (const [mailbox, { changes, box }] of this.#showing.take()) {
 			this.#answerWatchers(changes);
+			if (changes.length > 0)
+				shown.push(...(this.#shownListeners.get(mailbox) ?? []));
 			if (this.watermarks.note(mailbox, box))
 				ahead.push({ mailbox, E: highestE(box) });
 			if (this.#looks.has(mailbox) || this.#told.has(mailbox))
@@ -228,6 +232,7 @@ export class Mailboxes implements Fold {
 		}
 		this.#told.clear();
 		for (const view of told) view.tell();
+		for (const run of shown) run();
 		if (ahead.length > 0) this.#options.watermarks(ahead);
 		const wants = this.numbering.takeNews();
 		if (wants.length > 0) this.#options.wants(wants);
@@ -469,6 +474,21 @@ export class Mailboxes implements Fold {
 			this.#looks.delete(mailbox);
 			this.#shownAll.delete(mailbox);
 			this.#waiting.delete(mailbox);
+		};
+	}
+
+	/** Runs after something else is shown in the mailbox than before. */
+	onShown(mailbox: MailboxId, run: () => void): () => void {
+		const listeners = this.#shownListeners.get(mailbox) ?? new Set();
+		this.#shownListeners.set(mailbox, listeners);
+		listeners.add(run);
+		return () => {
+			listeners.delete(run);
+			if (
+				listeners.size === 0 &&
+				this.#shownListeners.get(mailbox) === listeners
+			)
+				this.#shownListeners.delete(mailbox);
 		};
 	}
 

@@ -11,7 +11,7 @@ export async function idle({
 	parser.end();
 	session.output.text("+ idling\r\n");
 	session.rest();
-	const { failed, stop } = follow(session);
+	const { failed, stop } = followOrNotify(session);
 	try {
 		const line = session.input.line(lineBytesMax(session));
 		const done = await Promise.race([line, failed]);
@@ -21,6 +21,21 @@ export async function idle({
 		session.isAtRest = false;
 		await stop();
 	}
+}
+
+/** With NOTIFY exactly what it asks for is told (RFC 5465 §4). */
+function followOrNotify(session: Session): ReturnType<typeof follow> {
+	const { notifier } = session;
+	if (notifier === undefined) return follow(session);
+	notifier.idle(true);
+	return {
+		// What goes wrong there ends the wait for the client.
+		failed: new Promise<never>(() => {}),
+		stop: () => {
+			notifier.idle(false);
+			return notifier.hold();
+		},
+	};
 }
 
 /** Tells changes until stopped. `failed` rejects when that cannot go on. */

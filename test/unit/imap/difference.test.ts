@@ -164,6 +164,7 @@ describe("difference", () => {
 			vanished: [],
 			exists: undefined,
 			changed: [],
+			promised: new Set(),
 			expected: [],
 		});
 		mailbox.add({ body, flags: [] });
