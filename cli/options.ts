@@ -37,6 +37,10 @@ const OPTIONS: readonly (readonly [flags: string, description: string])[] = [
 	],
 	["--allow-plaintext-auth", "log in without TLS also from other machines"],
 	["--alone", "after a restore: no other member will come, so wait for none"],
+	[
+		"--forbid-unauthenticate",
+		"no UNAUTHENTICATE in IMAP, for use behind a proxy",
+	],
 	["--log-level <level>", "debug, info, warn or error (default info)"],
 	["--log-format <format>", "text or json (default: text on a terminal)"],
 ];

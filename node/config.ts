@@ -39,6 +39,8 @@ export interface NodeConfig {
 	readonly allowPlaintextAuth: boolean;
 	/** The operator says that no other member will come. */
 	readonly alone: boolean;
+	/** No UNAUTHENTICATE (RFC 8437 §8), for proxies that would let through whoever logs in after another. */
+	readonly forbidUnauthenticate: boolean;
 	readonly logLevel: "debug" | "info" | "warn" | "error";
 	readonly logFormat: "text" | "json";
 }
@@ -104,6 +106,7 @@ export function readConfig(sources: ConfigSources): NodeConfig {
 		whenAlone: text(given("when-alone"), "accept", oneOf("accept", "defer")),
 		allowPlaintextAuth: text(given("allow-plaintext-auth"), "false", truth),
 		alone: text(given("alone"), "false", truth),
+		forbidUnauthenticate: text(given("forbid-unauthenticate"), "false", truth),
 		logLevel: text(
 			given("log-level"),
 			"info",
@@ -138,6 +141,7 @@ export const SETTINGS = [
 	"when-alone",
 	"allow-plaintext-auth",
 	"alone",
+	"forbid-unauthenticate",
 	"log-level",
 	"log-format",
 ] as const;

@@ -406,6 +406,7 @@ class Starting {
 					bodies: primed,
 					structures,
 					texts,
+					allowUnauthenticate: !this.#config.forbidUnauthenticate,
 					log: log.child({ part: kind }),
 				}),
 			);

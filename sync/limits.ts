@@ -289,6 +289,10 @@ export const IMAP_READ_AHEAD_BYTES = 1 * MiB;
 export const IMAP_FETCH_SECTIONS_MAX = 256;
 /** Patterns of one LIST (RFC 5258), each matched with every mailbox. */
 export const IMAP_PATTERNS_MAX = 100;
+/** Messages that one command works on (RFC 9738): what it holds of each is about 100 bytes. */
+export const IMAP_COMMAND_MESSAGES_MAX = 1_000_000;
+/** A long command says so often that it is at work: well within the patience of clients and of address translators. */
+export const IMAP_PROGRESS_MILLISECONDS = 10_000;
 /** Mailboxes that one session watches (RFC 5465): each is looked at whenever it changes. */
 export const IMAP_NOTIFY_MAILBOXES_MAX = 1_000;
 /** Groups of one NOTIFY, each compared with every mailbox. */

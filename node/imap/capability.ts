@@ -1,6 +1,6 @@
 /** What the server promises, by state (RFC 3501 §6.1.1): exactly what is there. */
 import { MESSAGE_BYTES_MAX } from "../../sync/limits.ts";
-import type { Session } from "./session.ts";
+import type { Session, Surroundings } from "./session.ts";
 
 const BEFORE_LOGIN = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ENABLE", "ID"];
 
@@ -40,13 +40,24 @@ const AFTER_LOGIN = [
 	"CATENATE",
 	"CREATE-SPECIAL-USE",
 	"NOTIFY",
-].join(" ");
+	"INPROGRESS",
+];
 
 const LOGINS = ["AUTH=PLAIN", "AUTH=LOGIN", "AUTH=SCRAM-SHA-256"];
 
+const afterLogin = ({
+	messagesPerCommandMax,
+	allowUnauthenticate,
+}: Surroundings): string =>
+	[
+		...AFTER_LOGIN,
+		`MESSAGELIMIT=${messagesPerCommandMax}`,
+		...(allowUnauthenticate ? ["UNAUTHENTICATE"] : []),
+	].join(" ");
+
 /** The capabilities of the session as it is now, separated by spaces. */
 export function capabilities(session: Session): string {
-	if (session.account !== undefined) return AFTER_LOGIN;
+	if (session.account !== undefined) return afterLogin(session.surroundings);
 	const names = [...BEFORE_LOGIN];
 	if (!session.transport.isSecure()) names.push("STARTTLS");
 	// RFC 3501 §6.2.3

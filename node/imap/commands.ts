@@ -36,6 +36,7 @@ import { statusCommand } from "./command/status.ts";
 import { store } from "./command/store.ts";
 import { subscribe, unsubscribe } from "./command/subscribe.ts";
 import { thread } from "./command/thread.ts";
+import { unauthenticate } from "./command/unauthenticate.ts";
 import { unselect } from "./command/unselect.ts";
 import type { Command, State } from "./session.ts";
 
@@ -58,6 +59,7 @@ const rows: readonly Command[] = [
 	{ name: "LOGIN", states: before, run: login },
 
 	{ name: "ENABLE", states: after, run: enable },
+	{ name: "UNAUTHENTICATE", states: after, run: unauthenticate },
 	{ name: "COMPRESS", states: after, run: compress },
 	{ name: "NAMESPACE", states: after, run: namespace },
 	{ name: "GETQUOTA", states: after, run: getQuota },
@@ -67,6 +69,8 @@ const rows: readonly Command[] = [
 	{ name: "SETMETADATA", states: after, run: setMetadata },
 	{ name: "SELECT", states: after, run: select },
 	{ name: "EXAMINE", states: after, run: examine },
+	{ name: "SELECT", states: after, isLong: true, run: select },
+	{ name: "EXAMINE", states: after, isLong: true, run: examine },
 	{ name: "CREATE", states: after, run: create },
 	{ name: "DELETE", states: after, run: remove },
 	{ name: "RENAME", states: after, run: rename },
@@ -82,22 +86,46 @@ const rows: readonly Command[] = [
 	{ name: "CHECK", states: selected, run: check },
 	{ name: "CLOSE", states: selected, run: close },
 	{ name: "UNSELECT", states: selected, run: unselect },
-	{ name: "EXPUNGE", states: selected, run: expunge },
-	{ name: "UID EXPUNGE", states: selected, byUid: true, run: expunge },
-	{ name: "SEARCH", states: selected, ...numbered, run: search },
-	{ name: "UID SEARCH", states: selected, byUid: true, run: search },
-	{ name: "SORT", states: selected, ...numbered, run: sort },
-	{ name: "UID SORT", states: selected, byUid: true, run: sort },
-	{ name: "THREAD", states: selected, ...numbered, run: thread },
-	{ name: "UID THREAD", states: selected, byUid: true, run: thread },
+	{ name: "EXPUNGE", states: selected, isLong: true, run: expunge },
+	{
+		name: "UID EXPUNGE",
+		states: selected,
+		isLong: true,
+		byUid: true,
+		run: expunge,
+	},
+	{ name: "SEARCH", states: selected, isLong: true, ...numbered, run: search },
+	{
+		name: "UID SEARCH",
+		states: selected,
+		isLong: true,
+		byUid: true,
+		run: search,
+	},
+	{ name: "SORT", states: selected, isLong: true, ...numbered, run: sort },
+	{ name: "UID SORT", states: selected, isLong: true, byUid: true, run: sort },
+	{ name: "THREAD", states: selected, isLong: true, ...numbered, run: thread },
+	{
+		name: "UID THREAD",
+		states: selected,
+		isLong: true,
+		byUid: true,
+		run: thread,
+	},
 	{ name: "FETCH", states: selected, ...numbered, run: fetch },
 	{ name: "UID FETCH", states: selected, byUid: true, run: fetch },
-	{ name: "STORE", states: selected, ...numbered, run: store },
-	{ name: "UID STORE", states: selected, byUid: true, run: store },
-	{ name: "COPY", states: selected, byNumber: true, run: copy },
-	{ name: "UID COPY", states: selected, byUid: true, run: copy },
-	{ name: "MOVE", states: selected, byNumber: true, run: move },
-	{ name: "UID MOVE", states: selected, byUid: true, run: move },
+	{ name: "STORE", states: selected, isLong: true, ...numbered, run: store },
+	{
+		name: "UID STORE",
+		states: selected,
+		isLong: true,
+		byUid: true,
+		run: store,
+	},
+	{ name: "COPY", states: selected, isLong: true, byNumber: true, run: copy },
+	{ name: "UID COPY", states: selected, isLong: true, byUid: true, run: copy },
+	{ name: "MOVE", states: selected, isLong: true, byNumber: true, run: move },
+	{ name: "UID MOVE", states: selected, isLong: true, byUid: true, run: move },
 	{
 		name: "REPLACE",
 		states: selected,

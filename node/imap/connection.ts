@@ -46,6 +46,8 @@ export class Connection implements Transport {
 	#compressed: Compressed | undefined;
 	#leaveCompressed: (() => void) | undefined;
 	#lastInput: number;
+	/** Since when the client has to log in. */
+	#loginSince: number;
 	#cancelWatch: Cancel = () => {};
 	/** Leaves the stream to whoever takes it over. */
 	#detach: () => void = () => {};
@@ -57,6 +59,7 @@ export class Connection implements Transport {
 		this.#socket = socket;
 		this.#stream = socket;
 		this.#lastInput = clock.monotonic();
+		this.#loginSince = this.#lastInput;
 		this.remoteIp = socket.remoteAddress ?? "";
 		this.isLoopback = isLoopback(this.remoteIp);
 		const output = new Output(socket, clock);
@@ -188,6 +191,12 @@ export class Connection implements Transport {
 		this.#socket.destroy();
 	}
 
+	loggedOut(): void {
+		this.#loginSince = this.#options.surroundings.clock.monotonic();
+		this.#cancelWatch();
+		this.#watch(IMAP_LOGIN_MILLISECONDS_MAX);
+	}
+
 	/** One timer a connection, set anew only when it runs: commands cost no timers. */
 	#watch(delayMilliseconds: number): void {
 		const { clock } = this.#options.surroundings;
@@ -200,11 +209,14 @@ export class Connection implements Transport {
 
 	#watchSilence(): void {
 		const { input, account } = this.session;
+		const { clock } = this.#options.surroundings;
 		if (account === undefined) {
-			input.interrupt(new Bye("Too slow to log in"));
+			const passed = clock.monotonic() - this.#loginSince;
+			if (passed < IMAP_LOGIN_MILLISECONDS_MAX)
+				this.#watch(IMAP_LOGIN_MILLISECONDS_MAX - passed);
+			else input.interrupt(new Bye("Too slow to log in"));
 			return;
 		}
-		const { clock } = this.#options.surroundings;
 		const silentMilliseconds = clock.monotonic() - this.#lastInput;
 		const left = IMAP_IDLE_MILLISECONDS_MAX - silentMilliseconds;
 		if (left > 0) this.#watch(left);

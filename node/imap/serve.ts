@@ -11,6 +11,7 @@ import {
 import { capabilities } from "./capability.ts";
 import { commandNamed } from "./commands.ts";
 import { literalHeader, ParseFault, Parser } from "./parser.ts";
+import { tellProgress } from "./progress.ts";
 import { type Received, receive, skipCommand } from "./receive.ts";
 import type { Command, Completion, Invocation, Session } from "./session.ts";
 import { tell, tellBefore } from "./tell.ts";
@@ -124,7 +125,13 @@ async function runCommand(
 		// With mod-sequences the client hears of changes before any answer tells of a later one (rule 16).
 		if (command.byUid || (command.keepsNumbers && session.condstore))
 			await tellBefore(session);
-		const completion = await command.run(invocation);
+		const stop = command.isLong ? tellProgress(session, tag) : () => {};
+		let completion: Completion | undefined;
+		try {
+			completion = await command.run(invocation);
+		} finally {
+			stop();
+		}
 		await tell(
 			session,
 			!(command.keepsNumbers ?? completion?.keepsNumbers ?? false),

@@ -8,6 +8,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import {
+	IMAP_COMMAND_MESSAGES_MAX,
 	IMAP_COMPRESSED_MAX,
 	IMAP_CONNECTIONS_MAX,
 	IMAP_CONNECTIONS_PER_SOURCE_MAX,
@@ -21,6 +22,7 @@ import type { MailBodies } from "../mime/prime.ts";
 import type { MessageTexts } from "../search/types.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { Connection } from "./connection.ts";
+import type { Surroundings } from "./session.ts";
 import type { MessageStructures } from "./structures.ts";
 
 export interface ImapServerOptions {
@@ -38,6 +40,10 @@ export interface ImapServerOptions {
 	readonly log: Log;
 	/** LOGIN without TLS also from elsewhere than loopback. */
 	readonly allowPlaintextAuth: boolean;
+	/** Default: yes. */
+	readonly allowUnauthenticate?: boolean;
+	/** Default: IMAP_COMMAND_MESSAGES_MAX. */
+	readonly messagesPerCommandMax?: number;
 }
 
 export interface ImapServer {
@@ -91,6 +97,7 @@ function addressOf(server: Server): HostPort {
 
 class Connections {
 	readonly #options: ImapServerOptions;
+	readonly #surroundings: Surroundings;
 	readonly #open = new Map<Socket, Connection>();
 	readonly #bySource = new Map<string, number>();
 	#compressed = 0;
@@ -98,6 +105,12 @@ class Connections {
 
 	constructor(options: ImapServerOptions) {
 		this.#options = options;
+		this.#surroundings = {
+			...options,
+			allowUnauthenticate: options.allowUnauthenticate ?? true,
+			messagesPerCommandMax:
+				options.messagesPerCommandMax ?? IMAP_COMMAND_MESSAGES_MAX,
+		};
 	}
 
 	get count(): number {
@@ -116,7 +129,7 @@ class Connections {
 			return;
 		}
 		const connection = new Connection(socket, {
-			surroundings: this.#options,
+			surroundings: this.#surroundings,
 			tls: this.#options.tls,
 			implicitTls: this.#options.implicitTls,
 			compress: () => this.#compress(),

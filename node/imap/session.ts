@@ -10,6 +10,7 @@ import type { Input } from "./input.ts";
 import type { Notifier } from "./notify.ts";
 import type { Output } from "./output.ts";
 import type { Parser } from "./parser.ts";
+import type { Progress } from "./progress.ts";
 import type { Selected } from "./selected.ts";
 import type { MessageStructures } from "./structures.ts";
 
@@ -33,6 +34,9 @@ export interface Surroundings {
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly allowPlaintextAuth: boolean;
+	/** Clients may log out without leaving (RFC 8437). */
+	readonly allowUnauthenticate: boolean;
+	readonly messagesPerCommandMax: number;
 }
 
 /** What the connection under a session offers it. */
@@ -46,6 +50,8 @@ export interface Transport {
 	/** Resolves after the TLS handshake on the same connection. */
 	startTls(): Promise<void>;
 	isCompressed(): boolean;
+	/** The client has to log in again, and has as much time for it as at the beginning. */
+	loggedOut(): void;
 	/** There is memory for one more compressed connection. */
 	mayCompress(): boolean;
 	/** From here on all is deflated (RFC 4978), also what has come and was not read. */
@@ -60,6 +66,8 @@ export class Session {
 	account: Account | undefined;
 	selected: Selected | undefined;
 	readonly enabled = new Set<Extension>();
+	/** Of the command that runs, if it is one that tells how far it is. */
+	progress: Progress | undefined;
 	/** Set: the client has said by NOTIFY what it wants to hear of. */
 	notifier: Notifier | undefined;
 	loginFailures = 0;
@@ -143,6 +151,15 @@ export class Session {
 		this.notifier = notifier;
 	}
 
+	/** As before the login, but for TLS. */
+	reset(): void {
+		this.notify(undefined);
+		this.unselect();
+		this.enabled.clear();
+		this.account = undefined;
+		this.transport.loggedOut();
+	}
+
 	unselect(): void {
 		this.selected?.mailbox.release();
 		this.selected = undefined;
@@ -190,6 +207,8 @@ export interface Command {
 	 */
 	readonly streamsLiteral?: number;
 	readonly byUid?: true;
+	/** May take long, and writes whole responses only: it tells that it is at work (RFC 9585). */
+	readonly isLong?: true;
 	/** Names messages by number: there is another command that does so by UID (RFC 9586 §3). */
 	readonly byNumber?: true;
 	run(

@@ -50,6 +50,8 @@ export interface WorldOptions {
 	readonly clock?: Clock;
 	readonly implicitTls?: boolean;
 	readonly host?: string;
+	readonly messagesPerCommandMax?: number;
+	readonly allowUnauthenticate?: boolean;
 }
 
 let scramOfSecret: ReturnType<typeof deriveScram> | undefined;
@@ -93,6 +95,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 		clock,
 		log,
 		allowPlaintextAuth: false,
+		...(options.messagesPerCommandMax === undefined
+			? {}
+			: { messagesPerCommandMax: options.messagesPerCommandMax }),
+		...(options.allowUnauthenticate === undefined
+			? {}
+			: { allowUnauthenticate: options.allowUnauthenticate }),
 	});
 	return {
 		server,

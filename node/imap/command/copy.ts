@@ -2,6 +2,7 @@ import type { Placed } from "../../../sync/api.ts";
 import { ClientFault } from "../../../sync/faults.ts";
 import type { Uid } from "../../../sync/ids.ts";
 import { Refusal } from "../answer.ts";
+import { requireFew } from "../message-limit.ts";
 import { decodeName } from "../names.ts";
 import type { Target } from "../selected.ts";
 import { format } from "../sequence-set.ts";
@@ -32,7 +33,9 @@ export function parseTransfer({ parser, session, byUid }: Invocation): {
 	const octets = parser.astring("a mailbox name");
 	parser.end();
 	const target = decodeName(octets, session);
-	return { target, ...selectedOf(session).targets(set, byUid) };
+	const found = selectedOf(session).targets(set, byUid);
+	requireFew(session, found.targets);
+	return { target, ...found };
 }
 
 export const uidsOf = (targets: readonly Target[]): Uid[] =>

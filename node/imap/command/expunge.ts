@@ -1,4 +1,5 @@
 import type { Uid } from "../../../sync/ids.ts";
+import { limitCode } from "../message-limit.ts";
 import type { Selected } from "../selected.ts";
 import {
 	type Completion,
@@ -20,9 +21,13 @@ export async function expunge({
 		set === undefined
 			? selected.known.uids
 			: selected.targets(set, true).targets.map(({ message }) => message.uid);
-	const uids = deletedAmong(selected, among);
+	const all = deletedAmong(selected, among);
+	const max = session.surroundings.messagesPerCommandMax;
+	const uids = all.slice(-max);
 	if (uids.length === 0) return undefined;
 	await selected.mailbox.expunge(uids);
+	// RFC 9738 §3.1: the client is to go on below this UID.
+	if (all.length > max) return { code: limitCode(max, uids[0]) };
 	return { code: () => highestModSeq(session) };
 }
 

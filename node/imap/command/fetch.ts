@@ -3,6 +3,7 @@ import { without } from "../../../sync/ranges.ts";
 import { enableCondstore, nameToken, parseModSeq } from "../condstore.ts";
 import { answer } from "../fetch/answer.ts";
 import { type FetchItems, parseFetchItems } from "../fetch/items.ts";
+import { newest } from "../message-limit.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import { cut, type PartialRange, parsePartial } from "../search/results.ts";
 import type { Selected, Target } from "../selected.ts";
@@ -53,8 +54,11 @@ export async function fetch({
 	const found = selected.targets(set, byUid);
 	const named = found.targets.filter(({ number }) => number > 0);
 	if (vanished) tellVanished(session, selected, set);
-	const some = partial === undefined ? named : cut(named, partial);
-	const targets = changedOf(selected, some, changedSince);
+	const limited = newest(
+		session,
+		partial === undefined ? named : cut(named, partial),
+	);
+	const targets = changedOf(selected, limited.targets, changedSince);
 	const seen = await markSeen(session, selected, asked, targets);
 	const items = withImplied(asked, session, {
 		byUid,
@@ -65,6 +69,7 @@ export async function fetch({
 		? targets.map((target) => refresh(selected, target))
 		: targets;
 	await answer(session, items, current);
+	if (limited.code !== undefined) return { code: limited.code };
 	return found.someGone && !byUid
 		? { code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
 		: undefined;

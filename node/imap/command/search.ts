@@ -7,6 +7,7 @@ import {
 	noteKeys,
 	parseReturns,
 	type Returns,
+	searchCode,
 	tellResults,
 } from "../search/results.ts";
 import type { Selected } from "../selected.ts";
@@ -27,7 +28,10 @@ export async function search(invocation: Invocation): Promise<Completion> {
 		await noteKeys(session, selected, key);
 		const found = await find(session, selected, key);
 		tellResults(invocation, selected, { name: "SEARCH", key, found, returns });
-		return { keepsNumbers: namesNumbers(key) };
+		return {
+			code: searchCode(session, selected),
+			keepsNumbers: namesNumbers(key),
+		};
 	});
 }
 

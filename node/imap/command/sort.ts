@@ -4,6 +4,7 @@ import {
 	namesNumbers,
 	noteKeys,
 	parseReturns,
+	searchCode,
 	tellResults,
 } from "../search/results.ts";
 import { parseCriteria, sorted } from "../search/sort.ts";
@@ -30,6 +31,9 @@ export async function sort(invocation: Invocation): Promise<Completion> {
 			found: ordered,
 			returns,
 		});
-		return { keepsNumbers: namesNumbers(key) };
+		return {
+			code: searchCode(session, selected),
+			keepsNumbers: namesNumbers(key),
+		};
 	});
 }

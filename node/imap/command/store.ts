@@ -2,6 +2,7 @@ import type { FlagChange } from "../../../sync/api.ts";
 import type { Uid } from "../../../sync/ids.ts";
 import { nameToken, parseModSeq } from "../condstore.ts";
 import { applyChange, flagsKey, parseFlags } from "../flags.ts";
+import { newest } from "../message-limit.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import type { Selected, Target } from "../selected.ts";
 import { format } from "../sequence-set.ts";
@@ -30,7 +31,8 @@ export async function store({
 	const selected = writableOf(session);
 	if (unchangedSince !== undefined)
 		await nameToken(session, selected, unchangedSince);
-	const { targets, someGone } = selected.targets(set, byUid);
+	const found = selected.targets(set, byUid);
+	const { targets, code } = newest(session, found.targets);
 	if (silent) expect(selected, targets, change);
 	else for (const { uid } of targets) selected.known.owed.add(uid);
 	const modified =
@@ -47,7 +49,8 @@ export async function store({
 			code: modifiedCode(targets, modified, byUid),
 			text: "Some messages have been changed meanwhile",
 		};
-	return someGone && !byUid
+	if (code !== undefined) return { code };
+	return found.someGone && !byUid
 		? { code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
 		: undefined;
 }

@@ -2,7 +2,7 @@ import { Refusal } from "../answer.ts";
 import { find } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
 import { mapOrderings, sentMilliseconds } from "../search/orderings.ts";
-import { namesNumbers, noteKeys } from "../search/results.ts";
+import { namesNumbers, noteKeys, searchCode } from "../search/results.ts";
 import {
 	formatThreads,
 	orderedSubject,
@@ -52,5 +52,8 @@ export async function thread({
 	);
 	const threads = formatThreads(algorithm(messages));
 	session.output.text(`* THREAD${threads === "" ? "" : ` ${threads}`}\r\n`);
-	return { keepsNumbers: namesNumbers(key) };
+	return {
+		code: searchCode(session, selected),
+		keepsNumbers: namesNumbers(key),
+	};
 }

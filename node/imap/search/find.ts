@@ -33,11 +33,14 @@ export async function find(
 ): Promise<Candidate[]> {
 	const context = contextOf(session, selected);
 	const test = compile(key, context);
-	const { found, open } = await byView(selected, test);
+	const { found, open } = await byView(session, selected, test);
 	if (open.length === 0) return found;
 	const { facts } = context;
 	facts.texts = await askIndex(session, context, open);
+	const { progress } = session;
+	if (progress !== undefined) progress.goal = open.length;
 	for (let at = 0; at < open.length; at += BATCH) {
+		if (progress !== undefined) progress.done = at;
 		const some = open.slice(at, at + BATCH);
 		lookUp(session, context, some);
 		await decide(test, some, found);
@@ -84,12 +87,15 @@ function contextOf(
 
 /** What the view decides: those found, and those that must be looked at more closely. */
 async function byView(
+	{ surroundings }: Session,
 	{ known: { uids }, mailbox }: Selected,
 	test: Test,
 ): Promise<{ found: Candidate[]; open: Candidate[] }> {
 	const found: Candidate[] = [];
 	const open: Candidate[] = [];
-	for (let index = 0; index < uids.length; index++) {
+	// RFC 9738 §3.1: the newest.
+	const first = Math.max(0, uids.length - surroundings.messagesPerCommandMax);
+	for (let index = first; index < uids.length; index++) {
 		const uid = uids[index] as Uid;
 		const message = mailbox.get(uid);
 		if (message === undefined) continue;

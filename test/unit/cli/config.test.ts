@@ -41,6 +41,7 @@ describe("settings", () => {
 			whenAlone: "accept",
 			alone: false,
 			allowPlaintextAuth: false,
+			forbidUnauthenticate: false,
 			logLevel: "info",
 			logFormat: "json",
 		});
@@ -179,6 +180,7 @@ describe("settings", () => {
 		["log-level", "loud"],
 		["log-format", "xml"],
 		["allow-plaintext-auth", "maybe"],
+		["forbid-unauthenticate", "maybe"],
 	])("refuse --%s %j", (name, value) => {
 		expect(() => read({ options: { [name]: value } })).toThrow(WrongUsage);
 	});

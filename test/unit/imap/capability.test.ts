@@ -9,7 +9,11 @@ const session = (
 	isLoopback: boolean,
 	allowPlaintextAuth = false,
 ): Session => {
-	const surroundings = { allowPlaintextAuth };
+	const surroundings = {
+		allowPlaintextAuth,
+		allowUnauthenticate: true,
+		messagesPerCommandMax: 1_000,
+	};
 	const transport = { isSecure: () => isSecure, isLoopback };
 	const nothing = undefined as never;
 	return new Session(

@@ -24,6 +24,17 @@ const word = fc.constantFrom(
 	..."ALL NOT OR SUBJECT x UID 1:5 RETURN (MIN) CHARSET UTF-8 (MESSAGES) DONE RECENT RENAME".split(
 		" ",
 	),
+	..."(QRESYNC (1001 1 1:5 (1 1))) (CONDSTORE) (CHANGEDSINCE 1 VANISHED) (UNCHANGEDSINCE 0) MODSEQ $ (SAVE) (PARTIAL -1:-2)".split(
+		" ",
+	),
+	"(QRESYNC (1001 1 1:5 (1 1)))",
+	"(CHANGEDSINCE 1 VANISHED)",
+	"RETURN (SAVE PARTIAL 1:2)",
+	"CATENATE (URL /INBOX/;UID=1 TEXT {3+}\r\nabc)",
+	"UTF8 (~{3+}\r\nabc)",
+	"SET (selected (MessageNew (UID) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge MailboxName))",
+	"QRESYNC UIDONLY IMAP4rev2",
+	"(USE (\\Sent))",
 	"\r\n",
 	"\0",
 	"\xff",
@@ -41,6 +52,9 @@ const state = fc.constantFrom(
 	"a LOGIN ann@example.org secret\r\n",
 	"a LOGIN ann@example.org secret\r\nb SELECT INBOX\r\n",
 	"a LOGIN ann@example.org secret\r\nb EXAMINE INBOX\r\nc IDLE\r\n",
+	"a LOGIN ann@example.org secret\r\nb ENABLE QRESYNC IMAP4rev2\r\nc SELECT INBOX (QRESYNC (1001 1))\r\n",
+	"a LOGIN ann@example.org secret\r\nb ENABLE UIDONLY\r\nc SELECT INBOX\r\n",
+	"a LOGIN ann@example.org secret\r\nb SELECT INBOX\r\nc NOTIFY SET (selected (MessageNew (UID) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge MailboxName))\r\n",
 );
 
 test("random commands", async () => {
