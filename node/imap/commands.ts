@@ -67,8 +67,6 @@ const rows: readonly Command[] = [
 	{ name: "SETQUOTA", states: after, run: setQuota },
 	{ name: "GETMETADATA", states: after, run: getMetadata },
 	{ name: "SETMETADATA", states: after, run: setMetadata },
-	{ name: "SELECT", states: after, run: select },
-	{ name: "EXAMINE", states: after, run: examine },
 	{ name: "SELECT", states: after, isLong: true, run: select },
 	{ name: "EXAMINE", states: after, isLong: true, run: examine },
 	{ name: "CREATE", states: after, run: create },
