@@ -233,6 +233,7 @@ export class MemoryAccount implements Account {
 			else some.set(name, value);
 		}
 		this.#annotations.set(of, some);
+		this.#tell();
 	}
 
 	#annotated(mailbox: string | undefined): string {

@@ -9,8 +9,8 @@ import { IMAP_NOTIFY_MAILBOXES_MAX } from "../../sync/limits.ts";
 import type { Cancel } from "../../sync/ports/clock.ts";
 import { Refusal } from "./answer.ts";
 import type { FetchItems } from "./fetch/items.ts";
-import { goneLine, hasChildren, listLine } from "./list-line.ts";
-import { encodeName, octetsOfName, SEPARATOR } from "./names.ts";
+import { encodeName, SEPARATOR } from "./names.ts";
+import { TreeTeller } from "./notify-tree.ts";
 import { accountOf, type Session } from "./session.ts";
 import { tell } from "./tell.ts";
 
@@ -20,7 +20,9 @@ export type NotifyEvent =
 	| "MESSAGEEXPUNGE"
 	| "FLAGCHANGE"
 	| "MAILBOXNAME"
-	| "SUBSCRIPTIONCHANGE";
+	| "SUBSCRIPTIONCHANGE"
+	| "MAILBOXMETADATACHANGE"
+	| "SERVERMETADATACHANGE";
 
 /** Which mailboxes, and what of them (RFC 5465 §6). */
 export interface EventGroup {
@@ -57,9 +59,7 @@ export class Notifier {
 	readonly #due = new Set<MailboxId>();
 	#isTreeDue = false;
 	#isSelectedDue = false;
-	/** As told: mailboxes by id, and names that are subscribed to. */
-	#tree: ReadonlyMap<MailboxId, string>;
-	#subscribed: ReadonlySet<string>;
+	readonly #tree: TreeTeller;
 	/** A command runs, and tells by itself. */
 	#isHeld = true;
 	#isIdling = false;
@@ -74,8 +74,9 @@ export class Notifier {
 		this.#session = session;
 		this.#account = accountOf(session);
 		this.#groups = groups;
-		this.#tree = this.#treeNow();
-		this.#subscribed = new Set(this.#account.subscriptions());
+		this.#tree = new TreeTeller(session, (event, name, id) =>
+			this.#wants(event, name, id),
+		);
 		this.#cancelTree = this.#account.onChange(() => {
 			this.#isTreeDue = true;
 			this.#schedule();
@@ -139,11 +140,7 @@ export class Notifier {
 
 	/** The client did this itself and need not hear of it (RFC 5465 §5). */
 	ownChange(id: MailboxId): void {
-		const tree = new Map(this.#tree);
-		const now = this.#treeNow().get(id);
-		if (now === undefined) tree.delete(id);
-		else tree.set(id, now);
-		this.#tree = tree;
+		this.#tree.ownChange(id);
 	}
 
 	stop(): void {
@@ -152,10 +149,6 @@ export class Notifier {
 		this.#cancelSelected();
 		for (const { cancel } of this.#watched.values()) cancel();
 		this.#watched.clear();
-	}
-
-	#treeNow(): Map<MailboxId, string> {
-		return new Map(this.#account.mailboxes().map(({ id, name }) => [id, name]));
 	}
 
 	/** The events of all groups that a mailbox belongs to, other than as the selected one. */
@@ -173,7 +166,8 @@ export class Notifier {
 		id: MailboxId | undefined,
 	): boolean {
 		if (filter === "PERSONAL") return true;
-		if (filter === "SUBSCRIBED") return this.#subscribed.has(name);
+		if (filter === "SUBSCRIBED")
+			return this.#account.subscriptions().includes(name);
 		// Mail is delivered to INBOX alone.
 		if (filter === "INBOXES")
 			return id !== undefined && this.#account.find("INBOX")?.id === id;
@@ -310,67 +304,23 @@ export class Notifier {
 		return items;
 	}
 
-	/** RFC 5465 §5.4, §5.5 */
+	/** Of the account itself (`name` undefined) every group may speak. */
+	#wants(
+		event: NotifyEvent,
+		name: string | undefined,
+		id: MailboxId | undefined,
+	): boolean {
+		return this.#groups.some(
+			(group) =>
+				group.events.has(event) &&
+				(name === undefined || this.#belongs(group, name, id)),
+		);
+	}
+
 	async #tellTree(): Promise<void> {
 		this.#isTreeDue = false;
-		const before = this.#tree;
-		const subscribedBefore = this.#subscribed;
-		this.#tree = this.#treeNow();
-		this.#subscribed = new Set(this.#account.subscriptions());
-		this.#tellNames(before);
-		for (const name of this.#subscribed)
-			if (!subscribedBefore.has(name)) this.#tellSubscription(name, true);
-		for (const name of subscribedBefore)
-			if (!this.#subscribed.has(name)) this.#tellSubscription(name, false);
+		this.#tree.tell();
 		await this.#follow();
-	}
-
-	#tellNames(before: ReadonlyMap<MailboxId, string>): void {
-		const { output } = this.#session;
-		const affected = new Set<string>();
-		for (const [id, name] of this.#tree) {
-			const old = before.get(id);
-			if (old === name || !this.#wants("MAILBOXNAME", name, id)) continue;
-			const info = this.#account.find(name);
-			// What is below a renamed mailbox goes along without a word.
-			if (info === undefined || (old && movedAlong(old, name, before)))
-				continue;
-			const octets = octetsOfName(old ?? name, this.#session);
-			output.text(listLine(this.#session, info, octets));
-			if (old === undefined) affected.add(parentOf(name));
-		}
-		for (const [id, name] of before) {
-			if (this.#tree.has(id) || !this.#wants("MAILBOXNAME", name, id)) continue;
-			if (this.#account.find(name) !== undefined) continue;
-			output.text(goneLine(this.#session, name));
-			affected.add(parentOf(name));
-		}
-		for (const name of affected) {
-			const info = name === "" ? undefined : this.#account.find(name);
-			if (info === undefined || !before.has(info.id)) continue;
-			output.text(
-				listLine(this.#session, info, octetsOfName(name, this.#session)),
-			);
-		}
-	}
-
-	#tellSubscription(name: string, isSubscribed: boolean): void {
-		const info = this.#account.find(name);
-		if (!this.#wants("SUBSCRIPTIONCHANGE", name, info?.id)) return;
-		const attributes = [
-			...(info === undefined ? ["\\NonExistent"] : []),
-			...(isSubscribed ? ["\\Subscribed"] : []),
-			hasChildren(this.#session, name) ? "\\HasChildren" : "\\HasNoChildren",
-		];
-		this.#session.output.text(
-			`* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${encodeName(name, this.#session)}\r\n`,
-		);
-	}
-
-	#wants(event: NotifyEvent, name: string, id: MailboxId | undefined): boolean {
-		return this.#groups.some(
-			(group) => group.events.has(event) && this.#belongs(group, name, id),
-		);
 	}
 }
 
@@ -398,22 +348,3 @@ const line = (
 	`* STATUS ${encodeName(name, session)} (${items
 		.map((item) => `${item} ${values[item](status)}`)
 		.join(" ")})\r\n`;
-
-const parentOf = (name: string): string =>
-	name.slice(0, Math.max(0, name.lastIndexOf(SEPARATOR)));
-
-/** Its name changed because that of a mailbox above it did. */
-function movedAlong(
-	old: string,
-	name: string,
-	before: ReadonlyMap<MailboxId, string>,
-): boolean {
-	const leaf = old.slice(old.lastIndexOf(SEPARATOR) + 1);
-	const above = parentOf(old);
-	return (
-		above !== "" &&
-		name.endsWith(`${SEPARATOR}${leaf}`) &&
-		parentOf(name) !== above &&
-		[...before.values()].includes(above)
-	);
-}

@@ -14,7 +14,14 @@ const events: Readonly<Record<NotifyEvent, string>> = {
 	FLAGCHANGE: "FlagChange",
 	MAILBOXNAME: "MailboxName",
 	SUBSCRIPTIONCHANGE: "SubscriptionChange",
+	MAILBOXMETADATACHANGE: "MailboxMetadataChange",
+	SERVERMETADATACHANGE: "ServerMetadataChange",
 };
+const ofMessages: ReadonlySet<NotifyEvent> = new Set([
+	"MESSAGENEW",
+	"MESSAGEEXPUNGE",
+	"FLAGCHANGE",
+]);
 const isEvent = (word: string): word is NotifyEvent =>
 	Object.hasOwn(events, word);
 
@@ -119,9 +126,6 @@ function check(wanted: ReadonlySet<NotifyEvent>, isSelected: boolean): void {
 		(wanted.has("FLAGCHANGE") && !comes)
 	)
 		throw new ParseFault("MessageNew and MessageExpunge belong together");
-	if (
-		isSelected &&
-		(wanted.has("MAILBOXNAME") || wanted.has("SUBSCRIPTIONCHANGE"))
-	)
+	if (isSelected && ![...wanted].every((event) => ofMessages.has(event)))
 		throw new ParseFault("the selected mailbox has events of messages only");
 }
