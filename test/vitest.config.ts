@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
 	test: {
 		root: new URL("..", import.meta.url).pathname,
-		include: ["test/{unit,contract,transcripts,sim,node}/**/*.test.ts"],
+		include: ["test/{unit,contract,transcripts,sim,node,fuzz}/**/*.test.ts"],
 		testTimeout: 30_000,
 		hookTimeout: 60_000,
 		pool: "forks",

@@ -219,10 +219,9 @@ export function decodeFrame(message: Uint8Array): Frame {
 	try {
 		const fields: unknown = decode(message);
 		const [type, ...rest] = list(fields);
-		const parse = parsers[type as Frame["type"]];
-		if (typeof type !== "string" || parse === undefined)
+		if (typeof type !== "string" || !Object.hasOwn(parsers, type))
 			throw new BadFrame(`unknown frame ${String(type).slice(0, 20)}`);
-		return parse(rest);
+		return parsers[type as Frame["type"]](rest);
 	} catch (error) {
 		throw new BadFrame(`cannot read a frame: ${String(error)}`);
 	}
