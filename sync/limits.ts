@@ -350,6 +350,11 @@ export const MIME_PARAMETERS_MAX = 1_000;
 export const MIME_REFERENCES_MAX = 500;
 /** Decoded text of one message that SEARCH looks through: more than anyone writes, less than hurts. */
 export const MIME_TEXT_CHARACTERS_MAX = 8 * MiB;
+/** A line of quoted-printable that is held to be decoded; a longer one is cut. */
+export const MIME_DECODE_CARRY_BYTES_MAX = 64 * KiB;
+/** RFC 8970 §3.1: previews have at most 200 characters, made of the start of the text. */
+export const PREVIEW_CHARACTERS_MAX = 200;
+export const PREVIEW_SOURCE_BYTES_MAX = 32 * KiB;
 /** Envelopes and structures as IMAP sends them, kept in memory: some 20,000, what a few clients look at. */
 export const STRUCTURES_MEMORY_BYTES_MAX = 20 * MiB;
 /** Trees of parts, taken apart: for messages that are being read. */

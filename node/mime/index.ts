@@ -18,6 +18,7 @@ export {
 } from "./ordering.ts";
 export { parameter } from "./parameters.ts";
 export { parseMessage, StructureParser } from "./parser.ts";
+export { previewOf, previewSource } from "./preview.ts";
 export {
 	decodedText,
 	holds,
@@ -28,6 +29,7 @@ export {
 } from "./search-text.ts";
 export { partAt, sectionRange } from "./section.ts";
 export { decodeTransfer } from "./transfer.ts";
+export { type TransferDecoder, transferDecoder } from "./transfer-stream.ts";
 export type {
 	Disposition,
 	Envelope,

@@ -11,9 +11,17 @@ export type PlainItem =
 	| "UID"
 	| "INTERNALDATE"
 	| "RFC822.SIZE"
-	| "MODSEQ";
-/** Items that need the message's structure. */
-export type StructureItem = "ENVELOPE" | "BODY" | "BODYSTRUCTURE";
+	| "MODSEQ"
+	| "EMAILID"
+	| "SAVEDATE";
+/** Items that need the message's structure, or what else the cache has of it. */
+export type StructureItem =
+	| "ENVELOPE"
+	| "BODY"
+	| "BODYSTRUCTURE"
+	| "THREADID"
+	| "PREVIEW"
+	| "PREVIEW (LAZY)";
 
 /** Octets [offset, offset + length) of a section. */
 export interface Partial {
@@ -27,6 +35,8 @@ export interface SectionItem {
 	readonly partial: Partial | undefined;
 	/** Does not set \Seen. */
 	readonly peek: boolean;
+	/** BINARY (RFC 3516): without the transfer encoding; or how many octets that are. */
+	readonly binary?: "octets" | "size";
 }
 export interface FetchItems {
 	readonly plain: readonly PlainItem[];
@@ -42,8 +52,21 @@ const macros: Readonly<Record<string, readonly string[]>> = {
 	ALL: [...FAST, "ENVELOPE"],
 	FULL: [...FAST, "ENVELOPE", "BODY"],
 };
-const plainItems: readonly string[] = [...FAST, "UID", "MODSEQ"];
-const structureItems: readonly string[] = ["ENVELOPE", "BODY", "BODYSTRUCTURE"];
+const plainItems: readonly string[] = [
+	...FAST,
+	"UID",
+	"MODSEQ",
+	"EMAILID",
+	"SAVEDATE",
+];
+const structureItems: readonly string[] = [
+	"ENVELOPE",
+	"BODY",
+	"BODYSTRUCTURE",
+	"THREADID",
+	"PREVIEW",
+	"PREVIEW (LAZY)",
+];
 
 /** RFC822 and its kin are old names of sections (RFC 3501 §6.4.5). */
 const oldNames: Readonly<Record<string, Omit<SectionItem, "label">>> = {
@@ -97,10 +120,59 @@ function parseItem(parser: Parser): string | SectionItem {
 	const name = itemName(parser);
 	if ((name === "BODY" || name === "BODY.PEEK") && parser.take("["))
 		return parseSection(parser, name === "BODY.PEEK");
+	if (Object.hasOwn(binaryNames, name) && parser.take("["))
+		return parseBinary(parser, name);
+	if (name === "PREVIEW") return parsePreview(parser);
 	if (plainItems.includes(name) || structureItems.includes(name)) return name;
 	const old = Object.hasOwn(oldNames, name) ? oldNames[name] : undefined;
 	if (old === undefined) throw new ParseFault("unknown item to fetch");
 	return { label: name, ...old };
+}
+
+const binaryNames: Readonly<
+	Record<string, Pick<SectionItem, "binary" | "peek">>
+> = {
+	BINARY: { binary: "octets", peek: false },
+	"BINARY.PEEK": { binary: "octets", peek: true },
+	"BINARY.SIZE": { binary: "size", peek: true },
+};
+
+/** What follows `BINARY[` (RFC 3516 §4.2): part numbers alone, or nothing. */
+function parseBinary(parser: Parser, name: string): SectionItem {
+	const options = binaryNames[name] as Pick<SectionItem, "binary" | "peek">;
+	const isSize = options.binary === "size";
+	const part: number[] = [];
+	if (parser.peek() !== 0x5d)
+		do {
+			const number = parser.number("a part number");
+			if (number === 0) throw new ParseFault("part numbers begin at 1");
+			part.push(number);
+		} while (parser.take("."));
+	parser.expect("]", '"]"');
+	const partial = isSize ? undefined : parsePartial(parser);
+	const origin = partial === undefined ? "" : `<${partial.offset}>`;
+	return {
+		label: `BINARY${isSize ? ".SIZE" : ""}[${part.join(".")}]${origin}`,
+		section: { part, kind: "" },
+		partial,
+		...options,
+	};
+}
+
+/** RFC 8970 §4: `PREVIEW (LAZY)` takes what is there. */
+function parsePreview(parser: Parser): StructureItem {
+	const at = parser.at;
+	if (!parser.take(" ") || !parser.atList) {
+		parser.at = at;
+		return "PREVIEW";
+	}
+	// In a list of modifiers after the items (RFC 4466) there is no LAZY.
+	const words = parser.list("modifiers of PREVIEW", () =>
+		parser.word("a modifier"),
+	);
+	if (words.length === 1 && words[0] === "LAZY") return "PREVIEW (LAZY)";
+	parser.at = at;
+	return "PREVIEW";
 }
 
 /** "[" is an atom's character in RFC 3501, but here it ends the name. */

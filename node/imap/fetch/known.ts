@@ -4,11 +4,18 @@
  */
 import type { BodyHash } from "../../../sync/ids.ts";
 import type { CachedStructure } from "../../mime/cache.ts";
-import { headerFields } from "../../mime/index.ts";
+import { headerFields, type Ordering } from "../../mime/index.ts";
 import type { Target } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
-import type { FetchItems, SectionItem } from "./items.ts";
-import { cutTo, fetchHead, renderPlain } from "./render.ts";
+import type { FetchItems, SectionItem, StructureItem } from "./items.ts";
+import {
+	cutTo,
+	fetchHead,
+	previewImap,
+	renderPlain,
+	threadIdImap,
+	wordOf,
+} from "./render.ts";
 
 /** Messages looked up at once: some milliseconds of work when they come from disk. */
 export const KNOWN_BATCH = 500;
@@ -17,10 +24,14 @@ export const KNOWN_BATCH = 500;
 export interface Known {
 	readonly structures: ReadonlyMap<BodyHash, CachedStructure>;
 	readonly headers: ReadonlyMap<BodyHash, Uint8Array>;
+	readonly orderings: ReadonlyMap<BodyHash, Ordering>;
+	readonly previews: ReadonlyMap<BodyHash, string>;
 }
 
-const isHeader = ({ section }: SectionItem): boolean =>
-	section.part.length === 0 && section.kind.startsWith("HEADER");
+const isHeader = ({ section, binary }: SectionItem): boolean =>
+	binary === undefined &&
+	section.part.length === 0 &&
+	section.kind.startsWith("HEADER");
 
 /** Whether the items can be answered from the cache alone. */
 export const fromCache = ({ structure, sections }: FetchItems): boolean =>
@@ -32,9 +43,18 @@ export function lookUp(
 	targets: readonly Target[],
 ): Known {
 	const messages = targets.map(({ message }) => message);
+	const asks = (...words: StructureItem[]) =>
+		items.structure.some((item) => words.includes(item));
 	return {
-		structures:
-			items.structure.length > 0 ? structures.cached(messages) : new Map(),
+		structures: asks("ENVELOPE", "BODYSTRUCTURE")
+			? structures.cached(messages)
+			: new Map(),
+		orderings: asks("THREADID")
+			? structures.cachedOrderings(messages)
+			: new Map(),
+		previews: asks("PREVIEW", "PREVIEW (LAZY)")
+			? structures.cachedPreviews(messages)
+			: new Map(),
 		headers:
 			items.sections.length > 0
 				? structures.cachedHeaders(messages)
@@ -44,7 +64,7 @@ export function lookUp(
 
 /** The whole response to one message; undefined if the cache lacks something. */
 export function renderKnown(
-	{ structures, headers }: Known,
+	known: Known,
 	items: FetchItems,
 	target: Target,
 ): string | undefined {
@@ -52,20 +72,14 @@ export function renderKnown(
 	const plain = renderPlain(items.plain, target);
 	let text = `${fetchHead(items.uidOnly, target)}${plain}`;
 	let separator = plain === "" ? "" : " ";
-	if (items.structure.length > 0) {
-		const structure = structures.get(hash);
-		if (structure === undefined) return undefined;
-		for (const item of items.structure) {
-			const value =
-				item === "ENVELOPE"
-					? structure.envelopeImap
-					: structure.bodyStructureImap;
-			text += `${separator}${item} ${value}`;
-			separator = " ";
-		}
+	for (const item of items.structure) {
+		const value = structureValue(known, item, hash);
+		if (value === undefined) return undefined;
+		text += `${separator}${wordOf(item)} ${value}`;
+		separator = " ";
 	}
 	if (items.sections.length > 0) {
-		const header = headers.get(hash);
+		const header = known.headers.get(hash);
 		if (header === undefined) return undefined;
 		for (const item of items.sections) {
 			text += `${separator}${item.label} ${headerLiteral(header, item)}`;
@@ -73,6 +87,30 @@ export function renderKnown(
 		}
 	}
 	return `${text})\r\n`;
+}
+
+function structureValue(
+	{ structures, orderings, previews }: Known,
+	item: StructureItem,
+	hash: BodyHash,
+): string | undefined {
+	switch (item) {
+		case "ENVELOPE":
+			return structures.get(hash)?.envelopeImap;
+		case "BODYSTRUCTURE":
+			return structures.get(hash)?.bodyStructureImap;
+		case "THREADID": {
+			const ordering = orderings.get(hash);
+			return ordering && threadIdImap(ordering);
+		}
+		case "PREVIEW":
+		case "PREVIEW (LAZY)": {
+			const text = previews.get(hash);
+			return text === undefined ? undefined : previewImap(text);
+		}
+		case "BODY":
+			return undefined;
+	}
 }
 
 function headerLiteral(

@@ -7,15 +7,21 @@ import {
 import type { BodyRef } from "../../../sync/ports/bodies.ts";
 import {
 	bodyStructureImap,
+	emailId,
 	headerFields,
+	type Ordering,
+	previewOf,
+	previewSource,
 	type Range,
 	type Section,
 	sectionRange,
+	threadId,
 } from "../../mime/index.ts";
 import { modSeqItem } from "../condstore.ts";
 import { formatDateTime } from "../dates.ts";
 import type { Target } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
+import { renderBinary } from "./binary.ts";
 import type {
 	FetchItems,
 	PlainItem,
@@ -27,6 +33,12 @@ import type {
 export interface Streamed {
 	readonly body: BodyRef;
 	readonly range: Range;
+	/** Set: the octets [from, to) of what this encoding makes of the range. */
+	readonly decoded?: {
+		readonly encoding: string | undefined;
+		readonly from: number;
+		readonly to: number;
+	};
 }
 /** Text is latin1, one character an octet. */
 export type Piece = string | Uint8Array | Streamed;
@@ -44,6 +56,10 @@ export function renderPlain(
 		else if (item === "MODSEQ") text += modSeqItem(modSeq);
 		else if (item === "RFC822.SIZE")
 			text += `RFC822.SIZE ${message.body.sizeBytes}`;
+		else if (item === "EMAILID")
+			text += `EMAILID (${emailId(message.body.hash)})`;
+		else if (item === "SAVEDATE")
+			text += `SAVEDATE ${formatDateTime(message.savedMilliseconds)}`;
 		else
 			text += `INTERNALDATE ${formatDateTime(message.internalDateMilliseconds)}`;
 	}
@@ -66,7 +82,7 @@ export async function render(
 	let text = `${fetchHead(items.uidOnly, target)}${plain}`;
 	let separator = plain === "" ? "" : " ";
 	for (const item of items.structure) {
-		text += `${separator}${item} ${await structureValue(surroundings, item, target)}`;
+		text += `${separator}${wordOf(item)} ${await structureValue(surroundings, item, target)}`;
 		separator = " ";
 	}
 	const pieces: Piece[] = [text];
@@ -76,36 +92,91 @@ export async function render(
 			BODY_MEMORY_BYTES_MAX,
 			IMAP_READ_AHEAD_BYTES - heldBytes,
 		);
-		const value = await renderSection(
+		const renderItem = item.binary === undefined ? renderSection : renderBinary;
+		const value = await renderItem(
 			surroundings,
 			item,
 			target.message,
 			holdBytesMax,
 		);
 		heldBytes += value instanceof Uint8Array ? value.length : 0;
-		pieces.push(`${separator}${item.label} ${announce(value)}`, value);
+		pieces.push(
+			`${separator}${item.label} ${announce(value, item.binary !== undefined)}`,
+			value,
+		);
 		separator = " ";
 	}
 	pieces.push(")\r\n");
 	return pieces;
 }
 
+/** How the response names an item. */
+export const wordOf = (item: StructureItem): string =>
+	item === "PREVIEW (LAZY)" ? "PREVIEW" : item;
+
+/** RFC 8474 §5.3 */
+export function threadIdImap(ordering: Ordering | undefined): string {
+	const id = ordering && threadId(ordering);
+	return id === undefined ? "NIL" : `(${id})`;
+}
+
+/** RFC 8970 §3; NIL when it is not at hand and the client does not want to wait. */
+async function preview(
+	{ bodies, structures }: Surroundings,
+	message: Message,
+	lazy: boolean,
+): Promise<string> {
+	const known = structures.cachedPreviews([message]).get(message.body.hash);
+	if (known !== undefined) return previewImap(known);
+	if (lazy) return "NIL";
+	const source = previewSource(await structures.parsed(message));
+	let text = "";
+	if (source !== undefined) {
+		const { start, end } = source.range;
+		text = previewOf(source.part, await bodies.read(message.body, start, end));
+	}
+	structures.keepPreview(message, text);
+	return previewImap(text);
+}
+
+/** UTF-8 as a string: quoted where it is ASCII, else a literal. */
+export function previewImap(text: string): string {
+	const octets = Buffer.from(text, "utf8").toString("latin1");
+	return octets.length === text.length && /^[ !#-[\]-~]*$/.test(text)
+		? `"${text}"`
+		: `{${octets.length}}\r\n${octets}`;
+}
+
 async function structureValue(
-	{ structures }: Surroundings,
+	surroundings: Surroundings,
 	item: StructureItem,
 	{ message }: Target,
 ): Promise<string> {
+	const { structures } = surroundings;
 	if (item === "BODY")
 		return bodyStructureImap(await structures.parsed(message), false);
+	if (item === "THREADID") {
+		const [ordering] = await structures.orderings([message]);
+		return threadIdImap(ordering);
+	}
+	if (item === "PREVIEW" || item === "PREVIEW (LAZY)")
+		return preview(surroundings, message, item !== "PREVIEW");
 	const entry = await structures.entry(message);
 	return item === "ENVELOPE" ? entry.envelopeImap : entry.bodyStructureImap;
 }
 
 /** The header of the literal, for what comes as one. */
-function announce(value: Piece): string {
+function announce(value: Piece, isBinary: boolean): string {
 	if (typeof value === "string") return "";
-	if (value instanceof Uint8Array) return `{${value.length}}\r\n`;
-	return `{${value.range.end - value.range.start}}\r\n`;
+	if (value instanceof Uint8Array) {
+		// RFC 3516 §4.2: only a literal8 may hold NUL.
+		const tilde = isBinary && value.includes(0) ? "~" : "";
+		return `${tilde}{${value.length}}\r\n`;
+	}
+	const { decoded, range } = value;
+	return decoded === undefined
+		? `{${range.end - range.start}}\r\n`
+		: `~{${decoded.to - decoded.from}}\r\n`;
 }
 
 /** The octets of a section, held if they are at most `holdBytesMax`, or NIL where there is no such part. */

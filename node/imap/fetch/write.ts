@@ -1,4 +1,5 @@
 /** Writes what FETCH has prepared, with back-pressure within large literals. */
+import { transferDecoder } from "../../mime/index.ts";
 import { Disconnected } from "../answer.ts";
 import type { Session } from "../session.ts";
 import type { Piece, Streamed } from "./render.ts";
@@ -17,12 +18,13 @@ export async function writePieces(
 
 async function pump(
 	{ surroundings, output, log }: Session,
-	{ body, range }: Streamed,
+	streamed: Streamed,
 ): Promise<void> {
-	let leftBytes = range.end - range.start;
+	const { range, decoded } = streamed;
+	let leftBytes =
+		decoded === undefined ? range.end - range.start : decoded.to - decoded.from;
 	try {
-		const chunks = surroundings.bodies.stream(body, range.start, range.end);
-		for await (const chunk of chunks) {
+		for await (const chunk of octetsOf(surroundings, streamed)) {
 			leftBytes -= chunk.length;
 			output.bytes(chunk);
 			if (output.crowded) await output.room();
@@ -34,4 +36,28 @@ async function pump(
 		log.error("a message broke off while it was sent", { error });
 		throw new Disconnected("a body ended early");
 	}
+}
+
+async function* octetsOf(
+	{ bodies }: Session["surroundings"],
+	{ body, range, decoded }: Streamed,
+): AsyncGenerator<Uint8Array> {
+	const chunks = bodies.stream(body, range.start, range.end);
+	const decoder = decoded && transferDecoder(decoded.encoding);
+	if (decoded === undefined || decoder === undefined) {
+		yield* chunks;
+		return;
+	}
+	let at = 0;
+	const cut = (octets: Uint8Array): Uint8Array => {
+		const start = Math.max(0, decoded.from - at);
+		const end = Math.max(start, decoded.to - at);
+		at += octets.length;
+		return octets.subarray(start, end);
+	};
+	for await (const chunk of chunks) {
+		yield cut(decoder.push(chunk));
+		if (at >= decoded.to) return;
+	}
+	yield cut(decoder.end());
 }
