@@ -64,6 +64,14 @@ export class LivingNode implements RunningNode {
 		return () => this.#listeners.delete(run);
 	}
 
+	backUp(...how: Parameters<RunningNode["backUp"]>) {
+		return this.#life.backUp(...how);
+	}
+
+	restore(...how: Parameters<RunningNode["restore"]>) {
+		return this.#life.restore(...how);
+	}
+
 	ended(): Promise<Error> {
 		return this.#ended.promise;
 	}

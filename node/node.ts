@@ -26,11 +26,13 @@ import type { Clock } from "../sync/ports/clock.ts";
 import type { Log } from "../sync/ports/log.ts";
 import type { Random } from "../sync/ports/random.ts";
 import type { Store } from "../sync/ports/store.ts";
-import { openStore } from "../sync/real/store.ts";
+import { openStore, type JournaledStore } from "../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../sync/replica.ts";
 import { toPresentFormat } from "../sync/space/format.ts";
 import { makeCredentials } from "./accounts/credentials.ts";
 import { createAuthenticator } from "./accounts/login.ts";
+import { backUp } from "./backup/backup.ts";
+import { restoreAccounts } from "./backup/restore.ts";
 import type { HostPort, NodeConfig } from "./config.ts";
 import { startControl } from "./control.ts";
 import { startHttp } from "./http/server.ts";
@@ -183,7 +185,7 @@ class Starting {
 			alone: this.#config.alone,
 		});
 		this.#closing.add(() => replica.stop());
-		const node = this.#running(replica);
+		const node = this.#running(replica, store);
 		await this.#serveOperators(node);
 		await this.#join(replica);
 		await this.#serveUsers(replica);
@@ -428,7 +430,7 @@ class Starting {
 
 	// ------------------------------------------------------------------ the running node
 
-	#running(replica: ClusterReplica): OneLife {
+	#running(replica: ClusterReplica, store: JournaledStore): OneLife {
 		return {
 			replica,
 			over: async () => {
@@ -438,6 +440,28 @@ class Starting {
 					: { fault };
 			},
 			ended: () => replica.over(),
+			backUp: (folder, watched) =>
+				backUp({
+					...watched,
+					folder,
+					dataDirectory: this.#config.dataDirectory,
+					node: { id: replica.node, name: this.#config.name },
+					cluster: replica.report().cluster,
+					version: version(),
+					copyState: (file, signal, progress) =>
+						store.copyTo(file, signal, progress),
+					openCopy: openStore,
+					bodies: replica.bodies,
+					clock: this.#parts.clock,
+				}),
+			restore: ({ directory, account, into }, watched) =>
+				restoreAccounts({
+					...watched,
+					folder: directory,
+					account,
+					into,
+					replica,
+				}),
 			status: () => this.#status(replica),
 			onStatus: (run) => replica.onReport(run),
 			stop: () => {

@@ -280,8 +280,8 @@ export interface ReplicaReport {
 	readonly missingBodies: number;
 }
 
-/** What a check tells as it goes. Texts are one line each, for people. */
-export type CheckEvent =
+/** What a long operation of an operator (check, backup, restore) tells as it goes. Texts are one line each, for people. */
+export type OperationEvent =
 	/** Units differ by stage; `total` is 0 where it is not known. */
 	| {
 			readonly kind: "progress";
@@ -302,7 +302,7 @@ export type CheckEvent =
 export interface CheckOptions {
 	/** Mends what can be mended. */
 	readonly repair: boolean;
-	readonly tell: (event: CheckEvent) => void;
+	readonly tell: (event: OperationEvent) => void;
 	/** Ends the check; it then rejects with the signal's reason. */
 	readonly signal: AbortSignal;
 }

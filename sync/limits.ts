@@ -132,6 +132,18 @@ export const CHECK_BODIES_MAX = 4;
 /** Problems told one by one; of more only the number is told, as the operator must act long before. */
 export const CHECK_PROBLEMS_MAX = 1_000;
 
+// ---- backup
+/** A pack file is closed above this: small enough to copy elsewhere, large enough that few are there. */
+export const BACKUP_PACK_BYTES = 256 * MiB;
+/** Pieces in which the state is kept: a change costs one of them, and each costs 76 bytes of its own. */
+export const BACKUP_BLOCK_BYTES = 16 * KiB;
+/** Bodies read at once: the longest at 50 MiB each are held in memory. */
+export const BACKUP_BODIES_AT_ONCE = 4;
+/** Messages that restore appends at once, in one commit. */
+export const RESTORE_MESSAGES_AT_ONCE = 64;
+/** And their bytes. */
+export const RESTORE_BYTES_AT_ONCE = 32 * MiB;
+
 // ---- liveness
 export const HEARTBEAT_MILLISECONDS = 500;
 /** Two missed heartbeats and some jitter. */

@@ -10,6 +10,7 @@ import type {
 	Replica,
 	ReplicaReport,
 } from "./api.ts";
+import { rehome } from "./backup/rehome.ts";
 import { Checker } from "./check/checker.ts";
 import { AccountSession } from "./directory/account.ts";
 import { AccountStates } from "./directory/accounts.ts";
@@ -456,6 +457,7 @@ export class ClusterReplica implements Replica {
 	#becameMember(): void {
 		this.#joined.resolve();
 		this.#evaluate();
+		void this.#rehome();
 	}
 
 	#self(joinedMilliseconds: number): Member {
@@ -684,6 +686,27 @@ export class ClusterReplica implements Replica {
 		await this.#context.second(sequence);
 	}
 
+	/** Mail that a restored backup brought back, where no other member has it. */
+	async #rehome(): Promise<void> {
+		try {
+			await rehome({
+				...this.#options,
+				ledger: this.#ledger,
+				hasPeers: () => this.#readyPeers().length > 0,
+				stopped: () => this.#stopped,
+				nameDrive: async (drive) => {
+					const { origin } = this.#ledger;
+					await this.#ledger.write((tx) =>
+						writeIncarnation(tx, { origin, node: this.node, drive }),
+					);
+				},
+			});
+		} catch (error) {
+			if (!(error instanceof Temporary)) throw error;
+			this.#options.clock.after(REHOME_MILLISECONDS, () => this.#rehome());
+		}
+	}
+
 	check(options: CheckOptions): Promise<CheckResult> {
 		return this.#checker.check(options);
 	}
@@ -789,6 +812,8 @@ export class ClusterReplica implements Replica {
 
 const REPORT_MILLISECONDS = 50;
 const DESCRIBE_AGAIN_MILLISECONDS = 1_000;
+/** The disk refused: tried again after this. */
+const REHOME_MILLISECONDS = 10_000;
 const MARKS_MILLISECONDS = 5_000;
 
 const tooFewMembers = (): Temporary =>

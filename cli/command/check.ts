@@ -1,10 +1,7 @@
 import type { Command } from "commander";
-import { ask } from "../../node/control/client.ts";
-import type { CheckEvent, CheckResult } from "../../sync/api.ts";
-import { dataDirectory } from "../data.ts";
-import { untilInterrupted } from "../interrupt.ts";
+import type { CheckResult } from "../../sync/api.ts";
+import { longOperation } from "../operation.ts";
 import type { Register } from "../program.ts";
-import { Progress } from "../progress.ts";
 
 export const check: Register = (program) =>
 	void program
@@ -28,24 +25,16 @@ async function run(
 	options: { repair?: boolean; quiet?: boolean },
 	command: Command,
 ): Promise<void> {
-	const progress = new Progress(process.stderr, options.quiet === true);
-	const interrupt = untilInterrupted("the check was ended; nothing is harmed");
-	try {
-		const result = (await ask({
-			dataDirectory: dataDirectory(command),
-			method: "check",
-			params: { repair: options.repair === true },
-			signal: interrupt.signal,
-			onItem: (item) => show(item as CheckEvent, progress),
-		})) as CheckResult;
-		progress.end();
-		if (result.problems > 0) process.exitCode = 1;
-		if (options.quiet !== true)
-			process.stderr.write(`${verdict(result, options.repair === true)}\n`);
-	} finally {
-		progress.end();
-		interrupt.release();
-	}
+	const result = (await longOperation(command, {
+		method: "check",
+		params: { repair: options.repair === true },
+		interrupted: "the check was ended; nothing is harmed",
+		quiet: options.quiet === true,
+		stages: STAGES,
+	})) as CheckResult;
+	if (result.problems > 0) process.exitCode = 1;
+	if (options.quiet !== true)
+		process.stderr.write(`${verdict(result, options.repair === true)}\n`);
 }
 
 const STAGES: Readonly<Record<string, string>> = {
@@ -56,19 +45,9 @@ const STAGES: Readonly<Record<string, string>> = {
 	messages: "comparing messages with documents",
 	mailboxes: "counting mailboxes",
 	bodies: "reading bodies",
+	slots: "checking UID slots",
+	copies: "counting copies",
 };
-
-function show(event: CheckEvent, progress: Progress): void {
-	if (event.kind === "progress") {
-		const { stage, done, total } = event;
-		progress.show(STAGES[stage] ?? `checking ${stage}`, done, total);
-	} else if (event.kind === "note") progress.line(`note: ${event.text}`);
-	else
-		progress.line(
-			`${event.mended ? "mended" : "wrong"}: ${event.what}; ${event.todo}`,
-			process.stdout,
-		);
-}
 
 function verdict({ problems, mended }: CheckResult, repair: boolean): string {
 	const healed =

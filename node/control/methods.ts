@@ -7,7 +7,7 @@ import {
 } from "../../sync/limits.ts";
 import { WrongUsage } from "../config.ts";
 import type { ControlOptions } from "../control.ts";
-import { check } from "./check.ts";
+import { backup, check, restore } from "./operations.ts";
 import { userQuota } from "./quota.ts";
 
 export interface Context extends ControlOptions {
@@ -52,7 +52,8 @@ export const methods: Readonly<Record<string, Method | undefined>> = {
 	drain: later("drain"),
 	undrain: later("undrain"),
 	check,
-	backup: later("backup"),
+	backup,
+	restore,
 	queue: later("queue"),
 };
 

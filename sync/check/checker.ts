@@ -3,7 +3,7 @@
  * mended. The checks themselves are pure and lie beside this file (the simulator uses them as well); here is their order, their
  * pace, and what is said of them.
  */
-import type { CheckEvent, CheckOptions, CheckResult } from "../api.ts";
+import type { CheckOptions, CheckResult, OperationEvent } from "../api.ts";
 import type { ClusterState, Member } from "../directory/cluster.ts";
 import type { FlatDocument } from "../documents/flat.ts";
 import { kindOf } from "../documents/shapes.ts";
@@ -231,7 +231,7 @@ class Run {
 		});
 	}
 
-	#tell(event: CheckEvent): void {
+	#tell(event: OperationEvent): void {
 		this.#options.tell(event);
 	}
 

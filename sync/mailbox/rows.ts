@@ -176,7 +176,7 @@ export const shownFacts = (row: EntryRow): string =>
 /** Shown under this UID, and with the body that it has now. */
 export const isShownAs = (row: EntryRow, uid: number): boolean =>
 	row.v?.u === uid && (row.v.f === undefined || isSameBody(row.v.f, row.f));
-const isSameBody = (a: string, b: string | undefined): boolean =>
+export const isSameBody = (a: string, b: string | undefined): boolean =>
 	b !== undefined &&
 	(a === b || decodeFacts(a).body.hash === decodeFacts(b).body.hash);
 

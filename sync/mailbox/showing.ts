@@ -11,6 +11,7 @@ import {
 	flagsOf,
 	getBox,
 	getRow,
+	isSameBody,
 	isShownAs,
 	lives,
 	rowKey,
@@ -126,6 +127,9 @@ export class Showing {
 				shown.m = this.#stamps.give(batch, box);
 			shown.g = flags;
 			shown.n = row.n;
+			// The same body has come to lie elsewhere.
+			if (shown.f !== undefined && isSameBody(shown.f, row.f as string))
+				delete shown.f;
 			count(box, row, 1);
 			batch.change(rowKey(mailbox, entry), row);
 			this.stage(mailbox, box).changes.push({

@@ -94,6 +94,14 @@ export function fakeNode(initial: StatusJson = STATUS): FakeNode {
 			watchers.add(run);
 			return () => watchers.delete(run);
 		},
+		async backUp(directory) {
+			calls.push(`backUp ${directory}`);
+			return { accounts: 0, messages: 0, newBytes: 0, missing: 0 };
+		},
+		async restore({ directory }) {
+			calls.push(`restore ${directory}`);
+			return { accounts: 0, restored: 0, present: 0, missing: 0 };
+		},
 		async stop() {
 			node.stopped = true;
 		},

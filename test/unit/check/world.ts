@@ -1,6 +1,6 @@
 /** A simulated cluster whose disks are damaged by the test, and what `check` says of them. */
 import { expect } from "vitest";
-import type { CheckEvent, CheckResult } from "../../../sync/api.ts";
+import type { CheckResult, OperationEvent } from "../../../sync/api.ts";
 import type { EntryId, MailboxId } from "../../../sync/ids.ts";
 import type { BoxRow, EntryRow } from "../../../sync/mailbox/rows.ts";
 import type { StoreValue } from "../../../sync/ports/store.ts";
@@ -10,7 +10,7 @@ import { clusterOf, deliverMany } from "../../sim/world.ts";
 export interface Checked extends CheckResult {
 	readonly lines: readonly string[];
 	readonly notes: readonly string[];
-	readonly events: readonly CheckEvent[];
+	readonly events: readonly OperationEvent[];
 }
 
 export async function check(
@@ -18,7 +18,7 @@ export async function check(
 	node: string,
 	repair = false,
 ): Promise<Checked> {
-	const events: CheckEvent[] = [];
+	const events: OperationEvent[] = [];
 	const result = await cluster.run(
 		cluster.replica(node).check({
 			repair,
