@@ -73,8 +73,6 @@ describe("without a node", () => {
 	test.each([
 		"drain",
 		"undrain",
-		"backup d",
-		"restore d",
 		"import imap://x",
 		"queue list",
 		"watch",

@@ -142,6 +142,21 @@ export const arrows: readonly Rule[] = [
 			!under(target, ...interfaceOfSync),
 	),
 	onImports(
+		"backups see of sync only its interface and what it exports for them",
+		(path, { ours, target }) =>
+			ours &&
+			under(path, "node/backup") &&
+			under(target, "sync") &&
+			!under(target, ...interfaceOfSync, "sync/backup"),
+	),
+	onImports(
+		"checks and exports know no files",
+		(path, { target, typesOnly }) =>
+			under(path, "sync/check", "sync/backup") &&
+			!typesOnly &&
+			diskModules.test(target),
+	),
+	onImports(
 		"the simulator is for tests and `pmnode sim`",
 		(path, { ours, target }) =>
 			ours &&
