@@ -26,7 +26,7 @@ import type { Clock } from "../sync/ports/clock.ts";
 import type { Log } from "../sync/ports/log.ts";
 import type { Random } from "../sync/ports/random.ts";
 import type { Store } from "../sync/ports/store.ts";
-import { openStore, type JournaledStore } from "../sync/real/store.ts";
+import { type JournaledStore, openStore } from "../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../sync/replica.ts";
 import { toPresentFormat } from "../sync/space/format.ts";
 import { makeCredentials } from "./accounts/credentials.ts";

@@ -78,6 +78,12 @@ const planted: readonly [rule: string, path: string, text: string][] = [
 	],
 	["documents and", "sync/documents/flat.ts", 'import fs from "node:fs";'],
 	[
+		"backups see",
+		"node/backup/backup.ts",
+		'import { x } from "../../sync/log/ledger.ts";',
+	],
+	["checks and", "sync/check/log.ts", 'import fs from "node:fs/promises";'],
+	[
 		"imap and smtp",
 		"node/imap/server.ts",
 		'import { x } from "../smtp/server.ts";',
