@@ -6,6 +6,7 @@
  */
 import { decode, encode } from "cborg";
 import type { Member } from "../directory/cluster.ts";
+import { DamagedDocument, type FlatDocument } from "../documents/flat.ts";
 import {
 	type DocumentId,
 	documentId,
@@ -20,7 +21,12 @@ import {
 	RESPONSE_BYTES_MAX,
 } from "../limits.ts";
 import type { Ledger } from "../log/ledger.ts";
-import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
+import {
+	BadRecord,
+	decodeVector,
+	encodeVector,
+	type Vector,
+} from "../log/record.ts";
 import type { Network } from "../ports/network.ts";
 import type { Flaw } from "./flaws.ts";
 
@@ -90,8 +96,8 @@ export class PeerDocuments {
 				peerName: member.name,
 				lacks: side,
 			});
-			const lacksHere =
-				ledger.documents.get(document).lacks(unpack(heads)).length > 0;
+			const lacking = this.#open(document)?.lacks(unpack(heads)) ?? [];
+			const lacksHere = lacking.length > 0;
 			return [
 				...(lacksHere ? [differs("here")] : []),
 				...(lacks ? [differs("there")] : []),
@@ -141,14 +147,25 @@ export class PeerDocuments {
 		}
 	}
 
-	async #headsOf(ids: readonly DocumentId[]): Promise<Heads[]> {
-		const { ledger, breathe } = this.#options;
+	/** Without those that do not open: that is for another check to tell. */
+	async #headsOf(ids: Iterable<DocumentId>): Promise<Heads[]> {
 		const found: Heads[] = [];
 		for (const id of ids) {
-			found.push({ id, heads: ledger.documents.get(id).heads() });
-			await breathe();
+			const document = this.#open(id);
+			if (document !== undefined) found.push({ id, heads: document.heads() });
+			await this.#options.breathe();
 		}
 		return found;
+	}
+
+	#open(id: DocumentId): FlatDocument | undefined {
+		try {
+			return this.#options.ledger.documents.get(id);
+		} catch (error) {
+			if (!(error instanceof DamagedDocument || error instanceof BadRecord))
+				throw error;
+			return undefined;
+		}
 	}
 
 	// ------------------------------------------------------------------ answering
@@ -188,10 +205,10 @@ export class PeerDocuments {
 			...theirs.keys(),
 		]);
 		const differing: [DocumentId, Uint8Array, boolean][] = [];
-		for (const { id, heads } of await this.#headsOf([...ids])) {
+		for (const { id, heads } of await this.#headsOf(ids)) {
 			const asked = theirs.get(id) ?? [];
 			if (asked.join() === heads.join()) continue;
-			const lacks = ledger.documents.get(id).lacks(asked).length > 0;
+			const lacks = (this.#open(id)?.lacks(asked) ?? []).length > 0;
 			differing.push([id, pack(heads), lacks]);
 		}
 		// Read last, so that it covers all heads.
@@ -199,8 +216,10 @@ export class PeerDocuments {
 	}
 
 	#saved(id: DocumentId): Uint8Array | null {
-		const saved = this.#options.ledger.documents.get(id).save();
-		return saved.length < RESPONSE_BYTES_MAX - 1024 ? saved : null;
+		const saved = this.#open(id)?.save();
+		return saved !== undefined && saved.length < RESPONSE_BYTES_MAX - 1024
+			? saved
+			: null;
 	}
 
 	#answerRecords([origin, sequence]: unknown[]): Uint8Array[] {
