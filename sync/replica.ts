@@ -10,7 +10,7 @@ import type {
 	Replica,
 	ReplicaReport,
 } from "./api.ts";
-import { rehome } from "./backup/rehome.ts";
+import { rehome, restoredDrive } from "./backup/rehome.ts";
 import { Checker } from "./check/checker.ts";
 import { AccountSession } from "./directory/account.ts";
 import { AccountStates } from "./directory/accounts.ts";
@@ -160,6 +160,7 @@ export class ClusterReplica implements Replica {
 			mailboxes: this.#mailboxes,
 			cluster: this.#cluster,
 			arrived: (vector) => this.#replication.arrived(vector),
+			adopted: (...entry) => this.#space.adopted(...entry),
 			tooFewCopies: () => this.report().bodiesWithTooFewCopies,
 			directoryChanged: (what) => {
 				if (what === "cluster") {
@@ -247,7 +248,14 @@ export class ClusterReplica implements Replica {
 			ledger: () => this.#ledger,
 			mailboxes: () => this.#mailboxes,
 			others: () => this.#others(),
-			drives: () => this.#cluster.incarnations().map(({ drive }) => drive),
+			// What a restore put back is named by nothing before all of it is told (backup/rehome.ts).
+			drives: () => {
+				const restored = restoredDrive(this.#options.store);
+				return this.#cluster
+					.incarnations()
+					.map(({ drive }) => drive)
+					.filter((drive) => drive !== restored);
+			},
 			isWhole: () => !this.isJoining && this.#lives.alive,
 		});
 	}

@@ -14,6 +14,7 @@ import {
 	uidOf,
 } from "../mailbox/rows.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
+import { isUsedBy } from "../space/uses.ts";
 import type { Flaw, Step } from "./flaws.ts";
 import { walk } from "./walk.ts";
 
@@ -118,6 +119,11 @@ function* scan(
 					what: `its UID ${uid} is that of message ${other.slice(0, 12)} too`,
 				});
 			if (uid > 0) claims.set(uid, entry);
+			if (lives(row)) {
+				const { body } = decodeFacts(row.f as string);
+				if (!isUsedBy(store, body, mailbox, entry))
+					flaws.push({ kind: "use", ...at });
+			}
 			const wrong = shownFault(row, shownAs, entry);
 			if (wrong !== undefined)
 				flaws.push({ kind: "shown", ...at, what: wrong });

@@ -24,12 +24,13 @@ import {
 import type { Ledger } from "../log/ledger.ts";
 import type { Vector } from "../log/record.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
-import { decodeFacts, type EntryRow, lives } from "../mailbox/rows.ts";
+import { decodeFacts, type EntryRow, lives, rowKey } from "../mailbox/rows.ts";
 import type { Bodies, BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
 import { type Store, StoreFull } from "../ports/store.ts";
+import type { Space } from "../space/space.ts";
 import { boxOf, checkBox, mailboxesOf } from "./boxes.ts";
 import { adviceOf, type Flaw, mendedOf, type Step, whatOf } from "./flaws.ts";
 import { checkLog, checkStore, logLength } from "./log.ts";
@@ -50,6 +51,7 @@ export interface CheckerOptions {
 	readonly diary: Log;
 	readonly arrived: (vector: Vector) => Promise<boolean>;
 	readonly directoryChanged: (account: AccountId | "cluster") => void;
+	readonly adopted: Space["adopted"];
 	/** Changes that fewer members hold than the operator wants. */
 	readonly tooFewCopies: () => number;
 }
@@ -76,6 +78,7 @@ export class Checker {
 			...options,
 			breathe,
 			member: (node) => options.cluster.member(node),
+			hasMail: (id) => hasMail(options.store, id),
 			mergeFrom: (member, ids) => this.mender.mergeFrom(member, ids),
 		});
 		this.mender = new Mender({
@@ -396,6 +399,17 @@ export function* bodiesOf(
 				body: decodeFacts(row.f as string).body,
 			};
 		}
+}
+
+function hasMail(store: Store, id: DocumentId): boolean {
+	const place = kindOf(id);
+	if (place.kind !== "segment") return true;
+	for (const rows of walk(store, rowKey(place.mailbox, "" as EntryId)))
+		for (const [, value] of rows) {
+			const row = JSON.parse(value as string) as EntryRow;
+			if (row.s === place.segment && lives(row)) return true;
+		}
+	return false;
 }
 
 function documentFault(

@@ -35,6 +35,12 @@ export type Flaw =
 			readonly entry: EntryId;
 			readonly what: string;
 	  }
+	/** It is not known that the entry names its body. */
+	| {
+			readonly kind: "use";
+			readonly mailbox: MailboxId;
+			readonly entry: EntryId;
+	  }
 	/** Two entries claim one UID. */
 	| {
 			readonly kind: "claim";
@@ -85,6 +91,8 @@ export function whatOf(flaw: Flaw): string {
 		case "shown":
 		case "claim":
 			return `message ${short(flaw.entry)} of mailbox ${short(flaw.mailbox)}: ${flaw.what}`;
+		case "use":
+			return `message ${short(flaw.entry)} of mailbox ${short(flaw.mailbox)}: nothing keeps its body from being cleared`;
 		case "box":
 			return `mailbox ${short(flaw.mailbox)}: ${flaw.what}`;
 		case "body":
@@ -123,6 +131,7 @@ export function adviceOf(flaw: Flaw, repair: boolean): string {
 		case "row":
 		case "shown":
 		case "claim":
+		case "use":
 		case "box":
 			return repair
 				? "try again; if it stays, report it with the output of this command"
@@ -137,6 +146,8 @@ export function mendedOf(flaw: Flaw): string {
 			return "fetched again";
 		case "row":
 			return "made anew from the document";
+		case "use":
+			return "noted again";
 		case "shown":
 		case "claim":
 			return "will get a new number";

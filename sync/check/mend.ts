@@ -37,6 +37,7 @@ import {
 	type EntryRow,
 	getBox,
 	getRow,
+	lives,
 	mergeOperations,
 	operationsOf,
 	rowKey,
@@ -44,6 +45,9 @@ import {
 import type { Bodies } from "../ports/bodies.ts";
 import type { Log } from "../ports/log.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
+import { changeSegment } from "../space/segments.ts";
+import type { Space } from "../space/space.ts";
+import { addUse } from "../space/uses.ts";
 import { addTo, newSums } from "./boxes.ts";
 import type { Flaw } from "./flaws.ts";
 import type { PeerDocuments } from "./peers.ts";
@@ -58,6 +62,8 @@ export interface MenderOptions {
 	readonly peers: PeerDocuments;
 	/** The other members that can be asked now. */
 	readonly reachable: () => readonly Member[];
+	/** An entry is here in another way than by a change: what keeps its body is told. */
+	readonly adopted: Space["adopted"];
 	/** A document of the directory was put together anew: what was read from it is read again. */
 	readonly directoryChanged: (account: AccountId | "cluster") => void;
 	/** Lets others have a turn. */
@@ -94,8 +100,9 @@ export class Mender {
 			case "row":
 				return this.#mendRow(flaw.mailbox, flaw.entry);
 			case "shown":
-				return this.#write((tx) =>
-					mailboxes.unshow(tx, flaw.mailbox, flaw.entry),
+				return this.#write(
+					(tx) => mailboxes.unshow(tx, flaw.mailbox, flaw.entry),
+					flaw.mailbox,
 				);
 			case "claim":
 				return this.#write((tx) =>
@@ -103,6 +110,8 @@ export class Mender {
 						{ mailbox: flaw.mailbox, entry: flaw.entry, claim: flaw.uid },
 					]),
 				);
+			case "use":
+				return this.#write((tx) => this.#noteUse(tx, flaw.mailbox, flaw.entry));
 			case "box":
 				return this.#write((tx) => this.#recount(tx, flaw.mailbox));
 			case "body":
@@ -118,9 +127,13 @@ export class Mender {
 	}
 
 	/** What is held in memory of mailboxes follows. */
-	async #write(work: (tx: Transaction) => void): Promise<boolean> {
+	async #write(
+		work: (tx: Transaction) => void,
+		mailbox?: MailboxId,
+	): Promise<boolean> {
 		const { ledger, mailboxes } = this.#options;
 		await ledger.write(work);
+		if (mailbox !== undefined) mailboxes.reread(mailbox);
 		mailboxes.recount();
 		await ledger.write((tx) => mailboxes.numbering.numberAll(tx));
 		return true;
@@ -128,7 +141,30 @@ export class Mender {
 
 	// ------------------------------------------------------------------ rows and sums
 
+	#noteUse(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(tx.batch, mailbox, entry);
+		if (row === undefined || !lives(row)) return;
+		const { body } = decodeFacts(row.f as string);
+		addUse(tx.batch, body, mailbox, entry, undefined);
+	}
+
 	async #mendRow(mailbox: MailboxId, entry: EntryId): Promise<boolean> {
+		if (await this.#mendRowFromHere(mailbox, entry)) return true;
+		// Its document may be lost as a whole.
+		const { store, ledger, reachable } = this.#options;
+		const text = store.get(rowKey(mailbox, entry));
+		if (text === undefined) return false;
+		const row = JSON.parse(text as string) as EntryRow;
+		const id = segmentDocument(mailbox, row.s);
+		for (const member of reachable()) {
+			await this.mergeFrom(member, [id]).catch(() => {});
+			if (ledger.documents.get(id).has(keys.facts(entry))) return true;
+		}
+		if (row.f === undefined) return false;
+		return this.#write((tx) => this.#putBack(tx, mailbox, entry, row));
+	}
+
+	async #mendRowFromHere(mailbox: MailboxId, entry: EntryId): Promise<boolean> {
 		const { ledger, store } = this.#options;
 		const text = store.get(rowKey(mailbox, entry));
 		const before =
@@ -144,10 +180,9 @@ export class Mender {
 				const expected = rowOf(document, found);
 				this.#rewrite(tx, mailbox, entry, segment, expected, operations);
 				this.#recount(tx, mailbox);
-			});
+			}, mailbox);
 		}
-		if (before?.f === undefined) return false;
-		return this.#write((tx) => this.#putBack(tx, mailbox, entry, before));
+		return false;
 	}
 
 	/** Segments that may have the entry, the likely one first. */
@@ -197,6 +232,14 @@ export class Mender {
 		if (before?.r !== undefined) row.r = before.r;
 		if (before?.l !== undefined) row.l = before.l;
 		batch.change(rowKey(mailbox, entry), row);
+		// As what comes with a snapshot: its body is kept, or it is to be buried.
+		if (
+			f !== undefined &&
+			(before === undefined || lives(before) !== lives(row))
+		)
+			this.#options.adopted(batch, mailbox, entry, row);
+		if (f !== undefined && before?.f === undefined)
+			changeSegment(batch, mailbox, segment, 1);
 		if (f !== undefined) this.#inherit(tx, mailbox, entry, row, f);
 		mailboxes.noteAdopted(batch, mailbox, entry);
 	}
@@ -366,9 +409,11 @@ export class Mender {
 		for (const id of ids) {
 			const saved = await peers.document(member, id);
 			if (saved === undefined) continue;
+			const before = ledger.documents.get(id).heads().join();
 			await ledger.write((tx) => {
 				tx.batch.putAll(ledger.documents.adoptSnapshot(id, saved));
 			});
+			if (ledger.documents.get(id).heads().join() === before) continue;
 			diary.error(
 				"a document lacked changes that were in its log; they were taken from a member",
 				{ document: id, member: member.name },
@@ -401,7 +446,7 @@ export class Mender {
 				this.#rewrite(tx, mailbox, entry, segment, expected, operations);
 			}
 			this.#recount(tx, mailbox);
-		});
+		}, mailbox);
 	}
 
 	// ------------------------------------------------------------------ log

@@ -38,6 +38,8 @@ export interface PeerDocumentsOptions {
 	readonly member: (node: NodeId) => Member | undefined;
 	/** Resolves to whether all in `vector` is here, waiting a moment for it. */
 	readonly arrived: (vector: Vector) => Promise<boolean>;
+	/** Whether messages live in this document, if it is one of a mailbox. */
+	readonly hasMail: (id: DocumentId) => boolean;
 	/** Lets others have a turn. */
 	readonly breathe: () => Promise<void>;
 	/** A member has changes of these documents that this node lost: has them merged. */
@@ -89,6 +91,10 @@ export class PeerDocuments {
 			throw new NotComparable(`${member.name} is catching up`);
 		return differing.flatMap(([id, heads, lacks]) => {
 			const document = documentId(id);
+			const isHere = ledger.documents.exists(document);
+			// Each node drops a segment by itself, once all know that nothing in it lives.
+			if (!isHere || (heads.length === 0 && !this.#options.hasMail(document)))
+				return [];
 			const differs = (side: "here" | "there"): Flaw => ({
 				kind: "differs",
 				document,
@@ -205,7 +211,11 @@ export class PeerDocuments {
 			...theirs.keys(),
 		]);
 		const differing: [DocumentId, Uint8Array, boolean][] = [];
-		for (const { id, heads } of await this.#headsOf(ids)) {
+		for (const id of ids)
+			if (!ledger.documents.exists(id))
+				differing.push([id, new Uint8Array(0), true]);
+		const here = [...ids].filter((id) => ledger.documents.exists(id));
+		for (const { id, heads } of await this.#headsOf(here)) {
 			const asked = theirs.get(id) ?? [];
 			if (asked.join() === heads.join()) continue;
 			const lacks = (this.#open(id)?.lacks(asked) ?? []).length > 0;

@@ -106,11 +106,11 @@ function rowFault(
 ): string | undefined {
 	const text = store.get(rowKey(mailbox, entry));
 	if (text === undefined) {
-		// A dead entry that all members know of is forgotten; its segment keeps it until all in it is dead.
-		if (document.has(keys.expunged(entry))) return undefined;
-		return [...document.keys()].some((key) => splitKey(key)[1] === entry)
-			? "it has no row, so nobody sees it"
-			: undefined;
+		// A dead one is forgotten before its segment is dropped.
+		const now = rowOf(document, entryKeys(document).get(entry) ?? []);
+		return now.f === undefined || now.x
+			? undefined
+			: "it has no row, so nobody sees it";
 	}
 	const row = JSON.parse(text as string) as EntryRow;
 	if (meaning(rowOf(document, found)) === meaning(row)) return undefined;

@@ -99,7 +99,7 @@ export class OpenDocuments {
 
 	/** Replaces whatever is held by a document that a peer sent whole; merges if there is one already. */
 	adoptSnapshot(id: DocumentId, saved: Uint8Array): StoreWrite[] {
-		if (this.#exists(id)) {
+		if (this.exists(id)) {
 			const theirs = FlatDocument.load(bucketsOf(id), this.#origin, saved);
 			const mine = this.get(id);
 			mine.mergeFrom(theirs);
@@ -156,7 +156,8 @@ export class OpenDocuments {
 			yield key.slice("docs/".length) as DocumentId;
 	}
 
-	#exists(id: DocumentId): boolean {
+	/** Whether the store has anything of it. */
+	exists(id: DocumentId): boolean {
 		return this.#store.get(docKey(id)) !== undefined;
 	}
 

@@ -537,6 +537,27 @@ export class Mailboxes implements Fold {
 			: (JSON.parse(text as string) as BoxRow);
 	}
 
+	/** Rows were mended in the store: what is held of them in memory follows, also where a session looks at it. */
+	reread(mailbox: MailboxId): void {
+		const held = this.#views.get(mailbox);
+		if (held === undefined) return;
+		if (held.users === 0) {
+			this.#views.delete(mailbox);
+			return;
+		}
+		const { view } = held;
+		const stale = view.uids().flatMap((uid): ViewChange[] => {
+			const entry = view.get(uid)?.entry;
+			if (entry === undefined) return [];
+			const isShown = this.row(mailbox, entry)?.v?.u === uid;
+			return isShown ? [] : [{ kind: "gone", entry, uid }];
+		});
+		if (stale.length === 0) return;
+		const box = this.box(mailbox);
+		view.apply(stale, box.E + 1, box.H as View["highestModSeq"]);
+		view.tell();
+	}
+
 	/** The UID that the entry is shown under; "coming" when it lives and is not shown yet; else undefined. */
 	shownUid(mailbox: MailboxId, entry: EntryId): Uid | "coming" | undefined {
 		const row = this.row(mailbox, entry);

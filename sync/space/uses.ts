@@ -121,6 +121,16 @@ function parse(key: string, value: string): Use {
 	};
 }
 
+/** Whether it is known that this entry names the body that lies there: else it could be cleared. */
+export const isUsedBy = (
+	store: Store,
+	place: Place,
+	mailbox: MailboxId,
+	entry: EntryId,
+): boolean =>
+	!liesSomewhere(place) ||
+	store.get(useKey(place, mailbox, entry)) !== undefined;
+
 /** Who names the body that lies there, as committed: entries that live, and dead ones that some member may not know of. */
 export function usesOf(store: Store, place: Place): Use[] {
 	const prefix = bodyPrefix(place);

@@ -70,17 +70,14 @@ describe("without a node", () => {
 		oneLine(result);
 	});
 
-	test.each([
-		"drain",
-		"undrain",
-		"import imap://x",
-		"queue list",
-		"watch",
-	])("pmnode %s is not part of this version", async (command) => {
-		const result = await cli(command.split(" "));
-		expect(result.code).toBe(1);
-		expect(oneLine(result)).toContain("is not part of this version; ");
-	});
+	test.each(["drain", "undrain", "import imap://x", "queue list", "watch"])(
+		"pmnode %s is not part of this version",
+		async (command) => {
+			const result = await cli(command.split(" "));
+			expect(result.code).toBe(1);
+			expect(oneLine(result)).toContain("is not part of this version; ");
+		},
+	);
 
 	test("help and version are no errors", async () => {
 		const help = await cli(["--help"]);

@@ -86,6 +86,31 @@ describe("rows", () => {
 		await foundAndMended(cluster, "a", /does not say its UIDs/);
 	});
 
+	it("a message whose body nothing would keep from being cleared", async () => {
+		const cluster = await mailCluster();
+		const disk = new Disk(cluster, "a");
+		const entry = disk.shown()[1]?.entry as string;
+		const use = disk.keys("use/").find((key) => key.endsWith(entry));
+		disk.put(use as string, undefined);
+		await foundAndMended(cluster, "a", /nothing keeps its body from/);
+		expect(disk.get(use as string)).toBeDefined();
+	});
+
+	it("messages whose document is lost as a whole", async () => {
+		const cluster = await mailCluster();
+		const before = await textsAt(cluster, "a");
+		const disk = new Disk(cluster, "a");
+		const id = `segment:${disk.shown()[0]?.mailbox}:0`;
+		cluster.crash("a");
+		disk.put(`docs/${id}`, undefined);
+		disk.put(`snap/${id}`, undefined);
+		await cluster.run(cluster.start("a"));
+		cluster.expectedErrors.push(/lacked changes/);
+		await foundAndMended(cluster, "a", /it is in no document/);
+		expect(await textsAt(cluster, "a")).toEqual(before);
+		await cluster.verify();
+	});
+
 	it("a message that is in no document, goes back into its own", async () => {
 		const cluster = await mailCluster();
 		const disk = new Disk(cluster, "a");
