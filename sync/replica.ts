@@ -56,6 +56,7 @@ import type { Frame } from "./replication/frames.ts";
 import { BodyNeeds } from "./replication/needs.ts";
 import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
+import { Returning } from "./replication/returning.ts";
 import { adoptDocument } from "./replication/snapshot.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
 import { Space } from "./space/space.ts";
@@ -100,6 +101,7 @@ export class ClusterReplica implements Replica {
 	readonly #space: Space;
 	readonly #ownBodies = new OwnBodies();
 	readonly #replication: Replication;
+	readonly #returning: Returning;
 	readonly #admission: Admission;
 	readonly #lives: Lives;
 	readonly #sources: Sources;
@@ -144,6 +146,7 @@ export class ClusterReplica implements Replica {
 			ready: () => this.#readyPeers(),
 		});
 		this.#replication = this.#makeReplication();
+		this.#returning = this.#makeReturning();
 		this.#context = this.#makeContext();
 		this.directory = createDirectory(this.#context);
 		this.#admission = new Admission({
@@ -256,7 +259,8 @@ export class ClusterReplica implements Replica {
 					.map(({ drive }) => drive)
 					.filter((drive) => drive !== restored);
 			},
-			isWhole: () => !this.isJoining && this.#lives.alive,
+			isWhole: () =>
+				!this.isJoining && !this.#returning.isRunning && this.#lives.alive,
 		});
 	}
 
@@ -319,6 +323,7 @@ export class ClusterReplica implements Replica {
 			copies: this.#copies,
 			others: () => this.#others().map(({ node }) => node),
 			told: this.#space.told,
+			returning: () => this.#returning,
 			joining: () => this.isJoining,
 			alive: () => this.#lives.alive,
 			life: () => ({
@@ -335,6 +340,27 @@ export class ClusterReplica implements Replica {
 				this.#showWaiting();
 				this.#keepMarks();
 				this.#scheduleReport();
+			},
+		});
+	}
+
+	#makeReturning(): Returning {
+		return new Returning({
+			...this.#options,
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			// By which change is not known: as if the first one had, so that none is told to be whole before.
+			bodyNamed: ({ batch }, facts, origins) => {
+				for (const origin of origins)
+					this.#needs.named(batch, facts, origin, 1);
+			},
+			done: () => {
+				this.#cluster.load();
+				this.#accounts.forgetAll();
+				this.#mailboxes.recount();
+				this.#clusterChanged();
+				this.#needs.retry();
+				this.#replication.tellHolds();
 			},
 		});
 	}
@@ -565,6 +591,7 @@ export class ClusterReplica implements Replica {
 	/** Rule 2: one of the members that are up numbers. Nobody does before it is known who that is. */
 	#numbers(account: AccountId): boolean {
 		if (this.#isStarting || !this.#lives.alive) return false;
+		if (this.#returning.isRunning) return false;
 		if (!this.#rules.oneNumberer) return true;
 		const others = this.#readyPeers();
 		const ready = this.#replication.ready || others.length === 0;
@@ -592,6 +619,9 @@ export class ClusterReplica implements Replica {
 		if (this.#stopped) return;
 		this.#copies.evaluate();
 		this.#lives.evaluate();
+		this.#returning.evaluate().catch((error) => {
+			if (!(error instanceof Temporary)) throw error;
+		});
 		const numberers = [
 			this.#isStarting,
 			this.#replication.ready ? this.node : "",

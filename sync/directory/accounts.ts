@@ -189,6 +189,9 @@ export class AccountStates implements Fold {
 		return state;
 	}
 
+	forgetAll(): void {
+		for (const account of [...this.#states.keys()]) this.forget(account);
+	}
 	/** The document changed in another way than by a change that was folded: it is read anew. */
 	forget(account: AccountId): void {
 		this.#states.delete(account);

@@ -98,6 +98,7 @@ export class Ledger {
 	#scheduled = false;
 	/** Cancels the batch that is scheduled, while it waits for more. */
 	#held: Cancel | undefined;
+	#heldReason: string | undefined;
 	#snapshots: StoreWrite[] = [];
 	#hadAtLastRecord: Map<Origin, Sequence>;
 	#idle: (() => void)[] = [];
@@ -136,6 +137,14 @@ export class Ledger {
 			this.#works.push({ work, resolve, reject });
 			this.#schedule();
 		});
+	}
+
+	/** Why no document may be changed here now; changes of peers are taken in all the same. */
+	get held(): string | undefined {
+		return this.#heldReason;
+	}
+	hold(why: string | undefined): void {
+		this.#heldReason = why;
 	}
 
 	/** Takes records of peers, in any order, as ChangeLog.readFramed gave them. Throws BadRecord for damaged ones. */
@@ -469,6 +478,8 @@ class Flush implements Transaction {
 	}
 
 	edit(document: DocumentId, edit: Edit): void {
+		const { held } = this.#ledger;
+		if (held !== undefined && this.#highest === 0) throw new Temporary(held);
 		let index = this.#openGroup.get(document);
 		if (index === undefined || index < this.#floor) {
 			index = this.groups.length;

@@ -192,7 +192,8 @@ function takeFlagsOf(
 	batch.change(boxKey(mailbox), box);
 }
 
-function passOn(
+/** Its flags have changed, or what happened to them: so it is for what was made of it by moves (rule 17). */
+export function passOn(
 	batch: Batch,
 	row: EntryRow,
 	changed: [MailboxId, EntryId][],

@@ -15,6 +15,7 @@ import {
 	type Sequence,
 	origin as toOrigin,
 	sequence as toSequence,
+	type UidRange,
 	uid,
 } from "../ids.ts";
 import type { Head } from "../log/log.ts";
@@ -25,8 +26,31 @@ import { COUNTER_MAX } from "../mailbox/slots.ts";
 import type { Watermark } from "../mailbox/watermarks.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 
-/** Raised when nodes of different versions could misunderstand each other. */
-export const PROTOCOL_VERSION = 2;
+/**
+ * What this release speaks, and the oldest that it still understands. A link is spoken in the newest that both know.
+ *
+ * | version | what is new                                                                          |
+ * |---------|--------------------------------------------------------------------------------------|
+ * | 2       | the first one                                                                        |
+ * | 3       | documents as a whole also for a member that returns late; dead UIDs along with them   |
+ *
+ * Within a version frames may get further fields at their end. Frames of a kind that is not known are passed over when
+ * they come from a newer release.
+ */
+export interface ProtocolVersions {
+	readonly oldest: number;
+	readonly newest: number;
+}
+export const PROTOCOL: ProtocolVersions = { oldest: 2, newest: 3 };
+
+/** The version of a link; undefined where the two have none in common. */
+export function agreed(
+	mine: ProtocolVersions,
+	theirs: ProtocolVersions,
+): number | undefined {
+	const version = Math.min(mine.newest, theirs.newest);
+	return version >= Math.max(mine.oldest, theirs.oldest) ? version : undefined;
+}
 
 /** Everything of what the sender holds that others act on. */
 export interface Holds {
@@ -71,7 +95,7 @@ export interface Life {
 export type Frame =
 	| {
 			readonly type: "hello";
-			readonly version: number;
+			readonly versions: ProtocolVersions;
 			readonly cluster: string;
 			readonly node: NodeId;
 			readonly origin: Origin;
@@ -101,6 +125,8 @@ export type Frame =
 			readonly saved: Uint8Array;
 			/** Entry → row (rows.ts) without what is local to the sender; for segments. */
 			readonly rows: readonly (readonly [EntryId, string])[];
+			/** UIDs of the mailbox whose entries are forgotten; with the first rows of a segment. */
+			readonly dead: readonly UidRange[];
 	  }
 	| { readonly type: "snapshotEnd" }
 	| SyncFrame
@@ -118,6 +144,11 @@ export class BadFrame extends Error {
 	override name = "BadFrame";
 }
 
+/** A kind of frame that a newer release may know. */
+export class UnknownFrame extends BadFrame {
+	override name = "UnknownFrame";
+}
+
 const encodeHeads = (heads: ReadonlyMap<Origin, Head>): unknown =>
 	[...heads].map(([origin, { sequence, hash }]) => [origin, sequence, hash]);
 const encodeHolds = (holds: Holds): unknown => [
@@ -133,7 +164,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 		case "hello":
 			return encode([
 				"hello",
-				frame.version,
+				frame.versions.newest,
 				frame.cluster,
 				frame.node,
 				frame.origin,
@@ -145,6 +176,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 					frame.life.run,
 					Math.floor(frame.life.startedMilliseconds),
 				],
+				frame.versions.oldest,
 			]);
 		case "records":
 			return encode(["records", frame.framed]);
@@ -160,7 +192,13 @@ export function encodeFrame(frame: Frame): Uint8Array {
 		case "snapshot":
 			return encode(["snapshot", encodeHeads(frame.heads)]);
 		case "document":
-			return encode(["document", frame.id, frame.saved, frame.rows]);
+			return encode([
+				"document",
+				frame.id,
+				frame.saved,
+				frame.rows,
+				frame.dead.flat(),
+			]);
 		case "snapshotEnd":
 			return encode(["snapshotEnd"]);
 		case "sync":
@@ -214,15 +252,16 @@ export function encodeFrame(frame: Frame): Uint8Array {
 	}
 }
 
-/** Throws BadFrame for anything that encodeFrame could not have made. */
+/** Throws BadFrame for anything that encodeFrame could not have made, UnknownFrame for a kind that it does not make. */
 export function decodeFrame(message: Uint8Array): Frame {
 	try {
 		const fields: unknown = decode(message);
 		const [type, ...rest] = list(fields);
 		if (typeof type !== "string" || !Object.hasOwn(parsers, type))
-			throw new BadFrame(`unknown frame ${String(type).slice(0, 20)}`);
+			throw new UnknownFrame(`unknown frame ${String(type).slice(0, 20)}`);
 		return parsers[type as Frame["type"]](rest);
 	} catch (error) {
+		if (error instanceof UnknownFrame) throw error;
 		throw new BadFrame(`cannot read a frame: ${String(error)}`);
 	}
 }
@@ -272,6 +311,15 @@ const decodeHolds = (value: unknown): Holds => {
 	};
 };
 
+/** [low, high, low, high …] */
+const decodeRanges = (value: unknown): UidRange[] => {
+	const numbers = list(value).map(number);
+	const ranges: UidRange[] = [];
+	for (let i = 0; i + 1 < numbers.length; i += 2)
+		ranges.push([uid(numbers[i] as number), uid(numbers[i + 1] as number)]);
+	return ranges;
+};
+
 const decodeLife = (value: unknown): Life => {
 	const [reviving, run, startedMilliseconds] = list(value);
 	return {
@@ -282,9 +330,20 @@ const decodeLife = (value: unknown): Life => {
 };
 
 const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
-	hello: ([version, cluster, node, origin, holds, joining, heads, life]) => ({
+	hello: ([
+		newest,
+		cluster,
+		node,
+		origin,
+		holds,
+		joining,
+		heads,
+		life,
+		// Version 2 spoke nothing but itself, and did not say so.
+		oldest = newest,
+	]) => ({
 		type: "hello",
-		version: number(version),
+		versions: { oldest: number(oldest), newest: number(newest) },
 		cluster: text(cluster),
 		node: nodeId(text(node)),
 		origin: toOrigin(text(origin)),
@@ -308,7 +367,7 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 		}),
 	}),
 	snapshot: ([heads]) => ({ type: "snapshot", heads: decodeHeads(heads) }),
-	document: ([id, saved, rows]) => ({
+	document: ([id, saved, rows, dead = []]) => ({
 		type: "document",
 		id: documentId(text(id)),
 		saved: bytes(saved),
@@ -316,6 +375,7 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 			const [entry, json] = list(row);
 			return [entryId(text(entry)), text(json)];
 		}),
+		dead: decodeRanges(dead),
 	}),
 	snapshotEnd: () => ({ type: "snapshotEnd" }),
 	sync: ([nonce, vector, mailbox, tokens]) => ({

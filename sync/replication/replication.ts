@@ -25,15 +25,19 @@ import type { ToldByMembers } from "../space/told.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Copies } from "./copies.ts";
 import {
+	agreed,
 	BadFrame,
 	decodeFrame,
 	type Frame,
 	type Holds,
 	type Life,
-	PROTOCOL_VERSION,
+	PROTOCOL,
+	type ProtocolVersions,
+	UnknownFrame,
 } from "./frames.ts";
 import { Gossip } from "./gossip.ts";
 import type { BodyNeeds } from "./needs.ts";
+import type { Returning } from "./returning.ts";
 import { Session } from "./session.ts";
 import { snapshotFrames } from "./snapshot.ts";
 
@@ -59,6 +63,10 @@ export interface ReplicationOptions {
 	readonly network: Network;
 	readonly needs: BodyNeeds;
 	readonly copies: Copies;
+	/** Where documents go that come as a whole although this node has some. */
+	readonly returning: () => Returning;
+	/** Other than this release's, in tests. */
+	readonly protocol?: ProtocolVersions;
 	/** Hears what each member holds. */
 	readonly told: ToldByMembers;
 	readonly clock: Clock;
@@ -96,6 +104,7 @@ export class Replication {
 	readonly #sessions = new Map<NodeId, Session>();
 	readonly #facts = new Map<NodeId, PeerFacts>();
 	readonly #gossip: Gossip;
+	readonly #versions: ProtocolVersions;
 	/** Own readiness to number: false while far behind a peer. */
 	#ready = true;
 	#holdsScheduled = false;
@@ -121,6 +130,7 @@ export class Replication {
 
 	constructor(options: ReplicationOptions) {
 		this.#options = options;
+		this.#versions = options.protocol ?? PROTOCOL;
 		this.#gossip = new Gossip(options, () => this.#sessions.keys());
 		this.#catchUp = new CatchUp({
 			...options,
@@ -293,7 +303,7 @@ export class Replication {
 		);
 		session.send({
 			type: "hello",
-			version: PROTOCOL_VERSION,
+			versions: this.#versions,
 			cluster: this.#options.cluster,
 			node: this.#options.self,
 			origin: ledger.origin,
@@ -312,8 +322,10 @@ export class Replication {
 
 	#close(session: Session, reason: string): void {
 		session.close();
-		if (this.#sessions.get(session.peer) === session)
+		if (this.#sessions.get(session.peer) === session) {
 			this.#sessions.delete(session.peer);
+			this.#options.returning().lost(session.peer);
+		}
 		for (const [origin, { peer }] of this.#pulls)
 			if (peer === session.peer) this.#pulls.delete(origin);
 		this.#options.diary.debug("link closed", { peer: session.peer, reason });
@@ -328,6 +340,11 @@ export class Replication {
 		try {
 			await this.#handle(session, decodeFrame(message));
 		} catch (error) {
+			if (
+				error instanceof UnknownFrame &&
+				session.newest > this.#versions.newest
+			)
+				return;
 			const known = error instanceof BadFrame || error instanceof BadRecord;
 			this.#options.diary.error("refused what a member sent", {
 				peer: session.peer,
@@ -354,7 +371,9 @@ export class Replication {
 			case "snapshot":
 			case "document":
 			case "snapshotEnd":
-				return this.#options.snapshotFrame(frame);
+				return this.#options.joining()
+					? this.#options.snapshotFrame(frame)
+					: this.#options.returning().take(frame, session.peer);
 			case "holds":
 				this.#heardHolds(session, frame.holds, frame.ready, frame.serves);
 				break;
@@ -387,10 +406,14 @@ export class Replication {
 
 	#hello(session: Session, frame: Hello): void {
 		const { cluster, ledger, store, mailboxes } = this.#options;
-		if (frame.version !== PROTOCOL_VERSION)
+		const { oldest, newest } = frame.versions;
+		const version = agreed(this.#versions, frame.versions);
+		if (version === undefined)
 			throw new BadFrame(
-				`it speaks version ${frame.version}, this node ${PROTOCOL_VERSION}; run the same release on both`,
+				`it speaks versions ${oldest} to ${newest}, this node ${this.#versions.oldest} to ${this.#versions.newest}; run neighbouring releases on both`,
 			);
+		session.version = version;
+		session.newest = newest;
 		if (frame.cluster !== cluster || frame.node !== session.peer)
 			throw new BadFrame("it belongs to another cluster");
 		session.vector = frame.holds.vector;
@@ -412,6 +435,7 @@ export class Replication {
 			serves,
 		);
 		if (frame.joining) session.sendSnapshot(snapshotFrames(ledger, store));
+		else if (this.#lacksLog(frame.holds.vector)) this.#sendWhole(session);
 		else session.startAt(frame.holds.vector.get(ledger.origin) ?? 0);
 		if (this.behind() > BEHIND_CHANGES) this.#ready = false;
 		for (const one of watermarkFrames(mailboxes.watermarks.all()))
@@ -422,6 +446,28 @@ export class Replication {
 		this.#schedulePull(0);
 		this.#options.hello(frame);
 		this.#options.changed();
+	}
+
+	/** Whether what comes next for it is in the log no more. */
+	#lacksLog(theirs: Vector): boolean {
+		const { log } = this.#options.ledger;
+		for (const origin of log.vector.keys())
+			if ((theirs.get(origin) ?? 0) + 1 < log.firstKept(origin)) return true;
+		return false;
+	}
+
+	/** The documents instead of the changes; one member's are enough for it. */
+	#sendWhole(session: Session): void {
+		const { ledger, store, diary, returning } = this.#options;
+		session.behind = true;
+		if (session.isSendingSnapshot || returning().isRunning) return;
+		if (session.version >= 3)
+			session.sendSnapshot(snapshotFrames(ledger, store));
+		else
+			diary.error(
+				"a member was away for too long and runs an old release: it cannot catch up before it runs a newer one",
+				{ peer: session.peer },
+			);
 	}
 
 	// ------------------------------------------------------------------ holding
@@ -473,6 +519,10 @@ export class Replication {
 		session.vector = holds.vector;
 		if (session.joining && ready) {
 			session.joining = false;
+			session.startAt(holds.vector.get(ledger.origin) ?? 0);
+		}
+		if (session.behind && !this.#lacksLog(holds.vector)) {
+			session.behind = false;
 			session.startAt(holds.vector.get(ledger.origin) ?? 0);
 		}
 		const facts = this.facts(session.peer);
@@ -599,9 +649,11 @@ export class Replication {
 		from: readonly (readonly [Origin, Sequence])[],
 	): void {
 		const { log } = this.#options.ledger;
-		session.pull(
-			from.filter(([origin, sequence]) => sequence >= log.firstKept(origin)),
+		const kept = from.filter(
+			([origin, sequence]) => sequence >= log.firstKept(origin),
 		);
+		session.pull(kept);
+		if (kept.length < from.length) this.#sendWhole(session);
 	}
 
 	stop(): void {

@@ -17,6 +17,11 @@ export class Session {
 	/** What it was last heard to hold durably; undefined before its hello. */
 	vector: Vector | undefined;
 	joining = false;
+	/** It lacks changes that are not in the log any more, and gets the documents as a whole. */
+	behind = false;
+	/** What the two of them speak, and the newest version that it knows. */
+	version = 0;
+	newest = 0;
 	/** Own records up to here were sent; undefined until it can take them. */
 	#sentOwn: number | undefined;
 	readonly #own: Origin;
@@ -60,6 +65,11 @@ export class Session {
 	pull(from: readonly (readonly [Origin, Sequence])[]): void {
 		for (const [origin, sequence] of from) this.#pulled.set(origin, sequence);
 		this.pump();
+	}
+
+	/** Of one at a time. */
+	get isSendingSnapshot(): boolean {
+		return this.#snapshot !== undefined;
 	}
 
 	sendSnapshot(frames: Iterator<Frame>): void {

@@ -3,6 +3,7 @@ import { accountDocument, kindOf } from "../documents/shapes.ts";
 import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
 import type { Head } from "../log/log.ts";
+import { addDeadRanges, deadRanges } from "../mailbox/dead.ts";
 import {
 	boxKey,
 	decodeFacts,
@@ -45,13 +46,17 @@ export function* snapshotFrames(
 			own = rows.get(place.segment) ?? [];
 		}
 		const saved = ledger.documents.get(id).save();
-		yield { type: "document", id, saved, rows: own.slice(0, ROWS_A_FRAME) };
+		const dead =
+			place.kind === "segment" ? deadRanges(store, place.mailbox) : [];
+		const rowsOfFirst = own.slice(0, ROWS_A_FRAME);
+		yield { type: "document", id, saved, rows: rowsOfFirst, dead };
 		for (let i = ROWS_A_FRAME; i < own.length; i += ROWS_A_FRAME)
 			yield {
 				type: "document",
 				id,
 				saved: new Uint8Array(0),
 				rows: own.slice(i, i + ROWS_A_FRAME),
+				dead: [],
 			};
 	}
 	yield { type: "snapshotEnd" };
@@ -89,6 +94,7 @@ export function adoptDocument(
 	if (place.kind === "account") adoptAccount(ledger, tx, place.account);
 	if (place.kind !== "segment") return [];
 	const { mailbox, segment } = place;
+	addDeadRanges(tx.batch, mailbox, frame.dead);
 	const box = getBox(tx.batch, mailbox);
 	if (segment > box.segment) {
 		box.segment = segment;
@@ -117,7 +123,7 @@ export function adoptDocument(
 }
 
 /** Its mailboxes know whose they are. */
-function adoptAccount(
+export function adoptAccount(
 	ledger: Ledger,
 	tx: Transaction,
 	account: AccountId,

@@ -93,7 +93,13 @@ export class Bury {
 		const { mailbox, entry, row, facts, before } = folded;
 		if (facts.length > 0) {
 			for (const { body } of facts)
-				addUse(batch, body, mailbox, entry, [change.origin, change.sequence]);
+				addUse(
+					batch,
+					body,
+					mailbox,
+					entry,
+					change.sequence > 0 ? [change.origin, change.sequence] : undefined,
+				);
 			this.#noteFurther(batch, folded);
 			if (before === undefined) changeSegment(batch, mailbox, row.s, 1);
 		}

@@ -157,6 +157,7 @@ export class Space {
 		let more = await this.#clearDead(stable);
 		more = (await this.#forgetDead(stable)) || more;
 		await this.#dropSegments();
+		more = ((await this.#truncation?.step(stable)) ?? false) || more;
 		await this.#sweepDrives(stable);
 		await this.#compact();
 		return more;

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { RECLAIM_GRACE_MILLISECONDS } from "../../sync/limits.ts";
 import type { BodyRef } from "../../sync/ports/bodies.ts";
+import { vectorOf } from "../../sync/sim/checkers.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
 import { clusterOf, deliverMany, ok, only, textsAt } from "./world.ts";
 
@@ -181,5 +182,103 @@ describe("bodies", () => {
 		expect(holders(cluster, body)).toEqual([]);
 		await cluster.verify();
 		expect(await textsAt(cluster, "a")).toHaveLength(5);
+	});
+});
+
+/** Changes kept in the log of a node. */
+const kept = (cluster: SimCluster, node: string): number =>
+	[...cluster.machine(node).disk.range("log/", "log0")].length;
+
+describe("the log", () => {
+	/** c is away while a and b turn over so much that they cut their logs. */
+	async function longAway(
+		meanwhile: (cluster: SimCluster) => Promise<void>,
+	): Promise<SimCluster> {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a"], 6);
+		await cluster.settle();
+		cluster.split(["a", "b"], ["c"]);
+		await cluster.pass(10_000);
+		await meanwhile(cluster);
+		const account = cluster.account("a", "anna");
+		for (let i = 0; i < 6; i++) {
+			const reader = await cluster.run(cluster.read("a", "anna"));
+			for (let j = 0; j < 90; j++)
+				await cluster.run(
+					reader.mailbox.store(reader.mailbox.uids(), {
+						mode: j % 2 ? "add" : "remove",
+						flags: ["$busy"],
+					}),
+				);
+			await ok(cluster, cluster.deliver("b", "anna", `far mail ${i}`));
+			await ok(cluster, reader.expunge(reader.messages()[0] as never));
+			reader.close();
+		}
+		expect(account.mailboxes().length).toBeGreaterThan(1);
+		expect(kept(cluster, "a")).toBeGreaterThan(500);
+		cluster.jump("a", 8 * DAY);
+		cluster.jump("b", 8 * DAY);
+		await cluster.until(
+			"the log is cut",
+			() => kept(cluster, "a") < 350 && kept(cluster, "b") < 350,
+			120_000,
+		);
+		return cluster;
+	}
+
+	it("is cut though a member is away; when that returns, both sides have all that either did", async () => {
+		const cluster = await longAway(async (world) => {
+			const reader = await world.run(world.read("c", "anna"));
+			const [first, second, third] = reader.messages();
+			if (!first || !second || !third) throw new Error("no mail");
+			await ok(world, reader.copy(first, "Archive"));
+			await ok(world, reader.flag(second, "\\Flagged"));
+			await ok(world, reader.move(third, "Trash"));
+			await ok(world, world.deliver("c", "anna", "near mail"));
+			await world.run(world.account("c", "anna").create("Made apart"));
+			reader.close();
+		});
+		cluster.heal();
+		await cluster.settle();
+		expect(cluster.trace(400)).toContain("away for too long");
+		await cluster.verify();
+		for (const node of ["a", "b", "c"]) {
+			const texts = await textsAt(cluster, node);
+			expect(texts).toContain("near mail");
+			expect(texts).toContain("far mail 5");
+			expect(await textsAt(cluster, node, "anna", "Archive")).toEqual([
+				"mail 1",
+			]);
+			expect(
+				cluster
+					.account(node, "anna")
+					.mailboxes()
+					.map(({ name }) => name),
+			).toContain("Made apart");
+		}
+		await ok(cluster, cluster.deliver("c", "anna", "afterwards"));
+		await cluster.verify();
+	});
+
+	it("a member that crashes while it returns is whole in the end, and took nothing on half of it", async () => {
+		const cluster = await longAway(async () => {});
+		cluster.crash("c");
+		// As it is after its first commit of what it takes as a whole.
+		const heads = [...vectorOf(cluster.machine("a").disk)].flat();
+		cluster
+			.machine("c")
+			.disk.commit([["meta/returning", JSON.stringify(heads)]]);
+		await cluster.run(cluster.start("c"));
+		const refused = await cluster.run(
+			cluster.deliver("c", "anna", "on half of it"),
+		);
+		expect(refused.kind).toBe("refused");
+		expect(await textsAt(cluster, "c")).not.toEqual([]);
+		cluster.heal();
+		await cluster.settle();
+		await cluster.verify();
+		await ok(cluster, cluster.deliver("c", "anna", "on all of it"));
+		await cluster.verify();
+		expect(cluster.machine("c").disk.get("meta/returning")).toBeUndefined();
 	});
 });
