@@ -133,10 +133,14 @@ export class ClusterReplica implements Replica {
 			() => this.#ledger.documents.get(CLUSTER),
 			() => this.#clusterChanged(),
 		);
-		this.#accounts = new AccountStates(
-			(account) => this.#ledger.documents.get(accountDocument(account)),
-			(mailbox) => this.#mailboxes.box(mailbox).live > 0,
-		);
+		this.#accounts = new AccountStates({
+			store,
+			clock,
+			rules: this.#rules,
+			document: (account) =>
+				this.#ledger.documents.get(accountDocument(account)),
+			numbers: (account) => this.#numbers(account),
+		});
 		this.#space = this.#makeSpace();
 		this.#needs = this.#makeNeeds();
 		this.#mailboxes = this.#makeMailboxes();
@@ -535,6 +539,7 @@ export class ClusterReplica implements Replica {
 		});
 		this.#cluster.load();
 		this.#mailboxes.recount();
+		this.#accounts.recount();
 		this.#snapshotHeads = undefined;
 		diary.info("has all documents of the cluster", {
 			members: this.#cluster.members().length,
@@ -645,7 +650,10 @@ export class ClusterReplica implements Replica {
 	/** Where the disk refuses, it is tried again at the next evaluation. */
 	#numberAll(): void {
 		this.#ledger
-			.write((tx) => this.#mailboxes.numbering.numberAll(tx))
+			.write((tx) => {
+				this.#mailboxes.numbering.numberAll(tx);
+				this.#accounts.settleAll(tx);
+			})
 			.catch((error) => {
 				if (!(error instanceof Temporary)) throw error;
 				this.#numberers = "";

@@ -4,7 +4,7 @@
  */
 
 import { walk } from "../check/walk.ts";
-import { AccountStates } from "../directory/accounts.ts";
+import { AccountState } from "../directory/accounts.ts";
 import { ClusterState } from "../directory/cluster.ts";
 import { OpenDocuments } from "../documents/open.ts";
 import { accountDocument, CLUSTER } from "../documents/shapes.ts";
@@ -50,7 +50,7 @@ export interface ExportedMessage {
 export class Export {
 	readonly #store: Store;
 	readonly #cluster: ClusterState;
-	readonly #accounts: AccountStates;
+	readonly #documents: OpenDocuments;
 
 	/** Throws where the store holds no node, or the cluster's document cannot be opened. */
 	constructor(store: Store) {
@@ -62,15 +62,12 @@ export class Export {
 			const { record, previous } = log.read(at);
 			return { change: record.change, previous };
 		});
+		this.#documents = documents;
 		this.#cluster = new ClusterState(
 			() => documents.get(CLUSTER),
 			() => {},
 		);
 		this.#cluster.load();
-		this.#accounts = new AccountStates(
-			(account) => documents.get(accountDocument(account)),
-			(mailbox) => this.#hasMail(mailbox),
-		);
 	}
 
 	#hasMail(mailbox: MailboxId): boolean {
@@ -93,7 +90,11 @@ export class Export {
 
 	/** Throws where the account's document cannot be opened. */
 	account(address: string, account: AccountId): ExportedAccount {
-		const state = this.#accounts.get(account);
+		const state = AccountState.of(
+			account,
+			this.#documents.get(accountDocument(account)),
+			(mailbox) => this.#hasMail(mailbox),
+		);
 		return {
 			account,
 			address,

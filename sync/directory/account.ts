@@ -118,10 +118,11 @@ export class AccountSession implements Account {
 			for (const entry of this.#context.mailboxes.entries(mailbox.id))
 				expunge(tx, mailbox.id, entry);
 			removeAnnotations(tx, this.#context, this.id, mailbox.id);
-			tx.edit(accountDocument(this.id), {
-				key: keys.mailboxDeleted(mailbox.id),
-				set: true,
-			});
+			for (const uidValidity of this.#state.claims(mailbox.id))
+				tx.edit(accountDocument(this.id), {
+					key: keys.mailboxDeleted(mailbox.id, uidValidity),
+					set: true,
+				});
 		});
 		await second(sequence);
 	}

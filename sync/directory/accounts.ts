@@ -2,21 +2,33 @@
 import type { MailboxInfo, QuotaLimits, Role } from "../api.ts";
 import type { FlatDocument, Scalar } from "../documents/flat.ts";
 import { kindOf, splitKey } from "../documents/shapes.ts";
-import { type AccountId, deriveId, type MailboxId } from "../ids.ts";
+import {
+	type AccountId,
+	deriveId,
+	type EntryId,
+	type MailboxId,
+} from "../ids.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
-import { boxKey, getBox } from "../mailbox/rows.ts";
+import { boxKey, getBox, rowKey } from "../mailbox/rows.ts";
 import {
 	byName,
 	type NameRegister,
 	resolveTree,
+	type TreeNode,
 	winningRegister,
 } from "../mailbox/tree.ts";
+import type { Clock } from "../ports/clock.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
+import type { Rules } from "../rules.ts";
 import {
 	type Annotated,
 	type Annotations,
 	NO_ANNOTATIONS,
 	setAnnotation,
 } from "./annotations.ts";
+import { moveEntry } from "./edits.ts";
+import { Ghosts } from "./ghosts.ts";
+import { MailboxLives } from "./lives.ts";
 import { NO_LIMITS } from "./quota.ts";
 
 /** Made with each account; they cannot be deleted. */
@@ -47,30 +59,38 @@ export class AccountState {
 	readonly id: AccountId;
 	passwordHash: string | undefined;
 	readonly #registers = new Map<MailboxId, NameRegister>();
-	readonly #uidValidity = new Map<MailboxId, number>();
-	readonly #deleted = new Set<MailboxId>();
+	readonly #lives = new MailboxLives();
 	readonly #subscribed = new Map<string, string>();
 	readonly allAnnotations: Annotations = new Map();
 	quota: QuotaLimits = NO_LIMITS;
-	readonly #alive: (mailbox: MailboxId) => boolean;
-	#tree: AccountMailbox[] | undefined;
+	readonly #isGhost: (mailbox: MailboxId) => boolean;
+	#mailboxes: AccountMailbox[] | undefined;
+	/** Deleted mailboxes with messages whose name another one has now. */
+	#displaced: ReadonlyMap<MailboxId, MailboxId> = new Map();
 
-	constructor(id: AccountId, alive: (mailbox: MailboxId) => boolean) {
+	private constructor(id: AccountId, isGhost: (mailbox: MailboxId) => boolean) {
 		this.id = id;
-		this.#alive = alive;
+		this.#isGhost = isGhost;
+	}
+
+	/** `isGhost`: whether a deleted mailbox holds messages. */
+	static of(
+		id: AccountId,
+		document: FlatDocument,
+		isGhost: (mailbox: MailboxId) => boolean,
+	): AccountState {
+		const state = new AccountState(id, isGhost);
+		for (const key of document.keys()) state.set(key, document.values(key));
+		return state;
 	}
 
 	set(key: string, values: readonly Scalar[]): void {
 		const [kind, id, detail] = splitKey(key);
-		this.#tree = undefined;
+		this.changed();
 		if (kind === "p") this.passwordHash = values.map(String).sort()[0];
 		else if (kind === "n") this.#setRegister(id as MailboxId, values);
-		else if (kind === "v")
-			this.#uidValidity.set(
-				id as MailboxId,
-				Math.max(Number(detail), this.#uidValidity.get(id as MailboxId) ?? 0),
-			);
-		else if (kind === "x") this.#deleted.add(id as MailboxId);
+		else if (kind === "v") this.#lives.claim(id as MailboxId, Number(detail));
+		else if (kind === "x") this.#lives.delete(id as MailboxId, Number(detail));
 		else if (kind === "s") this.#setSubscription(id, values);
 		else if (kind === "t")
 			setAnnotation(this.allAnnotations, id, detail, smallest(values));
@@ -104,22 +124,31 @@ export class AccountState {
 		else this.#subscribed.set(hash, String(name));
 	}
 
+	/** What can be listed may be other now: a deleted mailbox got mail, or gave up its last. */
+	changed(): void {
+		this.#mailboxes = undefined;
+	}
+
 	/** Mailboxes that can be listed, INBOX first, then by name. */
 	mailboxes(): readonly AccountMailbox[] {
-		// A deleted mailbox may come to life again by new mail, which this document does not tell: so no caching then.
-		if (this.#tree !== undefined && this.#deleted.size === 0) return this.#tree;
-		const nodes = [...this.#registers]
-			.filter(([id]) => !this.#deleted.has(id) || this.#alive(id))
-			.map(([id, name]) => ({
-				id,
-				name,
-				uidValidity: this.#uidValidity.get(id) ?? 0,
-			}));
-		const names = resolveTree(nodes);
+		this.#mailboxes ??= this.#resolve();
+		return this.#mailboxes;
+	}
+
+	#resolve(): AccountMailbox[] {
+		const nodes = [...this.#registers].map(([id, name]) => ({
+			id,
+			name,
+			uidValidity: this.#lives.uidValidity(id),
+			state: this.#stateOf(id),
+		}));
+		const { names, merged } = resolveTree(nodes);
+		this.#displaced = merged;
 		const subscribed = new Set(this.#subscribed.values());
-		this.#tree = nodes
-			.map(({ id, name: register, uidValidity }) => {
-				const name = names.get(id) as string;
+		return nodes
+			.flatMap(({ id, name: register, uidValidity }) => {
+				const name = names.get(id);
+				if (name === undefined) return [];
 				return {
 					id,
 					name,
@@ -130,7 +159,22 @@ export class AccountState {
 				};
 			})
 			.sort(byName);
-		return this.#tree;
+	}
+
+	#stateOf(id: MailboxId): TreeNode["state"] {
+		if (!this.#lives.isDeleted(id)) return "kept";
+		return this.#isGhost(id) ? "ghost" : "dead";
+	}
+
+	/** Deleted mailboxes with messages that belong into another one, which has their name now. */
+	displaced(): [MailboxId, MailboxId][] {
+		this.mailboxes();
+		return [...this.#displaced].filter(([id]) => this.#isGhost(id));
+	}
+
+	/** All claims of a mailbox's UIDVALIDITY. */
+	claims(mailbox: MailboxId): number[] {
+		return this.#lives.claims(mailbox);
 	}
 
 	mailbox(id: MailboxId): AccountMailbox | undefined {
@@ -148,7 +192,7 @@ export class AccountState {
 
 	/** Above all UIDVALIDITYs known in the account. */
 	get highestUidValidity(): number {
-		return Math.max(0, ...this.#uidValidity.values());
+		return this.#lives.highest;
 	}
 
 	get highestStamp(): number {
@@ -163,27 +207,38 @@ export class AccountState {
 const smallest = (values: readonly Scalar[]): string | undefined =>
 	values.map(String).sort()[0];
 
+export interface AccountStatesOptions {
+	readonly store: Store;
+	readonly clock: Clock;
+	readonly rules: Rules;
+	readonly document: (account: AccountId) => FlatDocument;
+	/** Rule 2: of the members that are up one moves what lies in deleted mailboxes. */
+	readonly numbers: (account: AccountId) => boolean;
+}
+
 export class AccountStates implements Fold {
 	readonly #states = new Map<AccountId, AccountState>();
 	readonly #touched = new Set<AccountId>();
-	readonly #document: (account: AccountId) => FlatDocument;
-	readonly #alive: (mailbox: MailboxId) => boolean;
+	readonly #options: AccountStatesOptions;
+	readonly #ghosts: Ghosts;
 	readonly #listeners = new Map<AccountId, Set<() => void>>();
 
-	constructor(
-		document: (account: AccountId) => FlatDocument,
-		alive: (mailbox: MailboxId) => boolean,
-	) {
-		this.#document = document;
-		this.#alive = alive;
+	constructor(options: AccountStatesOptions) {
+		this.#options = options;
+		this.#ghosts = new Ghosts(options.store);
+	}
+
+	/** Reads anew what is held in memory of deleted mailboxes, when all documents came at once. */
+	recount(): void {
+		this.#ghosts.load();
+		for (const state of this.#states.values()) state.changed();
 	}
 
 	get(account: AccountId): AccountState {
 		let state = this.#states.get(account);
 		if (state === undefined) {
-			state = new AccountState(account, this.#alive);
-			const document = this.#document(account);
-			for (const key of document.keys()) state.set(key, document.values(key));
+			const document = this.#options.document(account);
+			state = AccountState.of(account, document, (id) => this.#ghosts.has(id));
 			this.#states.set(account, state);
 		}
 		return state;
@@ -210,6 +265,7 @@ export class AccountStates implements Fold {
 	}
 
 	fold(tx: Transaction, change: KeyChange): void {
+		this.#ghosts.fold(tx, change);
 		const place = kindOf(change.document);
 		if (place.kind !== "account") return;
 		this.#touched.add(place.account);
@@ -220,7 +276,42 @@ export class AccountStates implements Fold {
 		box.account = place.account;
 		tx.batch.change(boxKey(id as MailboxId), box);
 	}
-	finish(): void {}
+
+	finish(tx: Transaction): void {
+		this.#settle(tx, this.#ghosts.finish(tx));
+		// Those moves emptied some.
+		for (const account of this.#ghosts.finish(tx)) this.#noteTree(account);
+	}
+
+	/** Who numbers may have changed: what lies in deleted mailboxes may be this node's to move. */
+	settleAll(tx: Transaction): void {
+		this.#settle(tx, this.#ghosts.accounts());
+	}
+
+	#settle(tx: Transaction, accounts: Iterable<AccountId>): void {
+		const { numbers, clock, rules } = this.#options;
+		for (const account of accounts) {
+			this.#noteTree(account);
+			if (!numbers(account)) continue;
+			for (const [ghost, target] of this.get(account).displaced())
+				for (const entry of this.#living(tx, ghost))
+					moveEntry(tx, ghost, entry, target, clock.now(), rules);
+		}
+	}
+
+	#noteTree(account: AccountId): void {
+		this.#states.get(account)?.changed();
+		this.#touched.add(account);
+	}
+
+	/** Entries of a deleted mailbox: few, and of this batch the most. */
+	#living(tx: Transaction, mailbox: MailboxId): EntryId[] {
+		const prefix = rowKey(mailbox, "" as EntryId);
+		return tx.batch
+			.keys(prefix, prefixEnd(prefix))
+			.map((key) => key.slice(prefix.length) as EntryId);
+	}
+
 	committed(): void {
 		for (const account of this.#touched)
 			for (const run of [...(this.#listeners.get(account) ?? [])]) run();
@@ -229,5 +320,6 @@ export class AccountStates implements Fold {
 	rolledBack(): void {
 		for (const account of this.#touched) this.#states.delete(account);
 		this.#touched.clear();
+		this.#ghosts.rolledBack();
 	}
 }

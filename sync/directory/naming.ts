@@ -15,11 +15,12 @@ import { DELIMITER, type NameRegister, splitName } from "../mailbox/tree.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
 
-/** Above all stamps of the account's registers, and about the clock. */
+/** Above all stamps of the account's registers, and about the clock, to the half millisecond: who renames later wins. */
 export const nextStamp = (context: Context, account: AccountId): number =>
 	Math.max(
 		context.accounts.get(account).highestStamp + 1,
-		clockCounter(context.clock.now()),
+		clockCounter(context.clock.now()) +
+			Math.floor(((context.clock.now() % 1_000) / 1_000) * STAMPS_PER_SECOND),
 	);
 
 /**
@@ -162,5 +163,6 @@ export function renameMailbox(
 		parent,
 		leaf: leaves.at(-1) as string,
 		role: mailbox.register.role,
+		was: { parent: mailbox.register.parent, leaf: mailbox.register.leaf },
 	});
 }

@@ -15,7 +15,7 @@
  * | `account:<account>`         | `p:password`             | PHC string of the password, and its SCRAM keys   |
  * |                             | `n:<mailbox>`            | name register: parent, leaf, stamp, role (JSON)  |
  * |                             | `v:<mailbox>:<n>`        | claim of UIDVALIDITY n                           |
- * |                             | `x:<mailbox>`            | deleted                                          |
+ * |                             | `x:<mailbox>:<n>`        | deleted, as of this claim: another keeps it      |
  * |                             | `s:<hash>`               | subscribed name                                  |
  * |                             | `q:storage`, `q:message` | quota in bytes, in messages                      |
  * |                             | `t:<mailbox or ->:<name>` | annotation of a mailbox, of the account          |
@@ -89,7 +89,8 @@ export const keys = {
 	password: "p:password",
 	mailboxName: (mailbox: MailboxId) => `n:${mailbox}`,
 	uidValidity: (mailbox: MailboxId, value: number) => `v:${mailbox}:${value}`,
-	mailboxDeleted: (mailbox: MailboxId) => `x:${mailbox}`,
+	mailboxDeleted: (mailbox: MailboxId, uidValidity: number) =>
+		`x:${mailbox}:${uidValidity}`,
 	quota: (resource: "storage" | "message") => `q:${resource}`,
 	annotation: (of: string, name: string) => `t:${of}:${name}`,
 	subscription: (nameHash: string) => `s:${nameHash}`,

@@ -16,6 +16,19 @@ export class Batch {
 		return this.#writes.has(key) ? this.#writes.get(key) : this.#store.get(key);
 	}
 
+	/** Keys from `from` on and before `to`, in no order, also of what this batch adds. */
+	keys(from: string, to: string): string[] {
+		const found = new Set<string>();
+		for (const [key] of this.#store.range(from, to)) found.add(key);
+		for (const written of [this.#writes, this.#objects])
+			for (const [key, value] of written as Map<string, unknown>)
+				if (key >= from && key < to) {
+					if (value === undefined) found.delete(key);
+					else found.add(key);
+				}
+		return [...found];
+	}
+
 	put(key: string, value: StoreValue | undefined): void {
 		this.#writes.set(key, value);
 	}

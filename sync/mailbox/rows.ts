@@ -94,6 +94,8 @@ export interface EntryRow {
 
 export interface BoxRow {
 	account: AccountId | "";
+	/** It was deleted, as of some of its UIDVALIDITYs (directory/lives.ts). */
+	wasDeleted?: true;
 	/** Highest UID, or UIDNEXT-1, ever told here (rule 6: E). */
 	E: number;
 	/** HIGHESTMODSEQ here. */

@@ -1,5 +1,5 @@
 /** All documents as a whole, for a node that has nothing yet: sent in slices, taken in as they come, valid at the end. */
-import { accountDocument, kindOf } from "../documents/shapes.ts";
+import { accountDocument, kindOf, splitKey } from "../documents/shapes.ts";
 import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
 import type { Head } from "../log/log.ts";
@@ -129,10 +129,11 @@ export function adoptAccount(
 	account: AccountId,
 ): void {
 	for (const key of ledger.documents.get(accountDocument(account)).keys()) {
-		if (!key.startsWith("n:")) continue;
-		const mailbox = key.slice(2) as MailboxId;
+		const [kind, mailbox] = splitKey(key) as [string, MailboxId, string];
+		if (kind !== "n" && kind !== "x") continue;
 		const box = getBox(tx.batch, mailbox);
-		box.account = account;
+		if (kind === "n") box.account = account;
+		else box.wasDeleted = true;
 		tx.batch.change(boxKey(mailbox), box);
 	}
 }
