@@ -78,9 +78,7 @@ const dispositionOf = (disposition: Disposition | undefined): string =>
 
 function languageOf(language: readonly string[] | undefined): string {
 	if (language === undefined || language.length === 0) return "NIL";
-	return language.length === 1
-		? string(language[0] as string)
-		: `(${language.map(string).join(" ")})`;
+	return `(${language.map(string).join(" ")})`;
 }
 
 /** body-ext: what stands at the end of single parts and multiparts alike. */

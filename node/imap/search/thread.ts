@@ -117,9 +117,10 @@ function link(messages: readonly Threadable[]): Node[] {
 			before = next;
 		}
 		// Step 1B: the message's own References say best who its parent is.
-		if (before === undefined || before === one.parent) continue;
+		// And where there are none, it has no parent, whatever others say.
+		if (before === one.parent) continue;
 		links.cut(one);
-		links.adopt(before, one);
+		if (before !== undefined) links.adopt(before, one);
 	}
 	for (const one of all) one.parent?.children.push(one);
 	return all;

@@ -47,6 +47,11 @@ describe("REFERENCES", () => {
 			["a", "b", "c < a", "d < b c"],
 			"(1 3 4)(2)",
 		],
+		[
+			"without References there is no parent, whatever others say",
+			["c < a b", "b", "a"],
+			"(2 1)(3)",
+		],
 		["siblings by date", ["a", "b < a @9", "c < a @5"], "(1 (3)(2))"],
 		["threads by date", ["a @9", "b @5"], "(2)(1)"],
 		[
