@@ -504,6 +504,7 @@ class Starting {
 				p2p: off("p2p"),
 			},
 			peers: report.peers,
+			scrub: report.scrub,
 			mail: {
 				accounts: report.accounts,
 				messages: report.messages,

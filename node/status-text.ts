@@ -85,6 +85,33 @@ function summaryRows(status: StatusJson): Cell[][] {
 				paint: mail.bodiesWithTooFewCopies === 0 ? undefined : "warning",
 			},
 		],
+		...scrubRows(status, label),
+	];
+}
+
+function scrubRows(
+	{ scrub }: StatusJson,
+	label: (text: string) => Cell,
+): Cell[][] {
+	if (scrub === undefined) return [];
+	const { bodies, found, mended, lastRoundMilliseconds } = scrub;
+	const last =
+		lastRoundMilliseconds === undefined
+			? "first round"
+			: `last through on ${new Date(lastRoundMilliseconds).toISOString().slice(0, 10)}`;
+	const left = found - mended;
+	const damage =
+		found === 0
+			? "no damage"
+			: `${count(found, "fault")} found, ${left === 0 ? "all mended" : `${left} not mended`}`;
+	return [
+		[
+			label("scrub"),
+			{
+				text: `${bodies} ${bodies === 1 ? "body" : "bodies"} read, ${damage}, ${last}`,
+				paint: left > 0 ? "bad" : found > 0 ? "warning" : undefined,
+			},
+		],
 	];
 }
 

@@ -53,6 +53,14 @@ export interface StatusJson {
 	/** `host:port` with the real port, or `off`. */
 	readonly listeners: Readonly<Record<ListenerName, string>>;
 	readonly peers: readonly StatusPeer[];
+	/** The slow check of all that lies here: wall clock in milliseconds, and counts of this round. */
+	readonly scrub?: {
+		readonly sinceMilliseconds: number;
+		readonly lastRoundMilliseconds?: number | undefined;
+		readonly bodies: number;
+		readonly found: number;
+		readonly mended: number;
+	};
 	readonly mail: {
 		readonly accounts: number;
 		readonly messages: number;

@@ -265,6 +265,17 @@ export interface PeerReport {
 	readonly missingBodies: number;
 }
 
+/** The slow scrub through all bodies and documents. */
+export interface ScrubReport {
+	/** When this round began (wall clock), and when the last one ended. */
+	readonly sinceMilliseconds: Milliseconds;
+	readonly lastRoundMilliseconds: Milliseconds | undefined;
+	/** Of this round: bodies read, faults found, and how many of them were mended. */
+	readonly bodies: number;
+	readonly found: number;
+	readonly mended: number;
+}
+
 export interface ReplicaReport {
 	readonly cluster: string;
 	readonly node: NodeId;
@@ -278,6 +289,7 @@ export interface ReplicaReport {
 	readonly bodiesWithTooFewCopies: number;
 	/** Bodies that entries name and that have not arrived here yet. */
 	readonly missingBodies: number;
+	readonly scrub: ScrubReport;
 }
 
 /** What a long operation of an operator (check, backup, restore) tells as it goes. Texts are one line each, for people. */

@@ -132,6 +132,17 @@ export const CHECK_BODIES_MAX = 4;
 /** Problems told one by one; of more only the number is told, as the operator must act long before. */
 export const CHECK_PROBLEMS_MAX = 1_000;
 
+/** A round of the scrub: a disk's silent faults are found while another member still has its copy. */
+export const SCRUB_ROUND_MILLISECONDS = 30 * 24 * 3_600_000;
+/** It reads a little each time, so that a disk may sleep or serve in between. */
+export const SCRUB_STEP_MILLISECONDS = 10_000;
+/** And no faster than this, also on a node with terabytes: a tenth of what a plain disk reads. */
+export const SCRUB_BYTES_PER_SECOND_MAX = 8 * MiB;
+/** Documents are compared with those of the members more often: a difference there is a bug that goes on. */
+export const SCRUB_DOCUMENTS_MILLISECONDS = 24 * 3_600_000;
+/** Bodies of one step, as small ones cost by their number. */
+export const SCRUB_STEP_BODIES_MAX = 1_000;
+
 // ---- backup
 /** A pack file is closed above this: small enough to copy elsewhere, large enough that few are there. */
 export const BACKUP_PACK_BYTES = 256 * MiB;

@@ -12,6 +12,7 @@ import type {
 } from "./api.ts";
 import { rehome, restoredDrive } from "./backup/rehome.ts";
 import { Checker } from "./check/checker.ts";
+import { Scrub } from "./check/scrub.ts";
 import { AccountSession } from "./directory/account.ts";
 import { AccountStates } from "./directory/accounts.ts";
 import {
@@ -110,6 +111,7 @@ export class ClusterReplica implements Replica {
 	readonly #startedMilliseconds: number;
 	readonly #context: Context;
 	readonly #checker: Checker;
+	readonly #scrub: Scrub;
 	readonly #listeners = new Set<() => void>();
 	readonly #joined = Promise.withResolvers<void>();
 	readonly #over = Promise.withResolvers<Error>();
@@ -175,6 +177,13 @@ export class ClusterReplica implements Replica {
 					this.#clusterChanged();
 				} else this.#accounts.forget(what);
 			},
+		});
+		this.#scrub = new Scrub({
+			...options,
+			ledger: this.#ledger,
+			checker: this.#checker,
+			isWanted: (body) => this.#space.isWanted(body),
+			isWhole: () => !this.isJoining && this.#lives.alive,
 		});
 		this.#lives = this.#makeLives();
 		new Granter({
@@ -426,6 +435,7 @@ export class ClusterReplica implements Replica {
 			this.#needs.retry();
 		});
 		this.#space.start();
+		this.#scrub.start();
 	}
 
 	/** Without the documents of its cluster. */
@@ -777,6 +787,7 @@ export class ClusterReplica implements Replica {
 				this.#firstWithTooFewCopies(),
 			),
 			missingBodies: this.#needs.count,
+			scrub: this.#scrub.report(),
 		};
 	}
 
@@ -841,6 +852,7 @@ export class ClusterReplica implements Replica {
 
 	async stop(): Promise<void> {
 		if (this.#stopped) return;
+		await this.#scrub.stop();
 		await this.#space.stop();
 		await this.#ledger.settled();
 		this.#stopped = true;

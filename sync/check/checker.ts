@@ -412,7 +412,7 @@ function hasMail(store: Store, id: DocumentId): boolean {
 	return false;
 }
 
-function documentFault(
+export function documentFault(
 	id: DocumentId,
 	documents: Ledger["documents"],
 ): string | undefined {
