@@ -2,7 +2,14 @@
 import { MESSAGE_BYTES_MAX } from "../../sync/limits.ts";
 import type { Session, Surroundings } from "./session.ts";
 
-const BEFORE_LOGIN = ["IMAP4rev1", "LITERAL+", "SASL-IR", "ENABLE", "ID"];
+const BEFORE_LOGIN = [
+	"IMAP4rev1",
+	"IMAP4rev2",
+	"LITERAL+",
+	"SASL-IR",
+	"ENABLE",
+	"ID",
+];
 
 const AFTER_LOGIN = [
 	...BEFORE_LOGIN.filter((name) => name !== "SASL-IR"),
