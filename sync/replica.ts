@@ -53,7 +53,7 @@ import type { Network } from "./ports/network.ts";
 import type { Random } from "./ports/random.ts";
 import type { Store } from "./ports/store.ts";
 import { Copies } from "./replication/copies.ts";
-import type { Frame } from "./replication/frames.ts";
+import type { Frame, ProtocolVersions } from "./replication/frames.ts";
 import { BodyNeeds } from "./replication/needs.ts";
 import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
@@ -76,6 +76,8 @@ export interface ReplicaOptions {
 	readonly diary: Log;
 	/** Only simulations give other than all. */
 	readonly rules?: Rules;
+	/** Other than this release speaks, in tests. */
+	readonly protocol?: ProtocolVersions;
 	/** The operator says that no other member will come: a new life then needs nobody's leave (rule 9). */
 	readonly alone?: boolean;
 }
@@ -150,6 +152,8 @@ export class ClusterReplica implements Replica {
 		this.#copies = new Copies(origin, clock, store, {
 			up: () => this.#presentPeers(),
 			ready: () => this.#readyPeers(),
+			site: (node) => this.#cluster.member(node)?.site,
+			ownSite: () => options.self.site,
 		});
 		this.#replication = this.#makeReplication();
 		this.#returning = this.#makeReturning();

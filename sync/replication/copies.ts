@@ -37,6 +37,9 @@ export interface Members {
 	readonly up: () => readonly NodeId[];
 	/** Of those the ones that have caught up. */
 	readonly ready: () => readonly NodeId[];
+	/** Where a member stands; undefined for whom is none (any more). */
+	readonly site: (node: NodeId) => string | undefined;
+	readonly ownSite: () => string;
 }
 
 const STEP_MILLISECONDS = 500;
@@ -103,21 +106,35 @@ export class Copies {
 
 	/** Members that hold own change `sequence`, this one included. */
 	count(sequence: number, withBodies: boolean): number {
-		let members = 1;
-		for (const held of this.#held.values())
+		return 1 + this.#holders(sequence, withBodies).length;
+	}
+
+	/** Other members that hold it. */
+	#holders(sequence: number, withBodies: boolean): NodeId[] {
+		const holders: NodeId[] = [];
+		for (const [node, held] of this.#held)
 			if (
 				held.changes >= sequence &&
 				(!withBodies ||
 					held.bodies >= sequence ||
-					held.extra.has(sequence as Sequence))
+					held.extra.has(sequence as Sequence)) &&
+				this.#members.site(node) !== undefined
 			)
-				members++;
-		return members;
+				holders.push(node);
+		return holders;
+	}
+
+	/** Sites of these members and of this one. */
+	#sites(nodes: readonly NodeId[]): number {
+		const { site, ownSite } = this.#members;
+		return new Set([ownSite(), ...nodes.map((node) => site(node) ?? ownSite())])
+			.size;
 	}
 
 	/**
-	 * Resolves when `members` hold it, or as many as are up; rejects with Temporary after a bound. Members that are catching
-	 * up get it behind all that they lack, so they are waited for only a while.
+	 * Resolves when `members` hold it, or as many as are up; rejects with Temporary after a bound. With their bodies, copies
+	 * are spread over sites first: among those that hold it are as many sites as can be had. Members that are catching up get
+	 * it behind all that they lack, so they are waited for only a while.
 	 */
 	wait(sequence: number, members: number, withBodies: boolean): Promise<void> {
 		return new Promise((resolve, reject) => {
@@ -177,9 +194,15 @@ export class Copies {
 		withBodies,
 		patient,
 	}: Pick<Waiter, "sequence" | "members" | "withBodies" | "patient">): boolean {
-		const have = this.count(sequence, withBodies);
+		const holders = this.#holders(sequence, withBodies);
+		const have = 1 + holders.length;
 		const others = patient ? this.#members.up() : this.#members.ready();
-		return have >= members || have >= 1 + others.length;
+		const lacking = others.filter((node) => !holders.includes(node));
+		if (lacking.length === 0 || have < members) return lacking.length === 0;
+		// A second copy for clients to be told of something (rule 7) may be next door.
+		if (!withBodies) return true;
+		const sites = this.#sites([...holders, ...others]);
+		return this.#sites(holders) >= Math.min(members, sites);
 	}
 
 	/** What is held, or who is up, has changed. */

@@ -28,6 +28,7 @@ import {
 	type StoreWrite,
 } from "../ports/store.ts";
 import { type ClusterReplica, openReplica } from "../replica.ts";
+import type { ProtocolVersions } from "../replication/frames.ts";
 import type { Rules } from "../rules.ts";
 import type { SimBodiesWorld } from "./bodies.ts";
 import type { SimBodies } from "./body-store.ts";
@@ -42,6 +43,8 @@ export interface NodeOptions {
 	readonly rules?: Rules;
 	/** As its operator says when it starts: no other member will come. */
 	alone?: boolean;
+	/** The release that runs there, by what it speaks. */
+	protocol?: ProtocolVersions;
 }
 
 /** What a process needs of the world around it. */
@@ -242,7 +245,13 @@ export class SimProcess {
 		});
 		const identity = await this.#identify(this.network, link, revival);
 		if (!this.alive) return undefined;
-		const { copies, whenAlone, rules, alone = false } = machine.options;
+		const {
+			copies,
+			whenAlone,
+			rules,
+			alone = false,
+			protocol,
+		} = machine.options;
 		const replica = openReplica({
 			identity,
 			self: this.#self(this.network),
@@ -256,6 +265,7 @@ export class SimProcess {
 			diary: this.#log,
 			alone,
 			...(rules && { rules }),
+			...(protocol && { protocol }),
 		});
 		this.replica = replica;
 		const over = await Promise.race([
