@@ -334,6 +334,10 @@ export const SEARCH_SIGNATURE_BYTES_MAX = 32 * KiB;
 export const SEARCH_FILE_BYTES_MAX = 4096 * MiB;
 /** The index grows only while the disk has more room than this: mail needs it more. */
 export const SEARCH_DISK_FREE_BYTES_MIN = 512 * MiB;
+/** Signatures held in memory, of the account that searched last: some 20,000 mails of 4 kB. */
+export const SEARCH_MEMORY_BYTES_MAX = 32 * MiB;
+/** Headers held in memory: of some 15,000 messages. */
+export const HEADERS_MEMORY_BYTES_MAX = 12 * MiB;
 /** Accounts whose index is open: each holds some file handles and up to 4 MB of pages. */
 export const SEARCH_FILES_OPEN_MAX = 8;
 /** Messages that wait to be read into the index; beyond it they are found when somebody looks at their account. */

@@ -8,6 +8,7 @@ import type { Message } from "../../sync/api.ts";
 import type { BodyHash } from "../../sync/ids.ts";
 import {
 	BODY_MEMORY_BYTES_MAX,
+	HEADERS_MEMORY_BYTES_MAX,
 	ORDERINGS_MEMORY_BYTES_MAX,
 	STRUCTURE_BYTES_MAX,
 	STRUCTURE_HEADER_BYTES_MAX,
@@ -121,6 +122,7 @@ class Cache implements StructureCache {
 	readonly #file: CacheFile;
 	readonly #entries = new ByteLru<CachedStructure>(STRUCTURES_MEMORY_BYTES_MAX);
 	readonly #trees = new ByteLru<Parsed>(TREES_MEMORY_BYTES_MAX);
+	readonly #headers = new ByteLru<Uint8Array>(HEADERS_MEMORY_BYTES_MAX);
 	readonly #orderings = new ByteLru<Ordering>(ORDERINGS_MEMORY_BYTES_MAX);
 	/** Waits for the next transaction. */
 	readonly #pending = new Map<string, Row>();
@@ -178,9 +180,14 @@ class Cache implements StructureCache {
 	cachedHeaders(messages: readonly Wanted[]): Map<BodyHash, Uint8Array> {
 		return this.#lookUp(
 			messages,
-			() => undefined,
+			(hash) => this.#headers.get(hash),
 			(row) => row.header,
-			(hashes) => this.#file.headers(hashes),
+			(hashes) => {
+				const found = this.#file.headers(hashes);
+				for (const [hash, header] of found)
+					this.#headers.set(hash, header, 200 + header.length);
+				return found;
+			},
 		);
 	}
 

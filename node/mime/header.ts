@@ -87,14 +87,30 @@ function unfold(bytes: Buffer, from: number, to: number): string {
 }
 
 /** Lists of names are few and used for many messages. */
-const nameSets = new WeakMap<readonly string[], ReadonlySet<string>>();
-function nameSet(fields: readonly string[]): ReadonlySet<string> {
+const nameSets = new WeakMap<readonly string[], NameSet>();
+function nameSet(fields: readonly string[]): NameSet {
 	let names = nameSets.get(fields);
 	if (names === undefined) {
-		names = new Set(fields.map((field) => field.toLowerCase()));
+		names = new NameSet(fields);
 		nameSets.set(fields, names);
 	}
 	return names;
+}
+
+class NameSet {
+	readonly #names: ReadonlySet<string>;
+	/** Most fields are told apart by these, without making a string. */
+	readonly #lengths: ReadonlySet<number>;
+	constructor(fields: readonly string[]) {
+		this.#names = new Set(fields.map((field) => field.toLowerCase()));
+		this.#lengths = new Set(fields.map(({ length }) => length));
+	}
+	has(cursor: FieldCursor): boolean {
+		return (
+			this.#lengths.has(cursor.nameEnd - cursor.start) &&
+			this.#names.has(cursor.name())
+		);
+	}
 }
 
 const CRLF = Buffer.from("\r\n");
@@ -114,7 +130,7 @@ export function headerFields(
 	const chosen: Buffer[] = [];
 	let from = -1;
 	while (cursor.next()) {
-		const take = names.has(cursor.name()) !== not;
+		const take = names.has(cursor) !== not;
 		if (take && from === -1) from = cursor.start;
 		if (!take && from !== -1) {
 			chosen.push(bytes.subarray(from, cursor.start));

@@ -9,6 +9,7 @@ import { crc32 } from "node:zlib";
 import {
 	SEARCH_DISK_FREE_BYTES_MIN,
 	SEARCH_FILE_BYTES_MAX,
+	SEARCH_MEMORY_BYTES_MAX,
 	SEARCH_TEXT_BYTES_MAX,
 } from "../../sync/limits.ts";
 import { holds, type SearchText } from "../mime/index.ts";
@@ -64,6 +65,24 @@ export function removeFile(path: string): void {
 		rmSync(`${path}${suffix}`, { force: true });
 }
 
+interface Row {
+	readonly id: number;
+	readonly signature: Uint8Array;
+	readonly bodyAt: number;
+}
+
+const COLUMNS = "SELECT id, hash, signature, body_at, crc FROM message";
+/** What a row takes in memory beside its signature, about. */
+const ROW_MEMORY_BYTES = 300;
+
+/** Undefined where there is none, or it is damaged. */
+function checked(row: MessageRow | undefined): Row | undefined {
+	if (row === undefined) return undefined;
+	const [id, hash, signature, bodyAt, crc] = row;
+	if (checksum(hash, bodyAt, signature) !== crc) return undefined;
+	return { id, signature, bodyAt };
+}
+
 const checksum = (hash: string, bodyAt: number, signature: Uint8Array) =>
 	crc32(signature, crc32(`${hash} ${bodyAt}`));
 
@@ -74,6 +93,9 @@ export class TextFile {
 	readonly #statements = new Map<string, StatementSync>();
 	#changes = 0;
 	#isFull = false;
+	/** All rows, once somebody searched. */
+	#held: Map<string, Row> | undefined;
+	#heldBytes = 0;
 
 	constructor(path: string) {
 		this.#path = path;
@@ -101,6 +123,13 @@ export class TextFile {
 			ON CONFLICT (hash) DO NOTHING`,
 		).run(hash, signature, text.bodyAt, checksum(hash, text.bodyAt, signature));
 		if (changes === 0) return;
+		this.#heldBytes += signature.length + ROW_MEMORY_BYTES;
+		if (this.#heldBytes > SEARCH_MEMORY_BYTES_MAX) this.#held = undefined;
+		this.#held?.set(hash, {
+			id: Number(id),
+			signature,
+			bodyAt: text.bodyAt,
+		});
 		if (isKept)
 			this.#prepare(
 				"INSERT OR REPLACE INTO text (id, bytes, crc) VALUES (?, ?, ?)",
@@ -113,17 +142,17 @@ export class TextFile {
 		const count = hashes.length / HASH_LENGTH;
 		const results = sought.map(() => new Uint8Array(count).fill(UNKNOWN));
 		const trigrams = sought.map(({ bytes }) => trigramsOf(bytes));
-		for (const [row, at] of this.#rows(hashes, count)) {
-			const [id, hash, signature, bodyAt, crc] = row;
-			// Empty: the text was too large to be kept.
-			if (signature.length === 0) continue;
-			if (checksum(hash, bodyAt, signature) !== crc) continue;
+		const rows = this.#rows(hashes, count);
+		for (let at = 0; at < count; at++) {
+			const row = rows(hashes.slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH));
+			// Not here, damaged, or (empty) too large to be kept.
+			if (row === undefined || row.signature.length === 0) continue;
 			let text: SearchText | undefined;
 			for (const [index, one] of sought.entries()) {
 				const result = results[index] as Uint8Array;
 				result[at] = NO;
-				if (!mayHold(signature, trigrams[index] as Uint32Array)) continue;
-				text ??= this.#text(id, bodyAt);
+				if (!mayHold(row.signature, trigrams[index] as Uint32Array)) continue;
+				text ??= this.#text(row);
 				if (text === undefined) result[at] = UNKNOWN;
 				else if (holds(text, one.kind, one.bytes)) result[at] = YES;
 			}
@@ -131,35 +160,45 @@ export class TextFile {
 		return results;
 	}
 
-	/** Rows of the messages that are here, with their positions in `hashes`; a hash that comes twice has both. */
-	*#rows(
-		hashes: string,
-		count: number,
-	): Generator<[row: MessageRow, at: number]> {
-		const columns = "SELECT id, hash, signature, body_at, crc FROM message";
-		const hashAt = (at: number) =>
-			hashes.slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH);
-		if (count * ROWS_PER_LOOKUP < this.#count()) {
-			const get = this.#prepare(`${columns} WHERE hash = ?`);
-			for (let at = 0; at < count; at++) {
-				const row = get.get(hashAt(at)) as unknown as MessageRow | undefined;
-				if (row !== undefined) yield [row, at];
-			}
-			return;
+	/** How rows are found by hash: one by one where few are asked for, else in memory. */
+	#rows(hashes: string, count: number): (hash: string) => Row | undefined {
+		if (this.#held === undefined && count * ROWS_PER_LOOKUP < this.#count()) {
+			const get = this.#prepare(`${COLUMNS} WHERE hash = ?`);
+			return (hash) =>
+				checked(get.get(hash) as unknown as MessageRow | undefined);
 		}
-		const places = new Map<string, number | number[]>();
-		for (let at = 0; at < count; at++) {
-			const hash = hashAt(at);
-			const before = places.get(hash);
-			places.set(hash, before === undefined ? at : [before, at].flat());
-		}
-		for (const row of this.#prepare(
-			columns,
+		const held = this.#held ?? this.#load(hashes, count);
+		return (hash) => held.get(hash);
+	}
+
+	/** All rows, to be kept for the next question if they are not too many; or else those that are asked for now. */
+	#load(hashes: string, count: number): ReadonlyMap<string, Row> {
+		const wanted = new Set<string>();
+		for (let at = 0; at < count; at++)
+			wanted.add(hashes.slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH));
+		const asked = new Map<string, Row>();
+		const all = new Map<string, Row>();
+		let bytes = 0;
+		for (const columns of this.#prepare(
+			COLUMNS,
 		).iterate() as unknown as Iterable<MessageRow>) {
-			const found = places.get(row[1]);
-			if (typeof found === "number") yield [row, found];
-			else for (const at of found ?? []) yield [row, at];
+			const row = checked(columns);
+			if (row === undefined) continue;
+			if (wanted.has(columns[1])) asked.set(columns[1], row);
+			bytes += row.signature.length + ROW_MEMORY_BYTES;
+			if (bytes <= SEARCH_MEMORY_BYTES_MAX) all.set(columns[1], row);
+			else all.clear();
 		}
+		if (bytes <= SEARCH_MEMORY_BYTES_MAX) {
+			this.#held = all;
+			this.#heldBytes = bytes;
+		}
+		return asked;
+	}
+
+	/** Gives back the memory that questions are answered from. */
+	forget(): void {
+		this.#held = undefined;
 	}
 
 	#count(): number {
@@ -170,7 +209,7 @@ export class TextFile {
 	}
 
 	/** Undefined: it is damaged. */
-	#text(id: number, bodyAt: number): SearchText | undefined {
+	#text({ id, bodyAt }: Row): SearchText | undefined {
 		const row = this.#prepare("SELECT bytes, crc FROM text WHERE id = ?").get(
 			id,
 		) as unknown as [Uint8Array, number] | undefined;
@@ -190,6 +229,7 @@ export class TextFile {
 		).iterate() as unknown as Iterable<[number, string]>)
 			if (!wanted.delete(hash)) gone.push(id);
 		if (gone.length > 0) {
+			this.#held = undefined;
 			this.#begin();
 			for (const table of ["message", "text"]) {
 				const remove = this.#prepare(`DELETE FROM ${table} WHERE id = ?`);

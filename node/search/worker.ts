@@ -74,6 +74,7 @@ function run(task: Task): Results[Task["op"]] {
 	switch (task.op) {
 		case "known": {
 			const { account, hashes, sought } = task;
+			for (const [of, file] of files) if (of !== account) file.forget();
 			return guarded(
 				account,
 				(file) => file.known(hashes, sought),

@@ -182,9 +182,32 @@ async function resynchronise(
 
 const systemFlags: ReadonlySet<string> = new Set(SYSTEM_FLAGS);
 
+interface Survey {
+	/** Where the mailbox was then: the same list of UIDs and the same cursor mean that nothing has changed. */
+	readonly cursor: number;
+	readonly firstUnseen: number;
+	readonly keywords: ReadonlyMap<string, string>;
+}
+const surveys = new WeakMap<readonly Uid[], Survey>();
+
 /** Notes which keywords are in use; returns the number of the first message without \Seen, or 0. */
 function survey(selected: Selected, uids: readonly Uid[]): number {
-	const { keywords, mailbox } = selected;
+	const { cursor } = selected.known;
+	let made = surveys.get(uids);
+	if (made?.cursor !== cursor) {
+		made = { cursor, ...lookThrough(selected, uids) };
+		surveys.set(uids, made);
+	}
+	for (const [key, keyword] of made.keywords)
+		selected.keywords.set(key, keyword);
+	return made.firstUnseen;
+}
+
+function lookThrough(
+	{ mailbox }: Selected,
+	uids: readonly Uid[],
+): Omit<Survey, "cursor"> {
+	const keywords = new Map<string, string>();
 	let firstUnseen = 0;
 	for (let index = 0; index < uids.length; index++) {
 		const flags = mailbox.get(uids[index] as Uid)?.flags ?? [];
@@ -192,5 +215,5 @@ function survey(selected: Selected, uids: readonly Uid[]): number {
 		for (const flag of flags)
 			if (!systemFlags.has(flag)) keywords.set(flag.toLowerCase(), flag);
 	}
-	return firstUnseen;
+	return { firstUnseen, keywords };
 }
