@@ -6,13 +6,18 @@ const DAY_MILLISECONDS = 24 * 3600 * 1000;
 /** A copy is no older than this program; more days than that would only waste UIDs. */
 const DAYS_MAX = 3_650;
 
-/** How far E and the stamps of a new life leap, whose copy is so old. */
-export const leapOf = (ageMilliseconds: number): number =>
-	LEAP +
-	LEAP_A_DAY *
-		Math.min(
-			DAYS_MAX,
-			Math.ceil(Math.max(0, ageMilliseconds) / DAY_MILLISECONDS),
-		);
+/** A copy may be put back twice within minutes: the second leap must clear what was told after the first. */
+const LEAP_A_SECOND = 64;
+const MINUTES_MILLISECONDS = 10 * 60 * 1000;
+
+/** How far E and the stamps of a new life leap, whose copy is so old: further, the older it is, by day and at first by second. */
+export function leapOf(ageMilliseconds: number): number {
+	const age = Math.max(0, ageMilliseconds);
+	const days = Math.min(DAYS_MAX, age / DAY_MILLISECONDS);
+	const seconds = Math.min(MINUTES_MILLISECONDS, age) / 1000;
+	return (
+		LEAP + Math.ceil(LEAP_A_DAY * days) + Math.ceil(LEAP_A_SECOND * seconds)
+	);
+}
 /** How far claims leap when a member is removed that may have told clients what nobody heard of. */
 export const FLOOR_LEAP = LEAP;

@@ -77,12 +77,13 @@ export class Witness {
 		return { told: this.#numbers.size, renumbered };
 	}
 
-	/** A mailbox as a session of `node` sees it, now. */
+	/** A mailbox as a session of `node` sees it, now. `lost`: something done to the entry went with a disk. */
 	look(
 		node: string,
 		disk: MemoryStore,
 		mailbox: SelectedMailbox,
 		known: Map<number, string>,
+		lost: (entry: string) => boolean,
 	): void {
 		const box = `${mailbox.id} ${mailbox.uidValidity}`;
 		this.uidValidity(mailbox.id, mailbox.uidValidity);
@@ -104,7 +105,7 @@ export class Witness {
 			this.#named(`${box} ${uid}`, `${entry} ${body.hash}`, node);
 			if (!known.has(uid)) {
 				this.#appeared(told, before, uid, entry, node);
-				if (told.gone.has(uid))
+				if (told.gone.has(uid) && !lost(entry))
 					throw new Violation("I3", `${node} shows UID ${uid} again`);
 				const gone = this.#gone.get(`${box} ${uid}`);
 				// With a full disk a node goes on reading what it showed last, as it cannot write down that it shows more.

@@ -3,6 +3,8 @@
  * sync/ on simulated ports. Faults are methods that read as sentences; whatever a client asks is noted, and what it is
  * told is checked at once. Nothing here knows how nodes decide.
  */
+
+import { decodeFacts } from "../mailbox/rows.ts";
 import {
 	checkSlots,
 	checkSums,
@@ -15,6 +17,7 @@ import {
 } from "./checkers.ts";
 import { SimMail } from "./mail.ts";
 import type { SimMachine } from "./process.ts";
+import { rowsOn } from "./rows.ts";
 import type { SimClusterOptions } from "./world.ts";
 
 export { mailAddress, type Outcome } from "./mail.ts";
@@ -58,11 +61,30 @@ export class SimCluster extends SimMail {
 		);
 		return (
 			vectors.size <= 1 &&
-			running.every(({ replica }) => {
-				const report = replica.report();
-				return report.converged && report.up === running.length;
+			running.every((machine) => {
+				const report = machine.replica.report();
+				return (
+					report.up === running.length &&
+					(report.converged ||
+						(this.history.hasLosses && this.#isWholeButForLost(machine)))
+				);
 			})
 		);
+	}
+
+	/** All changes, and all bodies that lie anywhere: what was not acknowledged may have gone with the only disk that had it. */
+	#isWholeButForLost({ id, disk, replica }: SimMachine): boolean {
+		if (replica.report().peers.some((peer) => peer.missingChanges > 0))
+			return false;
+		const holders = this.running.map((machine) => machine.id);
+		for (const { row } of rowsOn(disk)) {
+			if (row.f === undefined || row.x) continue;
+			const { body } = decodeFacts(row.f);
+			if (this.bodies.holds(id, body)) continue;
+			if (holders.some((holder) => this.bodies.holds(holder, body)))
+				return false;
+		}
+		return true;
 	}
 
 	/**

@@ -196,7 +196,7 @@ export class Faults {
 	}
 
 	#restore(random: SimRandom): void {
-		const { cluster, starting, config } = this.#run;
+		const { cluster, starting } = this.#run;
 		const saved = this.#run.names.filter(
 			(name) => this.#backups.has(name) && !starting.has(name),
 		);
@@ -204,10 +204,8 @@ export class Faults {
 		const name = random.pick(saved);
 		const backup = this.#backups.get(name);
 		if (backup === undefined) return;
-		// Half of them as a virtual machine is put back, which is told by its peers only.
-		cluster.restore(name, backup, {
-			known: config.alone || random.chance(0.5),
-		});
+		cluster.setFull(name, false);
+		cluster.restore(name, backup);
 		this.#forget(name);
 		this.start(name);
 	}

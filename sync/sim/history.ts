@@ -34,6 +34,8 @@ export class History {
 	readonly #expunged = new Set<string>();
 	/** Entry and target of moves that were tried. */
 	readonly #moves = new Set<string>();
+	/** A disk was lost, or put back to what it was. */
+	hasLosses = false;
 	/** Entries of which something went with a disk that was the only one to have it, and what was moved from them. */
 	readonly #lostEntries = new Set<string>();
 
@@ -115,6 +117,7 @@ export class History {
 	 * A disk is gone, or was put back to what it was. What only it had need not be anywhere any more; all else must be.
 	 */
 	lost(gone: MemoryStore, left: readonly MemoryStore[]): void {
+		this.hasLosses = true;
 		const have = left.flatMap((disk) => [...rowsOn(disk)]);
 		const rows = new Map<string, EntryRow[]>();
 		for (const { entry, row } of have)
@@ -144,7 +147,7 @@ export class History {
 		const counts = new Map<string, number>();
 		for (const there of rows.values()) {
 			const hash = there.map(hashOf).find((one) => one !== undefined);
-			if (hash === undefined) continue;
+			if (hash === undefined || there.some(({ x }) => x)) continue;
 			const label = this.#labels.get(hash) ?? hash;
 			counts.set(label, (counts.get(label) ?? 0) + 1);
 		}

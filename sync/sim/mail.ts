@@ -39,7 +39,8 @@ export class SimMail extends SimNodes {
 		run: () => Promise<T>,
 	): Promise<Outcome<T>> {
 		const { process } = this.machine(name);
-		if (process?.replica === undefined) return { kind: "lost" };
+		if (process?.replica === undefined || !process.serves)
+			return { kind: "lost" };
 		this.operations++;
 		this.say(`${name} ${what}`);
 		const outcome = await Promise.race([
@@ -122,7 +123,9 @@ export class SimMail extends SimNodes {
 	/** A client is being told that this is safe: it must be on as many members as were asked for, if so many are up. */
 	#acknowledged(name: string, body: BodyRef, askedMilliseconds: number): void {
 		const machine = this.machine(name);
-		if (!machine.process?.alive) return;
+		// Its life may be over, and the next one not begun.
+		const replica = machine.process?.replica;
+		if (replica === undefined) return;
 		this.history.sent(body.hash, 1);
 		const label = this.history.labelOf(body.hash);
 		const bodies = this.#bodies.get(label) ?? [];
@@ -140,7 +143,7 @@ export class SimMail extends SimNodes {
 				)
 				.map(({ id }) => id),
 		);
-		const up = machine.replica
+		const up = replica
 			.report()
 			.peers.filter(
 				({ id, state }) => state !== "down" && !joining.has(id),

@@ -18,11 +18,18 @@ export interface SimBackup {
 
 export class SimNodes extends SimWorld {
 	#newMachine(name: string): SimMachine {
-		const { copies = 2, whenAlone = "accept", rules, skew } = this.options;
+		const {
+			copies = 2,
+			whenAlone = "accept",
+			alone,
+			rules,
+			skew,
+		} = this.options;
 		const clock = this.clock.view(skew?.(this.random));
 		const machine = new SimMachine(name, clock, {
 			copies,
 			whenAlone,
+			...(alone && { alone }),
 			...(rules && { rules }),
 		});
 		this.machines.set(name, machine);

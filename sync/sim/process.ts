@@ -203,6 +203,8 @@ export class SimProcess {
 	network: Network | undefined;
 	bodies: SimBodies | undefined;
 	alive = true;
+	/** Clients may come: as node/node.ts opens its doors. */
+	serves = false;
 	readonly #around: Surroundings;
 	readonly #random: SimRandom;
 	readonly #log: Log;
@@ -276,6 +278,7 @@ export class SimProcess {
 			await this.#endLife(replica);
 			return over;
 		}
+		this.serves = true;
 		void replica.over().then((fault) => this.#liveAgain(replica, fault));
 		return undefined;
 	}
@@ -294,6 +297,7 @@ export class SimProcess {
 	}
 
 	async #endLife(replica: ClusterReplica): Promise<void> {
+		this.serves = false;
 		this.replica = undefined;
 		await replica.stop();
 		if (this.alive) this.store = this.#openStore();

@@ -58,10 +58,12 @@ export class Reader {
 	/** Takes what changed, and has it checked. A violation is kept: here it would end up in the code under test. */
 	#look(): void {
 		if (!this.alive) return;
-		const { witness } = this.#cluster;
+		const { witness, history } = this.#cluster;
 		const { disk } = this.#process.machine;
 		try {
-			witness.look(this.node, disk, this.mailbox, this.#known);
+			witness.look(this.node, disk, this.mailbox, this.#known, (entry) =>
+				history.isLost(entry),
+			);
 		} catch (error) {
 			this.#cluster.violated(error as Error);
 		}

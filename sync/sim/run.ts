@@ -114,6 +114,7 @@ export class Run {
 			...(rules && { rules }),
 			...(echo && { echo }),
 			...(config.skew && { skew }),
+			...(config.alone && { alone: true }),
 			...(config.gossip && { gossipLoss: 0.05, gossipDuplicates: 0.05 }),
 		});
 		this.cluster.expectedErrors.push(
@@ -207,7 +208,7 @@ export class Run {
 	/** Nodes that serve. */
 	get serving(): string[] {
 		return this.cluster.running
-			.filter(({ replica }) => !replica.isJoining)
+			.filter(({ process }) => process?.serves)
 			.map(({ name }) => name);
 	}
 
