@@ -289,6 +289,7 @@ export class ClusterReplica implements Replica {
 			origin,
 			rules: this.#rules,
 			slots: () => this.#slots(),
+			hasSlots: () => this.#cluster.slots(origin) !== undefined,
 			vector: () => this.#ledger.log.vector,
 			isRetired: (stampSlot) => this.#cluster.isRetired(stampSlot),
 			numbers: (account) => this.#numbers(account),

@@ -46,6 +46,8 @@ export interface MailboxesOptions {
 	readonly clock: Clock;
 	readonly diary: Log;
 	readonly slots: () => SlotRange;
+	/** A life that has none yet gives no stamps, and has told none. */
+	readonly hasSlots: () => boolean;
 	/** What is held durably. */
 	readonly vector: () => Vector;
 	/** Rule 2: is this node the one that numbers for the account? */

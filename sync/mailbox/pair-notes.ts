@@ -11,6 +11,7 @@ import type { Stamps } from "./stamps.ts";
 const MAILBOXES_REMEMBERED = 10_000;
 
 export interface PairNotesOptions {
+	readonly hasSlots: () => boolean;
 	readonly pairs: Pairs;
 	readonly stamps: Stamps;
 	readonly clock: Clock;
@@ -56,13 +57,14 @@ export class PairNotes {
 
 	/** Makes the pair of what is told now, unless there is one. */
 	make(mailbox: MailboxId): void {
-		const { pairs, stamps, clock, box, vector, isExact, made } = this.#options;
+		const { pairs, stamps, clock, box, vector, isExact, made, hasSlots } =
+			this.#options;
 		this.#due.get(mailbox)?.();
 		this.#due.delete(mailbox);
 		if (this.#last.size >= MAILBOXES_REMEMBERED) this.#last.clear();
 		this.#last.set(mailbox, clock.monotonic());
 		const token = box(mailbox).H;
-		if (token === 0 || !stamps.isOwn(token)) return;
+		if (token === 0 || !hasSlots() || !stamps.isOwn(token)) return;
 		const exact = isExact(mailbox);
 		// Something of the vector is not shown yet: then the vector of what was, which is older, and so safe.
 		const before = exact

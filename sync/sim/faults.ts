@@ -206,6 +206,7 @@ export class Faults {
 		if (backup === undefined) return;
 		cluster.setFull(name, false);
 		cluster.restore(name, backup);
+		cluster.setFull(name, false);
 		this.#forget(name);
 		this.start(name);
 	}

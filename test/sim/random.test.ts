@@ -11,7 +11,7 @@ import { mustHold } from "./runs.ts";
 
 const RUNS = Number(process.env.PMNODE_SIM_RUNS ?? 4);
 const FIRST = 1_000;
-const ON: readonly ConfigName[] = ["quiet", "failover", "splits", "hostile"];
+const ON = Object.keys(CONFIGS) as ConfigName[];
 
 describe("random runs", () => {
 	it.each(

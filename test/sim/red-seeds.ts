@@ -25,4 +25,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 		steps: "act:45006385 visit:8238841 act:30195075 deliver:19431453",
 		was: "a token that one node gave was compared with the stamps of another (rule 13)",
 	},
+	{
+		config: "restore",
+		seed: 108,
+		steps:
+			"act:65822945 push:44337299 backup:16664832 restore:36746035 visit:5894380",
+		was: "a new life that had no slots yet was asked for a pair by a member, and closed the link",
+	},
 ];
