@@ -147,6 +147,10 @@ export class MemoryMailbox {
 		this.#tell();
 	}
 
+	get listeners(): number {
+		return this.#listeners.size;
+	}
+
 	listen(run: () => void): () => void {
 		this.#listeners.add(run);
 		return () => this.#listeners.delete(run);

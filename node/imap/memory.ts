@@ -83,6 +83,13 @@ export class MemoryAccount implements Account {
 		return found;
 	}
 
+	/** How many listen to the tree or to a mailbox. */
+	get listeners(): number {
+		let count = this.#listeners.size;
+		for (const mailbox of this.#mailboxes.values()) count += mailbox.listeners;
+		return count;
+	}
+
 	onChange(run: () => void): Cancel {
 		this.#listeners.add(run);
 		return () => this.#listeners.delete(run);

@@ -172,6 +172,19 @@ describe("difference", () => {
 		expect(selected.known.uids).toBe(mailbox.uids());
 	});
 
+	test("no mod-sequence is told above that up to which all was told", () => {
+		const { mailbox, selected } = open(3);
+		const { known } = selected;
+		const [first] = mailbox.uids();
+		mailbox.store(mailbox.uids().slice(0, 1), { mode: "add", flags: ["$a"] });
+		const [target] = selected.targets([{ from: 1, to: 1 }], false).targets;
+		expect(target?.message.modSeq).toBeGreaterThan(known.modSeq);
+		expect(target?.modSeq).toBe(known.modSeq);
+		expect(difference(known, selected.mailbox, false).changed).toEqual([first]);
+		const [again] = selected.targets([{ from: 1, to: 1 }], false).targets;
+		expect(again?.modSeq).toBe(again?.message.modSeq);
+	});
+
 	test("a mailbox that shows a UID below others that were shown is a bug", () => {
 		const { mailbox, selected } = open(3);
 		const view = selected.mailbox;
