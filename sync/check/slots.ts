@@ -1,6 +1,11 @@
 /** UID slots: each belongs to one incarnation (mailbox-consistency.md rule 1). Pure. */
 import type { Origin } from "../ids.ts";
-import { SLOTS, type SlotRange } from "../mailbox/slots.ts";
+import {
+	SLOTS,
+	type SlotRange,
+	type SlotSpan,
+	spansOf,
+} from "../mailbox/slots.ts";
 import type { Flaw } from "./flaws.ts";
 
 export function* checkSlots(
@@ -10,24 +15,19 @@ export function* checkSlots(
 	const stampers = new Map<number, Origin>();
 	for (const [origin, range] of ranges) {
 		if (range === undefined) continue;
-		const { low, high, stampSlot } = range;
-		const sound =
-			[low, high, stampSlot].every(Number.isSafeInteger) &&
-			0 <= low &&
-			low <= high &&
-			high <= SLOTS &&
-			0 <= stampSlot &&
-			stampSlot < SLOTS;
-		if (!sound) {
-			yield slots(`the slots of ${origin} make no sense: ${low} to ${high}`);
+		const { stampSlot } = range;
+		const spans = spansOf(range);
+		if (!isSound(spans, stampSlot)) {
+			yield slots(`the slots of ${origin} make no sense`);
 			continue;
 		}
 		const shared = new Set<Origin>();
-		for (let slot = low; slot < high; slot++) {
-			const other = owners.get(slot);
-			if (other !== undefined) shared.add(other);
-			owners.set(slot, origin);
-		}
+		for (const [low, high] of spans)
+			for (let slot = low; slot < high; slot++) {
+				const other = owners.get(slot);
+				if (other !== undefined) shared.add(other);
+				owners.set(slot, origin);
+			}
 		for (const other of shared)
 			yield slots(
 				`origins ${other} and ${origin} share UID slots: they could give one UID to two messages`,
@@ -38,5 +38,11 @@ export function* checkSlots(
 		stampers.set(stampSlot, origin);
 	}
 }
+
+const isSound = (spans: readonly SlotSpan[], stampSlot: number): boolean =>
+	[...spans.flat(), stampSlot].every(Number.isSafeInteger) &&
+	spans.every(([low, high]) => 0 <= low && low <= high && high <= SLOTS) &&
+	0 <= stampSlot &&
+	stampSlot < SLOTS;
 
 const slots = (what: string): Flaw => ({ kind: "slots", what });

@@ -3,9 +3,13 @@
  * ever told, and comparisons of nodes that are connected and quiet. They know nothing of how the nodes decide.
  */
 import type { MailboxInfo, SelectedMailbox } from "../api.ts";
+import { checkBox, mailboxesOf } from "../check/boxes.ts";
+import { type Step, whatOf } from "../check/flaws.ts";
+import { checkLog } from "../check/log.ts";
+import { checkOrphans, checkSegment } from "../check/rows.ts";
 import { OpenDocuments } from "../documents/open.ts";
-import { CLUSTER } from "../documents/shapes.ts";
-import { type MailboxId, origin } from "../ids.ts";
+import { CLUSTER, kindOf } from "../documents/shapes.ts";
+import { type DocumentId, type MailboxId, origin } from "../ids.ts";
 import { ChangeLog } from "../log/log.ts";
 import { decodeFacts, shownFacts } from "../mailbox/rows.ts";
 import { type SlotRange, spansOf } from "../mailbox/slots.ts";
@@ -259,6 +263,32 @@ function sorted(value: unknown): unknown {
 	if (typeof value === "object" && value !== null)
 		return Object.entries(value).sort();
 	return value;
+}
+
+/** What `pmnode check` looks at on one node must be sound on every node that is quiet. */
+export function checkDisk(node: string, disk: MemoryStore): void {
+	const log = new ChangeLog(disk);
+	const documents = new OpenDocuments(disk, origin("0".repeat(16)), (at) => {
+		const { record, previous } = log.read(at);
+		return { change: record.change, previous };
+	});
+	const open = (id: DocumentId) => documents.get(id);
+	const all = function* (): Generator<Step> {
+		yield* checkLog(disk);
+		for (const id of [...documents.ids()]) {
+			const place = kindOf(id);
+			if (place.kind === "segment")
+				yield* checkSegment(disk, open, place.mailbox, place.segment);
+		}
+		for (const mailbox of mailboxesOf(disk)) {
+			yield* checkOrphans(disk, open, mailbox);
+			yield* checkBox(disk, mailbox);
+		}
+	};
+	for (const step of all())
+		if (typeof step !== "number")
+			throw new Violation("local", `on ${node}: ${whatOf(step)}`);
+	for (const id of [...documents.ids()]) documents.forget(id);
 }
 
 /** The sums that a node keeps beside its rows must be those of its rows. */

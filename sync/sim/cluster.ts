@@ -6,6 +6,7 @@
 
 import { decodeFacts } from "../mailbox/rows.ts";
 import {
+	checkDisk,
 	checkSlots,
 	checkSums,
 	compare,
@@ -130,6 +131,7 @@ export class SimCluster extends SimMail {
 		this.compareAll("directory", ({ replica }) => directoryOf(replica));
 		for (const { name, disk } of this.running) {
 			checkSums(name, disk);
+			checkDisk(name, disk);
 			checkSlots(disk);
 			this.history.check(disk);
 		}

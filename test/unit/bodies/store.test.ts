@@ -184,12 +184,20 @@ describe("members", () => {
 		);
 		overwrite(join(database(b), blobs as string), 120_000, "damage");
 		b.bodies = await openIn(b);
+		const states = await Promise.all(
+			references.map((reference) => b.bodies.verify(reference)),
+		);
+		expect(states.filter((state) => state === "damaged").length).toBe(1);
+		expect(states.filter((state) => state === "whole").length).toBe(4);
 		const here = await Promise.all(
 			references.map((reference) => b.bodies.has(reference)),
 		);
 		expect(here.filter((is) => !is).length).toBe(1);
 		expect(b.log.lines.some(({ level }) => level === "warn")).toBe(true);
 		await connectStreams(a, b);
+		await b.bodies.fetch(references[states.indexOf("damaged")] as BodyRef);
+		for (const reference of references)
+			expect(await b.bodies.verify(reference)).toBe("whole");
 		for (const [i, reference] of references.entries()) {
 			const bytes = await b.bodies.read(reference);
 			expect(Buffer.alloc(50_000, i + 1).equals(bytes)).toBe(true);

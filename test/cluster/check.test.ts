@@ -1,0 +1,124 @@
+/** `pmnode check` on real nodes: nothing is wrong after kills, a lost disk and a replacement; planted damage is found and mended. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, test } from "vitest";
+import { startCluster } from "../harness/cluster.ts";
+import { MessageMaker } from "../harness/messages.ts";
+import type { TestNode } from "../harness/node.ts";
+import { expectBodies, range, send, sendAll, settled, user } from "./mail.ts";
+
+const nothingWrong = async (node: TestNode): Promise<void> => {
+	await node.converged();
+	expect(await node.cli(["check"]), node.tail()).toMatchObject({
+		code: 0,
+		stdout: "",
+		stderr: "nothing is wrong\n",
+	});
+};
+
+test("nothing is wrong after kill -9 under load, a lost disk and its replacement", async () => {
+	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
+	try {
+		const [a, b] = cluster.nodes;
+		if (!a || !b) throw new Error("no cluster");
+		const maker = new MessageMaker("check");
+		let killed: Promise<void> | undefined;
+		await send(b, maker, range(0, 200), {
+			connections: 3,
+			acknowledged: (count) => {
+				if (count === 60) killed = b.kill9();
+			},
+		});
+		await killed;
+		await b.start();
+		await nothingWrong(b);
+		await nothingWrong(a);
+		await b.kill9();
+		rmSync(b.data, { recursive: true });
+		await a.ok(["remove", "b"]);
+		const c = await cluster.add("c", a);
+		await nothingWrong(c);
+		await nothingWrong(a);
+	} finally {
+		await cluster.close();
+	}
+});
+
+test("damage of rows, counters, log and bodies is found, named, and mended with --repair", async () => {
+	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
+	try {
+		const [a, b] = cluster.nodes;
+		if (!a || !b) throw new Error("no cluster");
+		const maker = new MessageMaker("damage");
+		await sendAll(a, maker, range(0, 60));
+		await settled(cluster.nodes, 60);
+		// Stopped and started, so that journals and logs are in the files that are damaged now.
+		await b.stop();
+		await b.start();
+		await b.converged();
+		await b.stop();
+		const state = new DatabaseSync(join(b.data, "state.db"));
+		const [table] = state
+			.prepare(
+				"SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%PRIMARY KEY%'",
+			)
+			.all()
+			.map(({ name }) => String(name));
+		const rows = state
+			.prepare(
+				`SELECT k, v FROM ${table} WHERE k LIKE 'ent/%' OR k LIKE 'box/%'`,
+			)
+			.all() as { k: string; v: string }[];
+		const alter = state.prepare(`UPDATE ${table} SET v = ? WHERE k = ?`);
+		const shown = rows.filter(
+			({ k, v }) => k.startsWith("ent/") && JSON.parse(v).v,
+		);
+		const [first] = shown;
+		if (!first) throw new Error("nothing is shown");
+		alter.run(
+			JSON.stringify({ ...JSON.parse(first.v), g: { $gone: "$gone" } }),
+			first.k,
+		);
+		const box = rows.find(({ k }) => k === `box/${first.k.split("/")[1]}`);
+		if (!box) throw new Error("no mailbox");
+		alter.run(JSON.stringify({ ...JSON.parse(box.v), unseen: 1_234 }), box.k);
+		state.close();
+		const drives = join(b.data, "bodies/drives/db");
+		for (const name of readdirSync(drives).filter((each) =>
+			each.endsWith(".blob"),
+		)) {
+			const file = join(drives, name);
+			const bytes = readFileSync(file);
+			const at = bytes.indexOf("needle");
+			if (at < 0) continue;
+			bytes.write("NEEDLE", at);
+			writeFileSync(file, bytes);
+			break;
+		}
+		await b.start();
+		await b.converged();
+		const found = await b.cli(["check"]);
+		expect(found.code).toBe(1);
+		expect(found.stdout).toMatch(
+			/^wrong: message \S+ of mailbox \S+: its row does not say its flags as its document does; --repair/m,
+		);
+		expect(found.stdout).toMatch(
+			/^wrong: mailbox \S+: it counts 1234 unseen messages, there are \d+; /m,
+		);
+		expect(found.stdout).toMatch(
+			/^wrong: the body of message \S+ of mailbox \S+ is damaged here /m,
+		);
+		const mended = await b.cli(["check", "--repair"]);
+		expect(mended.code, mended.stdout).toBe(0);
+		expect(mended.stderr).toMatch(
+			/^\d+ problems were mended; nothing is wrong any more$/m,
+		);
+		for (const node of cluster.nodes) await nothingWrong(node);
+		const client = await b.imap(user, "correct horse");
+		await expectBodies(client, maker, range(0, 60));
+		await client.logout();
+	} finally {
+		await cluster.close();
+	}
+});
