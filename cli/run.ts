@@ -7,6 +7,7 @@ import { takeDataFolder } from "../node/folder.ts";
 import { createLog } from "../node/log.ts";
 import type { RunningNode } from "../node/running.ts";
 import { OperatorFault } from "../sync/faults.ts";
+import { StoreDamaged } from "../sync/ports/store.ts";
 import { realClock } from "../sync/real/clock.ts";
 import { realRandom } from "../sync/real/random.ts";
 import { setEnvironment } from "./environment.ts";
@@ -35,6 +36,8 @@ export async function runInForeground(
 		colour: wantsColour(process.stderr, process.env),
 	});
 	const crash = (error: unknown) => {
+		// The node was told of it, and begins without what is damaged.
+		if (error instanceof StoreDamaged) return;
 		log.error("a bug ends this node; nothing acknowledged is lost", { error });
 		process.exit(1);
 	};

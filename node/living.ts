@@ -3,6 +3,7 @@
  * all of it is stopped and started again as a new life, on the same ports. Where it must end for good, that is told once.
  */
 import type { Cancel } from "../sync/ports/clock.ts";
+import { StoreDamaged } from "../sync/ports/store.ts";
 import type { RunningNode } from "./running.ts";
 import type { StatusJson } from "./status.ts";
 
@@ -15,12 +16,17 @@ export interface NewLife {
 /** One life, started. */
 export interface OneLife extends RunningNode {
 	/** Resolves, if ever, with why it must not go on: a new life, or an end. */
-	over(): Promise<{ readonly revival: NewLife } | { readonly fault: Error }>;
+	over(): Promise<Next | { readonly fault: Error }>;
 }
 
-/** Starts one life, a new one where `revival` says so. Rejects with LifeEnded while it was not ready yet. */
+/** What follows a life that must not go on: a new one with what the folder holds, or with nothing, as that is damaged. */
+export type Next =
+	| { readonly revival: NewLife }
+	| { readonly damage: StoreDamaged };
+
+/** Starts one life. Rejects with LifeEnded, or StoreDamaged, while it was not ready yet. */
 export type StartLife = (
-	revival: NewLife | undefined,
+	next: Next | undefined,
 	before: StatusJson | undefined,
 ) => Promise<OneLife>;
 
@@ -34,19 +40,23 @@ export class LifeEnded extends Error {
 	}
 }
 
+/** A disk that damages everything again and again is not to be lived with. */
+const DAMAGES_MAX = 2;
+
 export class LivingNode implements RunningNode {
-	readonly #start: StartLife;
+	readonly #starts: Starts;
 	#life: OneLife;
 	#stopped: Promise<void> | undefined;
 	readonly #listeners = new Set<() => void>();
 	readonly #ended = Promise.withResolvers<Error>();
 
 	static async start(start: StartLife): Promise<LivingNode> {
-		return new LivingNode(start, await firstReady(start, undefined, undefined));
+		const starts = new Starts(start);
+		return new LivingNode(starts, await starts.ready(undefined, undefined));
 	}
 
-	private constructor(start: StartLife, life: OneLife) {
-		this.#start = start;
+	private constructor(starts: Starts, life: OneLife) {
+		this.#starts = starts;
 		this.#life = life;
 		this.#watch(life);
 	}
@@ -102,24 +112,35 @@ export class LivingNode implements RunningNode {
 			this.#ended.resolve(over.fault);
 			return;
 		}
-		this.#life = await firstReady(this.#start, over.revival, before);
+		this.#life = await this.#starts.ready(over, before);
 		if (this.#stopped !== undefined) await this.#life.stop();
 		else this.#watch(this.#life);
 	}
 }
 
-/** A life may be told that it is an old copy before it is ready: the next one begins at once. */
-async function firstReady(
-	start: StartLife,
-	revival: NewLife | undefined,
-	before: StatusJson | undefined,
-): Promise<OneLife> {
-	for (let next = revival; ; ) {
-		try {
-			return await start(next, before);
-		} catch (error) {
-			if (!(error instanceof LifeEnded)) throw error;
-			next = error.revival;
+class Starts {
+	readonly #start: StartLife;
+	#damages = 0;
+
+	constructor(start: StartLife) {
+		this.#start = start;
+	}
+
+	/** A life may be told that it is an old copy, or find its store damaged, before it is ready: the next one begins at once. */
+	async ready(
+		first: Next | undefined,
+		before: StatusJson | undefined,
+	): Promise<OneLife> {
+		for (let next = first; ; ) {
+			if (next !== undefined && "damage" in next)
+				if (++this.#damages > DAMAGES_MAX) throw next.damage;
+			try {
+				return await this.#start(next, before);
+			} catch (error) {
+				if (error instanceof LifeEnded) next = { revival: error.revival };
+				else if (error instanceof StoreDamaged) next = { damage: error };
+				else throw error;
+			}
 		}
 	}
 }

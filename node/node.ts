@@ -12,6 +12,7 @@ import {
 import { OperatorFault } from "../sync/faults.ts";
 import { askToJoin } from "../sync/membership/admission.ts";
 import {
+	BODIES_LOST_KEY,
 	driveBlocks,
 	driveName,
 	foundingIdentity,
@@ -25,7 +26,12 @@ import { openNetwork } from "../sync/network/network.ts";
 import type { Clock } from "../sync/ports/clock.ts";
 import type { Log } from "../sync/ports/log.ts";
 import type { Random } from "../sync/ports/random.ts";
-import type { Store } from "../sync/ports/store.ts";
+import {
+	type Store,
+	StoreDamaged,
+	StoreFailed,
+	StoreFull,
+} from "../sync/ports/store.ts";
 import { type JournaledStore, openStore } from "../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../sync/replica.ts";
 import { toPresentFormat } from "../sync/space/format.ts";
@@ -38,7 +44,15 @@ import { startControl } from "./control.ts";
 import { startHttp } from "./http/server.ts";
 import { startImapServer } from "./imap/server.ts";
 import { createIntake } from "./intake.ts";
-import { LifeEnded, LivingNode, type NewLife, type OneLife } from "./living.ts";
+import { keepKnownCluster, putAside, readKnownCluster } from "./keep.ts";
+import {
+	LifeEnded,
+	LivingNode,
+	type NewLife,
+	type Next,
+	type OneLife,
+	type StartLife,
+} from "./living.ts";
 import { createStructureCache } from "./mime/cache.ts";
 import { primedBodies } from "./mime/prime.ts";
 import type { RunningNode } from "./running.ts";
@@ -71,18 +85,24 @@ export async function startNode(
 	how: { readonly join?: string },
 	parts: NodeParts,
 ): Promise<RunningNode> {
-	return LivingNode.start(async (newLife, before) => {
+	const start: StartLife = async (next, before) => {
 		const closing = new Closing(parts.log);
 		try {
 			const settings = before ? onPortsOf(before, config) : config;
 			// Whoever joins has joined when a later life begins.
-			const again = newLife === undefined ? how : {};
-			return await new Starting(settings, again, parts, closing).run(newLife);
+			const again = next === undefined ? how : {};
+			return await new Starting(settings, again, parts, closing).run(next);
 		} catch (error) {
 			await closing.close();
 			throw error;
 		}
-	});
+	};
+	try {
+		return await LivingNode.start(start);
+	} catch (error) {
+		const known = error instanceof StoreFailed || error instanceof StoreFull;
+		throw known ? new OperatorFault(error.message) : error;
+	}
 }
 
 /** A later life of the same process listens where the first one did, also where that had taken any free port. */
@@ -139,6 +159,7 @@ class Starting {
 	readonly #closing: Closing;
 	readonly #listeners = new Map<ListenerName, string>();
 	readonly #startedMilliseconds: number;
+	readonly #damage = Promise.withResolvers<StoreDamaged>();
 	#state: NodeState = "starting";
 
 	constructor(
@@ -154,12 +175,17 @@ class Starting {
 		this.#startedMilliseconds = parts.clock.monotonic();
 	}
 
-	async run(newLife: NewLife | undefined): Promise<OneLife> {
+	async run(next: Next | undefined): Promise<OneLife> {
 		const { clock, random, log } = this.#parts;
 		const { dataDirectory } = this.#config;
-		const store = openStore(joinPath(dataDirectory, "state.db"));
+		if (next !== undefined && "damage" in next) this.#beginWithout(next.damage);
+		const store = openStore(joinPath(dataDirectory, "state.db"), {
+			onDamage: (damage) => this.#damage.resolve(damage),
+		});
 		this.#closing.add(() => store.close());
 		toPresentFormat(store, joinPath(dataDirectory, "state.db"));
+		const newLife =
+			next !== undefined && "revival" in next ? next.revival : undefined;
 		const network = await openNetwork({
 			identity: { file: joinPath(dataDirectory, "identity.key") },
 			listen: this.#config.p2p,
@@ -185,6 +211,7 @@ class Starting {
 			alone: this.#config.alone,
 		});
 		this.#closing.add(() => replica.stop());
+		this.#keepMembers(replica);
 		const node = this.#running(replica, store);
 		await this.#serveOperators(node);
 		await this.#join(replica);
@@ -202,6 +229,64 @@ class Starting {
 			publicIps,
 			multiaddrs: network.addresses(),
 		};
+	}
+
+	// ------------------------------------------------------------------ damage
+
+	/** The store is damaged: it is put aside, and all comes back from the other members, as a new life of this node. */
+	#beginWithout(damage: StoreDamaged): void {
+		const { dataDirectory } = this.#config;
+		const { random, log } = this.#parts;
+		const known = readKnownCluster(dataDirectory);
+		if (known === undefined || known.members.length === 0)
+			throw new OperatorFault(
+				`${damage.message}; no other member is known to get it back from: restore a backup into another data folder, or look at the disk`,
+			);
+		const aside = putAside(dataDirectory, [
+			"state.db",
+			"state.db-wal",
+			"state.db-shm",
+			"state.db-journal1",
+			"state.db-journal2",
+		]);
+		log.error(
+			"the store is damaged; it is put aside, and all is fetched again from the other members",
+			{ damage: damage.message, aside },
+		);
+		const store = openStore(joinPath(dataDirectory, "state.db"));
+		try {
+			saveIdentity(store, {
+				cluster: known.cluster,
+				origin: newOrigin(random),
+				drives: 1,
+				founding: false,
+				joining: known.members,
+				reviving: { reason: damage.message, ageMilliseconds: 0 },
+			});
+		} finally {
+			store.close();
+		}
+	}
+
+	/** Keeps beside the store who the others are. */
+	#keepMembers(replica: ClusterReplica): void {
+		const { dataDirectory } = this.#config;
+		let kept = JSON.stringify(readKnownCluster(dataDirectory));
+		const keep = (): void => {
+			if (replica.isJoining) return;
+			const known = replica.others();
+			if (JSON.stringify(known) === kept) return;
+			try {
+				keepKnownCluster(dataDirectory, known);
+				kept = JSON.stringify(known);
+			} catch (error) {
+				this.#parts.log.warn("cannot keep who the other members are", {
+					error,
+				});
+			}
+		};
+		this.#closing.add(replica.onReport(keep));
+		keep();
 	}
 
 	// ------------------------------------------------------------------ identity and bodies
@@ -235,20 +320,32 @@ class Starting {
 			);
 			return { identity: known, bodies };
 		} catch (error) {
-			if (!(error instanceof DriveShort)) throw error;
+			if (!(error instanceof DriveShort)) this.#putBodiesAside(error);
 			// It lost its tail: never append to it again, or it would fork. What is missing is fetched from peers.
 			this.#parts.log.warn(
-				"the body store lost its tail; a new one is begun, and bodies are fetched from peers",
-				{ error: error.message },
+				"the body store lost something; a new drive is begun, and bodies are fetched from peers",
+				{ error: (error as Error).message },
 			);
 			const identity = saveIdentity(store, {
 				...known,
 				drives: known.drives + 1,
 			});
-			store.commit([["meta/driveBlocks", "0"]]);
+			store.commit([
+				["meta/driveBlocks", "0"],
+				[BODIES_LOST_KEY, "1"],
+			]);
 			const bodies = await this.#openBodies(network, driveName(identity), 0);
 			return { identity, bodies };
 		}
+	}
+
+	/** A body store that does not open is put aside where other members have its bodies; else its fault is thrown. */
+	#putBodiesAside(error: unknown): void {
+		const { dataDirectory } = this.#config;
+		const isDamage = error instanceof StoreDamaged;
+		const known = readKnownCluster(dataDirectory);
+		if (!isDamage || (known?.members.length ?? 0) === 0) throw error;
+		putAside(dataDirectory, ["bodies"]);
 	}
 
 	async #askToJoin(
@@ -303,6 +400,7 @@ class Starting {
 		const over = await Promise.race([
 			replica.joined().then(() => undefined),
 			replica.over(),
+			this.#damage.promise,
 		]);
 		if (over instanceof LifeOver) throw new LifeEnded(over.revival);
 		if (over !== undefined) throw over;
@@ -434,10 +532,12 @@ class Starting {
 		return {
 			replica,
 			over: async () => {
-				const fault = await replica.over();
-				return fault instanceof LifeOver
-					? { revival: fault.revival }
-					: { fault };
+				const fault = await Promise.race([
+					replica.over(),
+					this.#damage.promise,
+				]);
+				if (fault instanceof LifeOver) return { revival: fault.revival };
+				return fault instanceof StoreDamaged ? { damage: fault } : { fault };
 			},
 			ended: () => replica.over(),
 			backUp: (folder, watched) =>

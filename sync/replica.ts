@@ -37,6 +37,7 @@ import { lives } from "./mailbox/rows.ts";
 import { ALL_SLOTS, type SlotRange } from "./mailbox/slots.ts";
 import { Admission } from "./membership/admission.ts";
 import {
+	BODIES_LOST_KEY,
 	type Identity,
 	identityWrites,
 	loadIdentity,
@@ -49,11 +50,12 @@ import { Sources } from "./membership/sources.ts";
 import type { Bodies, ReclaimableBodies } from "./ports/bodies.ts";
 import type { Cancel, Clock } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
-import type { Network } from "./ports/network.ts";
+import type { Network, PeerAddress } from "./ports/network.ts";
 import type { Random } from "./ports/random.ts";
 import type { Store } from "./ports/store.ts";
 import { Copies } from "./replication/copies.ts";
 import type { Frame, ProtocolVersions } from "./replication/frames.ts";
+import { needAllBodies, needBody } from "./replication/lost-bodies.ts";
 import { BodyNeeds } from "./replication/needs.ts";
 import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
@@ -325,6 +327,7 @@ export class ClusterReplica implements Replica {
 			],
 			events: {
 				committed: (own) => this.#replication.committed(own),
+				refused: (origin, peer) => this.#replication.refused(origin, peer),
 				onTheWay: () => !this.#copies.isSettled(this.#ownHead(), copies),
 			},
 		});
@@ -437,15 +440,35 @@ export class ClusterReplica implements Replica {
 			this.#found().catch((error) => this.#over.resolve(error));
 		clock.after(0, () => {
 			this.#lives.evaluate();
+			this.#findLostBodies();
 			this.#needs.retry();
 		});
 		this.#space.start();
 		this.#scrub.start();
 	}
 
+	#findLostBodies(): void {
+		const { store } = this.#options;
+		if (store.get(BODIES_LOST_KEY) === undefined || this.isJoining) return;
+		this.#write((tx) => {
+			needAllBodies(this.#needs, tx.batch, store);
+			tx.batch.put(BODIES_LOST_KEY, undefined);
+		});
+	}
+
 	/** Without the documents of its cluster. */
 	get isJoining(): boolean {
 		return this.#identity.joining !== undefined;
+	}
+
+	/** Which cluster this is, and where its other members are. */
+	others(): { cluster: string; members: PeerAddress[] } {
+		const { cluster } = this.#identity;
+		const members = this.#others().map(({ node, multiaddrs }) => ({
+			node,
+			multiaddrs,
+		}));
+		return { cluster, members };
 	}
 
 	/** A new life that serves nobody yet (rule 9). */
@@ -531,8 +554,7 @@ export class ClusterReplica implements Replica {
 		tx: Transaction,
 		frame: Extract<Frame, { type: "document" }>,
 	): void {
-		// Which change named the body is not known: as if the first one had, so that none is told to be whole before.
-		for (const { facts, mailbox, entry, row } of adoptDocument(
+		for (const { mailbox, entry, row } of adoptDocument(
 			this.#ledger,
 			tx,
 			frame,
@@ -540,8 +562,7 @@ export class ClusterReplica implements Replica {
 			this.#space.adopted(tx.batch, mailbox, entry, row);
 			if (!lives(row)) continue;
 			this.#mailboxes.noteAdopted(tx.batch, mailbox, entry);
-			for (const origin of Object.keys(row.o))
-				this.#needs.named(tx.batch, facts, origin as Origin, 1);
+			needBody(this.#needs, tx.batch, row);
 		}
 	}
 

@@ -1,5 +1,5 @@
 /** What goes wrong below the body store, in words for people. */
-import { StoreFailed, StoreFull } from "../ports/store.ts";
+import { StoreDamaged, StoreFailed, StoreFull } from "../ports/store.ts";
 
 /**
  * The drive of this incarnation is shorter than what was once durable in it: its tail was lost (power cut, damage,
@@ -65,7 +65,7 @@ export function openFault(
 			`the body store in ${directory} is in use by another process: stop that one first`,
 			{ cause: error },
 		);
-	return new StoreFailed(
+	return new StoreDamaged(
 		`the body store in ${directory} cannot be opened (${message}): move the folder away, and the bodies come back from the other members`,
 		{ cause: error },
 	);

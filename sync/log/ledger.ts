@@ -3,10 +3,11 @@
  * folded into rows, and committed together with one sync (group commit). Whoever wants to write gives a function, which
  * runs when the next batch is made and sees all that came before it. Nobody is told anything before the commit.
  */
-import type { Edit, Scalar } from "../documents/flat.ts";
+import { type Edit, faultOf, type Scalar } from "../documents/flat.ts";
 import { OpenDocuments } from "../documents/open.ts";
+import { bucketsOf } from "../documents/shapes.ts";
 import { Temporary } from "../faults.ts";
-import type { DocumentId, Origin, Sequence } from "../ids.ts";
+import type { DocumentId, NodeId, Origin, Sequence } from "../ids.ts";
 import { RECORD_BATCH_COUNT, RECORDS_WAITING_MAX } from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -15,6 +16,7 @@ import type { Rules } from "../rules.ts";
 import { Batch } from "./batch.ts";
 import { ChangeLog, framedHash, type Head, unframe } from "./log.ts";
 import {
+	BadRecord,
 	type ChangeRecord,
 	chainHash,
 	covers,
@@ -58,6 +60,8 @@ export interface LedgerEvents {
 	readonly committed: (own: boolean) => void;
 	/** Whether own changes are on their way to other members and not confirmed yet. */
 	readonly onTheWay: () => boolean;
+	/** What this member sent of the origin was damaged or forged. */
+	readonly refused: (origin: Origin, peer: NodeId) => void;
 }
 
 interface Group {
@@ -75,6 +79,7 @@ interface Waiting {
 interface Inbound {
 	readonly framed: Uint8Array;
 	readonly record: ChangeRecord;
+	readonly from: NodeId;
 }
 
 const RETRY_MILLISECONDS = 1_000;
@@ -95,6 +100,8 @@ export class Ledger {
 	/** Records by origin and sequence that are not applied yet. */
 	readonly #inbound = new Map<Origin, Map<number, Inbound>>();
 	#inboundCount = 0;
+	/** So many more records are applied one by one. */
+	#careful = 0;
 	#scheduled = false;
 	/** Cancels the batch that is scheduled, while it waits for more. */
 	#held: Cancel | undefined;
@@ -147,10 +154,14 @@ export class Ledger {
 		this.#heldReason = why;
 	}
 
-	/** Takes records of peers, in any order, as ChangeLog.readFramed gave them. Throws BadRecord for damaged ones. */
-	accept(framed: readonly Uint8Array[]): void {
+	/**
+	 * Takes records of a peer, in any order, as ChangeLog.readFramed gave them. What is damaged or forged is refused and
+	 * named; it will be asked for again, of another member if there is one.
+	 */
+	accept(framed: readonly Uint8Array[], from: NodeId): void {
 		for (const one of framed) {
-			const record = decodeRecord(unframe(one));
+			const record = this.#decoded(one, from);
+			if (record === undefined) continue;
 			const have = this.log.vector.get(record.origin) ?? 0;
 			if (record.sequence <= have) {
 				this.#checkFork(record, one);
@@ -164,10 +175,47 @@ export class Ledger {
 			if (waiting.has(record.sequence)) continue;
 			// What does not fit will be asked for again, in order.
 			if (this.#inboundCount >= RECORDS_WAITING_MAX) break;
-			waiting.set(record.sequence, { framed: one, record });
+			waiting.set(record.sequence, { framed: one, record, from });
 			this.#inboundCount++;
 		}
 		if (this.#inboundCount > 0) this.#schedule();
+	}
+
+	/** The record, if it is whole and does what it says. */
+	#decoded(framed: Uint8Array, from: NodeId): ChangeRecord | undefined {
+		let record: ChangeRecord;
+		try {
+			record = decodeRecord(unframe(framed));
+		} catch (error) {
+			if (!(error instanceof BadRecord)) throw error;
+			this.#refuse(error.message, from, {});
+			return undefined;
+		}
+		const { origin, sequence, document, keys, change } = record;
+		if ((this.log.vector.get(origin) ?? 0) >= sequence) return record;
+		const fault = faultOf(change, origin, keys, bucketsOf(document));
+		if (fault === undefined) return record;
+		this.#refuse(fault, from, { origin, sequence });
+		return undefined;
+	}
+
+	#refuse(
+		reason: string,
+		peer: NodeId,
+		at: { readonly origin?: Origin; readonly sequence?: Sequence },
+	): void {
+		this.#diary.error(
+			"refused a change that a member sent; it is asked for again",
+			{ reason, peer, ...at },
+		);
+		if (at.origin === undefined) return;
+		this.#forgetInbound(at.origin);
+		this.#events.refused(at.origin, peer);
+	}
+
+	#forgetInbound(origin: Origin): void {
+		this.#inboundCount -= this.#inbound.get(origin)?.size ?? 0;
+		this.#inbound.delete(origin);
 	}
 
 	/** Resolves after the next batch where much waits to be applied: the sender is held back meanwhile. */
@@ -284,7 +332,11 @@ export class Ledger {
 		for (const [id, changes] of byDocument) {
 			const document = this.documents.get(id);
 			this.documents.mayHaveChanged(id);
-			document.apply(changes);
+			try {
+				document.apply(changes);
+			} catch (error) {
+				throw new Poisoned(ready, error);
+			}
 		}
 		for (const { record } of ready) {
 			const document = this.documents.get(record.document);
@@ -310,14 +362,11 @@ export class Ledger {
 					const next = waiting.get((vector.get(origin) ?? 0) + 1);
 					if (
 						next === undefined ||
-						ready.length >= RECORD_BATCH_COUNT ||
+						ready.length >= (this.#careful > 0 ? 1 : RECORD_BATCH_COUNT) ||
 						(this.#rules.causal && !covers(vector, next.record.had))
 					)
 						break;
-					if (!this.#chained(flush, next)) {
-						waiting.clear();
-						break;
-					}
+					if (!this.#chained(flush, next)) break;
 					flush.append(next.record, unframe(next.framed));
 					vector.set(origin, next.record.sequence);
 					ready.push(next);
@@ -327,16 +376,17 @@ export class Ledger {
 		return ready;
 	}
 
-	#chained(flush: Flush, { framed, record }: Inbound): boolean {
-		const head = this.log.headIn(flush.batch, record.origin);
-		const good =
-			chainHash(head?.hash ?? "", unframe(framed)) === framedHash(framed);
-		if (!good)
-			this.#diary.error(
-				"refused a change that does not continue its origin's chain: damaged, forged, or the origin forked",
-				{ origin: record.origin, sequence: record.sequence },
-			);
-		return good;
+	#chained(flush: Flush, { framed, record, from }: Inbound): boolean {
+		const { origin, sequence } = record;
+		const head = this.log.headIn(flush.batch, origin);
+		if (chainHash(head?.hash ?? "", unframe(framed)) === framedHash(framed))
+			return true;
+		this.#refuse(
+			"it does not continue its origin's chain: damaged, forged, or the origin forked",
+			from,
+			{ origin, sequence },
+		);
+		return false;
 	}
 
 	/** What is here already must be the same. Of which of the two is right nothing can be known: what is here stays. */
@@ -385,15 +435,30 @@ export class Ledger {
 	): void {
 		this.log.committed(flush.batch, flush.origins);
 		this.#snapshots = this.documents.committed();
+		this.#careful = Math.max(0, this.#careful - flush.taken.length);
 		for (const { record } of flush.taken) {
-			this.#inbound.get(record.origin)?.delete(record.sequence);
-			this.#inboundCount--;
+			if (this.#inbound.get(record.origin)?.delete(record.sequence))
+				this.#inboundCount--;
 		}
 		for (const fold of this.#folds) fold.committed();
 		for (const { waiting, sequence } of done) waiting.resolve(sequence);
 		if (flush.origins.size > 0) this.#events.committed(flush.groups.length > 0);
 		if (this.#works.length > 0 || this.#moreInbound(flush)) this.#schedule();
 		else if (!this.#scheduled) for (const run of this.#idle.splice(0)) run();
+	}
+
+	/** Of several changes one cannot be applied: they are taken one by one, until it is found and refused. */
+	#isolate({ ready, cause }: Poisoned): void {
+		const [first] = ready;
+		if (ready.length > 1) this.#careful = ready.length;
+		else if (first !== undefined) {
+			const { origin, sequence } = first.record;
+			this.#refuse(`it cannot be applied: ${String(cause)}`, first.from, {
+				origin,
+				sequence,
+			});
+		}
+		this.#schedule();
 	}
 
 	#moreInbound(flush: Flush): boolean {
@@ -408,7 +473,7 @@ export class Ledger {
 			error: String(error),
 			stack: (error as Error).stack,
 		});
-		if (flush.poisoned) this.dropWaiting();
+		if (error instanceof Poisoned) this.#isolate(error);
 		const fault = new Temporary(
 			`cannot write to disk now: ${(error as Error).message}`,
 		);
@@ -416,6 +481,16 @@ export class Ledger {
 		if (this.#inboundCount > 0)
 			this.#clock.after(RETRY_MILLISECONDS, () => this.#schedule());
 		if (!this.#scheduled) for (const run of this.#idle.splice(0)) run();
+	}
+}
+
+/** A change passed every check, and Automerge does not take it. */
+class Poisoned extends Error {
+	override name = "Poisoned";
+	readonly ready: readonly Inbound[];
+	constructor(ready: readonly Inbound[], cause: unknown) {
+		super("a change cannot be applied", { cause });
+		this.ready = ready;
 	}
 }
 
@@ -434,7 +509,6 @@ class Flush implements Transaction {
 	readonly groups: Group[] = [];
 	readonly origins = new Set<Origin>();
 	taken: readonly Inbound[] = [];
-	poisoned: unknown;
 	readonly #ledger: Ledger;
 	readonly #folds: readonly Fold[];
 	readonly #openGroup = new Map<DocumentId, number>();

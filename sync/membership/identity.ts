@@ -117,6 +117,8 @@ export function saveIdentity(store: Store, identity: Identity): Identity {
 	return identity;
 }
 
+/** Set when a drive was put aside or lost its tail: each body that anything names is looked for again. */
+export const BODIES_LOST_KEY = "meta/bodiesLost";
 /** Name of the drive that bodies are appended to now. */
 export const driveName = ({ origin, drives }: Identity): string =>
 	`${origin}-${drives}`;

@@ -35,6 +35,10 @@ export class StoreFull extends Error {
 export class StoreFailed extends Error {
 	override name = "StoreFailed";
 }
+/** What lies in the store is not what was put there: a bad disk, or another hand. Nothing of it may be used any more. */
+export class StoreDamaged extends StoreFailed {
+	override name = "StoreDamaged";
+}
 
 /** The end of the range of all keys that start with `prefix`. */
 export const prefixEnd = (prefix: string): string => `${prefix}\u{7f}`;

@@ -12,6 +12,7 @@ import {
 import {
 	type RangeOptions,
 	type Store,
+	StoreDamaged,
 	StoreFailed,
 	StoreFull,
 	type StoreValue,
@@ -39,14 +40,20 @@ const usual: StoreSizes = {
 	pageRows: 1_000,
 };
 
-/** Opens or makes the store in `file`. Throws StoreFailed where it is damaged, of a newer format, or in use. */
+/** Opens or makes the store in `file`. Throws StoreDamaged, or StoreFailed where it is of a newer format or in use. */
 export function openStore(
 	file: string,
-	sizes: StoreSizes = usual,
+	options: Partial<StoreSizes> & {
+		/** Told of damage that is met later, besides whoever met it. */
+		readonly onDamage?: (damage: StoreDamaged) => void;
+	} = {},
 ): JournaledStore {
+	const { onDamage, ...given } = options;
+	const sizes = { ...usual, ...given };
 	mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-	const base = new Base(file);
+	const base = new Base(file, onDamage);
 	try {
+		base.checkAtStart();
 		recover(base);
 		return new JournaledStore(base, sizes);
 	} catch (error) {
@@ -69,8 +76,8 @@ function recover(base: Base): void {
 		.sort((a, b) => a.number - b.number);
 	for (const [index, { number }] of commits.entries())
 		if (number !== carried + 1 + index)
-			throw new StoreFailed(
-				`commit ${carried + 1 + index} is missing in the journals of ${base.file}; see that the disk is sound`,
+			throw new StoreDamaged(
+				`commit ${carried + 1 + index} is missing in the journals of ${base.file}`,
 			);
 	carryOver(base, commits);
 }

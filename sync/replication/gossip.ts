@@ -87,7 +87,7 @@ export class Gossip {
 				Array.isArray(framed) &&
 				framed.every((one) => one instanceof Uint8Array)
 			)
-				this.#ledger.accept(framed);
+				this.#ledger.accept(framed, from);
 		} catch (error) {
 			this.#diary.warn("refused gossip", { from, error: String(error) });
 		}

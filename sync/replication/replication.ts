@@ -96,6 +96,7 @@ const BEHIND_CHANGES = 50;
 /** A linked origin pushes its own changes; others are asked only if that takes longer. */
 const PULL_GRACE_MILLISECONDS = 300;
 const PULL_AGAIN_MILLISECONDS = 3_000;
+const DISTRUST_MILLISECONDS = 5_000;
 const HOLDS_AGAIN_MILLISECONDS = 1_000;
 const HOLDS_INTERVAL_MILLISECONDS = 1;
 
@@ -116,6 +117,8 @@ export class Replication {
 		Origin,
 		{ peer: NodeId; upTo: number; until: number }
 	>();
+	/** "origin peer" → until when the origin is rather asked of others, as what the peer sent of it was refused. */
+	readonly #distrusted = new Map<string, number>();
 	/** When it was first seen that an origin is ahead here. */
 	readonly #behindSince = new Map<Origin, number>();
 	/** Transactions whose 250 was seen by the client, here or on a peer; the oldest are forgotten. */
@@ -366,7 +369,7 @@ export class Replication {
 		switch (frame.type) {
 			case "records":
 				if (this.#options.joining()) return undefined;
-				ledger.accept(frame.framed);
+				ledger.accept(frame.framed, session.peer);
 				return ledger.taken();
 			case "snapshot":
 			case "document":
@@ -628,11 +631,30 @@ export class Replication {
 			for (const [origin, sequence] of session.vector ?? [])
 				if (
 					origin !== this.#options.ledger.origin &&
+					!this.#isDistrusted(origin, session.peer) &&
 					sequence > (vector.get(origin) ?? 0) &&
 					sequence > (best.get(origin)?.sequence ?? 0)
 				)
 					best.set(origin, { session, sequence });
 		yield* best;
+	}
+
+	#isDistrusted(origin: Origin, peer: NodeId): boolean {
+		const key = `${origin} ${peer}`;
+		const until = this.#distrusted.get(key);
+		if (until === undefined) return false;
+		if (this.#options.clock.monotonic() < until) return true;
+		this.#distrusted.delete(key);
+		return false;
+	}
+
+	/** What the peer sent of the origin was damaged or forged: others are asked first, and the peer after a while. */
+	refused(origin: Origin, peer: NodeId): void {
+		const { clock } = this.#options;
+		const until = clock.monotonic() + DISTRUST_MILLISECONDS;
+		this.#distrusted.set(`${origin} ${peer}`, until);
+		this.#pulls.delete(origin);
+		this.#schedulePull(PULL_GRACE_MILLISECONDS);
 	}
 
 	#mayPull(origin: Origin, now: number): boolean {

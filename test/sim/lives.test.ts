@@ -180,3 +180,44 @@ describe("slots", () => {
 		}
 	});
 });
+
+describe("bad input", () => {
+	it("a change that is damaged at one member is refused, named, and fetched from another", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		cluster.expectedErrors.push(/refused a change/);
+		cluster.cut("c", "a");
+		cluster.cut("c", "b");
+		await cluster.pass(10_000);
+		await deliverMany(cluster, ["a"], 5, "missed");
+		await cluster.until("b has all of it", () =>
+			cluster
+				.replica("a")
+				.report()
+				.peers.some((peer) => peer.name === "b" && peer.missingChanges === 0),
+		);
+		// At b one byte of what a wrote lies wrong on the disk.
+		const { disk } = cluster.machine("b");
+		const author = originOf(cluster, "a");
+		const [last] = [
+			...disk.range(`log/${author}/`, `log/${author}0`, { reverse: true }),
+		];
+		if (last === undefined) throw new Error("no record");
+		const bad = Uint8Array.from(last[1] as Uint8Array);
+		bad[bad.length - 40] = (bad[bad.length - 40] as number) ^ 1;
+		disk.commit([[last[0], bad]]);
+		cluster.mend("c", "b");
+		await cluster.until("c has refused it", () =>
+			/c: refused a change/.test(cluster.trace(400)),
+		);
+		expect(
+			cluster
+				.replica("c")
+				.report()
+				.peers.map(({ state }) => state),
+		).toContain("up");
+		cluster.mend("c", "a");
+		disk.commit([last]);
+		await cluster.verify();
+		expect(await textsAt(cluster, "c")).toHaveLength(5);
+	});
+});

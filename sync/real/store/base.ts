@@ -4,7 +4,9 @@
  */
 import { chmodSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
 import {
+	StoreDamaged,
 	StoreFailed,
 	StoreFull,
 	type StoreValue,
@@ -14,13 +16,24 @@ import { copyDatabase } from "./copy.ts";
 
 /** 2: commits lie in journals beside the database first, and `carried` says which of them are in it. */
 const FORMAT = 2;
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
+const SQLITE_NOTADB = 26;
+/** Looked through at the start up to this size, at some 300 MB a second; beyond it damage is met when it is read. */
+const CHECKED_AT_START_BYTES_MAX = 128 * 1024 * 1024;
 const WAL_CHECKPOINT_PAGES = 4000;
 const BUSY_MILLISECONDS = 10_000;
 
+type Row = readonly [key: string, value: StoreValue, sum: number | null];
+
+/** Of a row's key and value: SQLite keeps none, so a flipped bit would be served as what was stored. */
+const checksum = (key: string, value: StoreValue): number =>
+	crc32(value, crc32(key));
+
 export class Base {
 	readonly file: string;
+	readonly #onDamage: (damage: StoreDamaged) => void;
 	readonly #database: DatabaseSync;
 	readonly #get: StatementSync;
 	readonly #put: StatementSync;
@@ -29,9 +42,13 @@ export class Base {
 	readonly #forward: StatementSync;
 	readonly #backward: StatementSync;
 
-	/** Opens or makes the database. Throws StoreFailed where it is damaged, or of a newer format. */
-	constructor(file: string) {
+	/** Opens or makes the database. Throws StoreDamaged, or StoreFailed where it is of a newer format. */
+	constructor(
+		file: string,
+		onDamage: (damage: StoreDamaged) => void = () => {},
+	) {
 		this.file = file;
+		this.#onDamage = onDamage;
 		try {
 			this.#database = new DatabaseSync(file);
 			chmodSync(file, 0o600);
@@ -41,13 +58,13 @@ export class Base {
 			);
 			this.#prepareFormat();
 			const prepare = (sql: string) => this.#database.prepare(sql);
-			this.#get = prepare("SELECT v FROM kv WHERE k = ?");
+			this.#get = prepare("SELECT k, v, c FROM kv WHERE k = ?");
 			this.#put = prepare(
-				"INSERT INTO kv (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
+				"INSERT INTO kv (k, v, c) VALUES (?, ?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v, c = excluded.c",
 			);
 			this.#delete = prepare("DELETE FROM kv WHERE k = ?");
 			this.#carried = prepare("UPDATE carried SET number = ?");
-			const range = "SELECT k, v FROM kv WHERE k >= ? AND k < ? ORDER BY k";
+			const range = "SELECT k, v, c FROM kv WHERE k >= ? AND k < ? ORDER BY k";
 			this.#forward = prepare(`${range} LIMIT ?`);
 			this.#backward = prepare(`${range} DESC LIMIT ?`);
 		} catch (error) {
@@ -65,12 +82,40 @@ export class Base {
 			throw new StoreFailed(
 				`${this.file} has format ${format}, newer than this version knows (${FORMAT}); run a newer pmnode`,
 			);
-		if (format === FORMAT) return;
+		if (format === FORMAT) return this.#addChecksums();
 		this.#database.exec(
-			`BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v) WITHOUT ROWID;
+			`BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v, c INTEGER) WITHOUT ROWID;
        CREATE TABLE IF NOT EXISTS carried (number INTEGER NOT NULL); DELETE FROM carried; INSERT INTO carried VALUES (0);
        PRAGMA user_version=${FORMAT}; COMMIT`,
 		);
+		this.#addChecksums();
+	}
+
+	/** A table of an earlier version has no checksums: its rows get theirs when they are written next. */
+	#addChecksums(): void {
+		const columns = this.#database.prepare("PRAGMA table_info(kv)").all();
+		if (!columns.some(({ name }) => name === "c"))
+			this.#database.exec("ALTER TABLE kv ADD COLUMN c INTEGER");
+	}
+
+	/** Throws StoreDamaged where the pages do not hold together. */
+	checkAtStart(): void {
+		if (this.sizeBytes() > CHECKED_AT_START_BYTES_MAX) return;
+		this.#try(() => {
+			const [first] = this.#database.prepare("PRAGMA quick_check(1)").all();
+			if (first?.quick_check !== "ok")
+				throw new StoreDamaged(
+					`${this.file} is damaged: ${first?.quick_check}`,
+				);
+		});
+	}
+
+	#checked(row: Row): Row {
+		const [key, value, sum] = row;
+		// Rows of an earlier version have none.
+		if (sum !== null && checksum(key, value) !== sum)
+			throw new StoreDamaged(`${this.file} is damaged: row ${key} was changed`);
+		return row;
 	}
 
 	/** The number of the last commit that is in the database. */
@@ -82,9 +127,10 @@ export class Base {
 	}
 
 	get(key: string): StoreValue | undefined {
-		return this.#try(
-			() => (this.#get.get(key) as [StoreValue] | undefined)?.[0],
-		);
+		return this.#try(() => {
+			const row = this.#get.get(key) as unknown as Row | undefined;
+			return row && this.#checked(row)[1];
+		});
 	}
 
 	/** At most `limit` entries with `from <= key < to`. */
@@ -95,9 +141,11 @@ export class Base {
 		reverse = false,
 	): [string, StoreValue][] {
 		const statement = reverse ? this.#backward : this.#forward;
-		return this.#try(
-			() => statement.all(from, to, limit) as unknown as [string, StoreValue][],
-		);
+		return this.#try(() => {
+			const rows = statement.all(from, to, limit) as unknown as Row[];
+			for (const row of rows) this.#checked(row);
+			return rows as unknown as [string, StoreValue][];
+		});
 	}
 
 	/** Takes over commits up to `number`: all or nothing, durable when it returns. */
@@ -107,7 +155,7 @@ export class Base {
 			try {
 				for (const [key, value] of writes)
 					if (value === undefined) this.#delete.run(key);
-					else this.#put.run(key, value);
+					else this.#put.run(key, value, checksum(key, value));
 				this.#carried.run(number);
 				this.#database.exec("COMMIT");
 			} catch (error) {
@@ -143,7 +191,9 @@ export class Base {
 		try {
 			return run();
 		} catch (error) {
-			throw this.fault(error);
+			const fault = this.fault(error);
+			if (fault instanceof StoreDamaged) this.#onDamage(fault);
+			throw fault;
 		}
 	}
 
@@ -154,6 +204,8 @@ export class Base {
 		const { errcode, message } = error as { errcode?: number; message: string };
 		if (((errcode ?? 0) & 0xff) === SQLITE_FULL)
 			return new StoreFull(`no room to write ${file}; free some disk space`);
+		if ([SQLITE_CORRUPT, SQLITE_NOTADB].includes((errcode ?? 0) & 0xff))
+			return new StoreDamaged(`${file} is damaged: ${message}`);
 		if (((errcode ?? 0) & 0xff) === SQLITE_CANTOPEN)
 			return new StoreFailed(
 				`cannot open ${file}: ${message}; check the folder`,

@@ -13,7 +13,7 @@ import {
 	writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { StoreFailed } from "../../ports/store.ts";
+import { StoreDamaged } from "../../ports/store.ts";
 import { type Commit, decodeCommit, HEAD_BYTES, nextMark } from "./record.ts";
 
 export class Journal {
@@ -94,7 +94,7 @@ function syncFolder(folder: string): void {
 
 /**
  * The commits of a file that come after `after`, in order and without a gap. A torn commit at the end was never
- * acknowledged and does not count. Throws StoreFailed when one is damaged that others follow.
+ * acknowledged and does not count. Throws StoreDamaged when one is damaged that others follow.
  */
 export function readJournal(file: string, after: number): Commit[] {
 	const buffer = readFileSync(file);
@@ -118,8 +118,8 @@ export function readJournal(file: string, after: number): Commit[] {
 		mark = nextMark(buffer, mark + 1)
 	)
 		if ((decodeCommit(buffer, mark)?.commit.number ?? 0) > newest)
-			throw new StoreFailed(
-				`${file} is damaged at byte ${at}: a commit in its middle cannot be read; see that the disk is sound`,
+			throw new StoreDamaged(
+				`${file} is damaged at byte ${at}: a commit in its middle cannot be read`,
 			);
 	return commits.filter(({ number }) => number > after);
 }

@@ -1,0 +1,130 @@
+/**
+ * Every file of a data folder cut and flipped at many offsets, with another member at hand: the node starts and becomes
+ * whole, or ends with status 1 and one line; it is never ended by a signal, and never shows what was not sent.
+ */
+import {
+	cpSync,
+	openSync,
+	readdirSync,
+	readSync,
+	rmSync,
+	statSync,
+	truncateSync,
+	writeSync,
+} from "node:fs";
+import { join, relative } from "node:path";
+import { expect, test } from "vitest";
+import { startCluster } from "../harness/cluster.ts";
+import { MessageMaker } from "../harness/messages.ts";
+import type { TestNode } from "../harness/node.ts";
+import { expectExactly, range, sendAll, settled, user } from "./mail.ts";
+
+const MESSAGES = 60;
+const SECONDS_MAX = Number(process.env.PMNODE_DAMAGE_SECONDS ?? 150);
+
+function filesOf(folder: string): string[] {
+	return readdirSync(folder, { recursive: true, withFileTypes: true })
+		.filter((each) => each.isFile())
+		.map((each) => relative(folder, join(each.parentPath, each.name)))
+		.filter((name) => !/^(pid|damaged-|control)/.test(name))
+		.filter((name) => statSync(join(folder, name)).size > 0);
+}
+
+const kindOf = (name: string): string => name.replaceAll(/\d+/g, "N");
+
+type Damage = "flip" | "cut" | "zero";
+
+function damage(file: string, how: Damage, at: number): void {
+	if (how === "cut") {
+		truncateSync(file, at);
+		return;
+	}
+	const handle = openSync(file, "r+");
+	const bytes = Buffer.alloc(how === "zero" ? 512 : 1);
+	const count = readSync(handle, bytes, 0, bytes.length, at);
+	for (let i = 0; i < count; i++)
+		bytes[i] = how === "zero" ? 0 : (bytes[i] as number) ^ 0x40;
+	writeSync(handle, bytes, 0, count, at);
+}
+
+/** Starts a node whose folder was damaged: whole in the end, or an end with one line. */
+async function startDamaged(
+	node: TestNode,
+	what: string,
+): Promise<"whole" | "ended"> {
+	const before = node.diary.length;
+	try {
+		await node.start();
+	} catch (error) {
+		const said = node.diary.slice(before);
+		expect(node.exit, `${what}\n${error}`).toEqual({ code: 1, signal: null });
+		expect(
+			said.split("\n").filter((line) => line.startsWith("pmnode: ")),
+			`${what}\n${said}`,
+		).toHaveLength(1);
+		expect(said, what).not.toMatch(/failed inside|a bug ends/);
+		return "ended";
+	}
+	return "whole";
+}
+
+test("each file of a data folder, cut and flipped: the node becomes whole again from its peer", async () => {
+	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
+	try {
+		const maker = new MessageMaker("damaged");
+		const [a, b] = cluster.nodes;
+		if (!a || !b) throw new Error("no cluster");
+		await sendAll(a, maker, range(0, MESSAGES / 2));
+		await sendAll(b, maker, range(MESSAGES / 2, MESSAGES));
+		await settled(cluster.nodes, MESSAGES);
+		const outcomes: string[] = [];
+		const deadline = performance.now() + SECONDS_MAX * 1000;
+		const rounds: [Damage, number][] = [
+			["flip", 0.5],
+			["cut", 0.5],
+			["flip", 0],
+			["cut", 0.05],
+			["zero", 0.3],
+			["flip", 0.9],
+			["cut", 0.97],
+		];
+		await b.stop();
+		const sound = `${b.data}.sound`;
+		for (const [how, where] of rounds)
+			for (const kind of new Set(filesOf(b.data).map(kindOf))) {
+				// RocksDB numbers its files anew each time it is opened.
+				const file = filesOf(b.data).find((name) => kindOf(name) === kind);
+				if (file === undefined || performance.now() > deadline) continue;
+				const what = `${how} at ${where} of ${file}`;
+				rmSync(sound, { recursive: true, force: true });
+				cpSync(b.data, sound, { recursive: true });
+				const { size } = statSync(join(b.data, file));
+				damage(join(b.data, file), how, Math.floor(size * where));
+				const outcome = await startDamaged(b, what);
+				outcomes.push(`${outcome}: ${what}`);
+				if (outcome === "ended") {
+					// What an operator would do who has that file elsewhere.
+					rmSync(b.data, { recursive: true });
+					cpSync(sound, b.data, { recursive: true });
+					continue;
+				}
+				expectExactly(
+					await settled([a, b], MESSAGES),
+					maker,
+					range(0, MESSAGES),
+				);
+				await b.stop();
+			}
+		rmSync(sound, { recursive: true, force: true });
+		if (process.env.PMNODE_TEST_VERBOSE) console.log(outcomes.join("\n"));
+		expect(outcomes.length).toBeGreaterThan(10);
+		const ended = outcomes.filter((each) => each.startsWith("ended"));
+		// Only what cannot come from anywhere else ends a node: its key.
+		expect(ended.filter((each) => !/identity\.key|tls/.test(each))).toEqual([]);
+		await b.start();
+		const [, client] = await cluster.imap(user);
+		await client?.logout();
+	} finally {
+		await cluster.close();
+	}
+}, 400_000);
