@@ -17,6 +17,8 @@ import { join } from "node:path";
 import type { PeerAddress } from "../sync/ports/network.ts";
 
 export interface KnownCluster {
+	/** This node. */
+	readonly node: string;
 	readonly cluster: string;
 	/** The other members. */
 	readonly members: readonly PeerAddress[];

@@ -195,6 +195,7 @@ class Starting {
 			random,
 		});
 		this.#closing.add(() => network.stop());
+		this.#checkKey(network);
 		const { identity, bodies } = await this.#identify(store, network, newLife);
 		this.#listeners.set("p2p", listenAddress(network, this.#config.p2p));
 		const replica = openReplica({
@@ -266,6 +267,16 @@ class Starting {
 		} finally {
 			store.close();
 		}
+	}
+
+	/** A key with a flipped bit is a key too, of a node that nobody knows. */
+	#checkKey(network: Network): void {
+		const { dataDirectory } = this.#config;
+		const known = readKnownCluster(dataDirectory);
+		if (known !== undefined && known.node !== network.self)
+			throw new OperatorFault(
+				`${joinPath(dataDirectory, "identity.key")} is not the key of this node (${known.node}), or damaged: put back the right file, or remove this node and join with an empty data folder`,
+			);
 	}
 
 	/** Keeps beside the store who the others are. */

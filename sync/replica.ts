@@ -354,6 +354,8 @@ export class ClusterReplica implements Replica {
 			}),
 			hello: ({ heads, joining, life }) =>
 				this.#lives.heard(heads, !joining && !life.reviving),
+			confirmed: () => this.#lives.confirmed(),
+			twin: (end) => this.#lives.twin(end),
 			snapshotFrame: (frame) => this.#takeSnapshot(frame),
 			changed: () => this.#evaluate(),
 			heard: () => {
@@ -462,13 +464,13 @@ export class ClusterReplica implements Replica {
 	}
 
 	/** Which cluster this is, and where its other members are. */
-	others(): { cluster: string; members: PeerAddress[] } {
+	others(): { node: NodeId; cluster: string; members: PeerAddress[] } {
 		const { cluster } = this.#identity;
 		const members = this.#others().map(({ node, multiaddrs }) => ({
 			node,
 			multiaddrs,
 		}));
-		return { cluster, members };
+		return { node: this.node, cluster, members };
 	}
 
 	/** A new life that serves nobody yet (rule 9). */

@@ -314,7 +314,7 @@ export class Ledger {
 			this.#emit(flush);
 			this.#store.commit(flush.batch.writes());
 		} catch (error) {
-			this.#failed(error, works, flush);
+			this.#failed(error, works);
 			return;
 		}
 		this.#committed(flush, done);
@@ -465,7 +465,7 @@ export class Ledger {
 		return this.#inboundCount > 0 && flush.taken.length > 0;
 	}
 
-	#failed(error: unknown, works: readonly Waiting[], flush: Flush): void {
+	#failed(error: unknown, works: readonly Waiting[]): void {
 		this.documents.rolledBack();
 		this.#hadAtLastRecord = readHad(this.#store);
 		for (const fold of this.#folds) fold.rolledBack();

@@ -10,7 +10,7 @@ import {
 	writeIncarnation,
 	writeSlots,
 } from "../directory/cluster.ts";
-import { Temporary } from "../faults.ts";
+import { OperatorFault, Temporary } from "../faults.ts";
 import type { NodeId, Origin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
 import type { Head } from "../log/log.ts";
@@ -77,10 +77,12 @@ export interface LivesOptions {
 	/** It may write now. */
 	readonly lives: () => void;
 	/** It must not go on; told once. */
-	readonly over: (fault: LifeOver) => void;
+	readonly over: (fault: Error) => void;
 }
 
 const ASK_AGAIN_MILLISECONDS = 1_000;
+/** A process whose link was closed dials again within a second or two. */
+const TWIN_MILLISECONDS = 4_000;
 
 export class Lives {
 	readonly #options: LivesOptions;
@@ -89,6 +91,10 @@ export class Lives {
 	#over = false;
 	/** A member that knows this life was heard, and knew no more of it than is known here. */
 	#confirmed = false;
+	/** It said hello. */
+	#greeted = false;
+	/** Until then (monotonic) another process of this node may show itself. */
+	#doubtfulUntil = 0;
 	#granted: Granted | undefined;
 	#busy = false;
 	/** Members that could not grant anything, until all were asked. */
@@ -123,7 +129,36 @@ export class Lives {
 			this.#end(fault);
 			return;
 		}
-		if (serves) this.#confirmed = true;
+		if (serves) this.#greeted = true;
+	}
+
+	/** The member that said hello told more: it sees nothing wrong with this life. */
+	confirmed(): void {
+		if (!this.#greeted || this.#confirmed) return;
+		this.#confirmed = true;
+		this.evaluate();
+	}
+
+	/**
+	 * A member saw another process of this node a moment ago. Perhaps that died without a word; is it there still, it comes
+	 * back to that member within this time, and the one that was started later is told to end.
+	 */
+	twin(end: boolean): void {
+		const { clock, over, diary } = this.#options;
+		if (!end) {
+			if (this.#alive) return;
+			this.#doubtfulUntil = clock.monotonic() + TWIN_MILLISECONDS;
+			clock.after(TWIN_MILLISECONDS, () => this.evaluate());
+			return;
+		}
+		if (this.#over) return;
+		this.#over = true;
+		this.#alive = false;
+		const fault = new OperatorFault(
+			"another process runs as this very node: its data folder was copied. This one was started later and ends; give the copy an empty folder, and let it join as a node of its own",
+		);
+		diary.error(fault.message);
+		over(fault);
 	}
 
 	/** What a member knows of this life that cannot be, were this the only copy of it and the newest one. */
@@ -152,8 +187,9 @@ export class Lives {
 	}
 
 	evaluate(): void {
-		const { identity, state, ledger } = this.#options;
+		const { identity, state, ledger, clock } = this.#options;
 		if (this.#over || this.#busy) return;
+		if (clock.monotonic() < this.#doubtfulUntil) return;
 		if (identity().joining !== undefined || identity().founding) return;
 		if (identity().reviving !== undefined) this.#revive();
 		else if (!this.#alive) this.#confirm();

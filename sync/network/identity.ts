@@ -19,7 +19,9 @@ const isMissing = (error: unknown): boolean =>
  */
 export async function loadIdentity(file: string): Promise<PrivateKey> {
 	try {
-		return parseIdentity(await readFile(file), file);
+		const key = parseIdentity(await readFile(file), file);
+		await checkWhole(key, file);
+		return key;
 	} catch (error) {
 		if (error instanceof OperatorFault) throw error;
 		if (!isMissing(error))
@@ -30,6 +32,15 @@ export async function loadIdentity(file: string): Promise<PrivateKey> {
 	const key = await generateKeyPair("Ed25519");
 	await writeIdentity(file, privateKeyToProtobuf(key));
 	return key;
+}
+
+/** A flipped bit in the secret half leaves the name of the node as it is, and nobody would talk to it. */
+async function checkWhole(key: PrivateKey, file: string): Promise<void> {
+	const text = Buffer.from("whole?");
+	if (!(await key.publicKey.verify(text, await key.sign(text))))
+		throw new OperatorFault(
+			`${file} is damaged: put back the right file, or remove this node and join with an empty data folder`,
+		);
 }
 
 /** A key from its protobuf bytes; `from` names their source in the OperatorFault that bad ones make. */

@@ -105,6 +105,8 @@ export type Frame =
 			readonly heads: ReadonlyMap<Origin, Head>;
 			readonly life: Life;
 	  }
+	/** Another process says that it is the receiver: it may be gone, or (`end`) it is there, and the receiver must end. */
+	| { readonly type: "twin"; readonly end: boolean }
 	| { readonly type: "records"; readonly framed: readonly Uint8Array[] }
 	| {
 			readonly type: "holds";
@@ -178,6 +180,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				],
 				frame.versions.oldest,
 			]);
+		case "twin":
+			return encode(["twin", frame.end]);
 		case "records":
 			return encode(["records", frame.framed]);
 		case "holds":
@@ -352,6 +356,7 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 		heads: decodeHeads(heads),
 		life: decodeLife(life),
 	}),
+	twin: ([end]) => ({ type: "twin", end: end === true }),
 	records: ([framed]) => ({ type: "records", framed: list(framed).map(bytes) }),
 	holds: ([holds, ready, serves]) => ({
 		type: "holds",

@@ -40,6 +40,7 @@ import type { BodyNeeds } from "./needs.ts";
 import type { Returning } from "./returning.ts";
 import { Session } from "./session.ts";
 import { snapshotFrames } from "./snapshot.ts";
+import { Twins } from "./twins.ts";
 
 /** What is known of a member; outlives its links. */
 export interface PeerFacts {
@@ -81,6 +82,10 @@ export interface ReplicationOptions {
 	readonly alive: () => boolean;
 	/** A member said hello. */
 	readonly hello: (frame: Hello) => void;
+	/** A member that said hello told more: it saw nothing wrong with this node. */
+	readonly confirmed: () => void;
+	/** A member saw another process of this node a moment ago; `end`: that is there still, and this one must end. */
+	readonly twin: (end: boolean) => void;
 	/** Frames of a snapshot, for a node that joins. */
 	readonly snapshotFrame: (frame: Frame) => Promise<void> | undefined;
 	/** Who is linked, ready or up has changed, or what peers hold. */
@@ -117,6 +122,8 @@ export class Replication {
 		Origin,
 		{ peer: NodeId; upTo: number; until: number }
 	>();
+	readonly #twins = new Twins();
+	readonly #latestRun = new Map<NodeId, string>();
 	/** "origin peer" → until when the origin is rather asked of others, as what the peer sent of it was refused. */
 	readonly #distrusted = new Map<string, number>();
 	/** When it was first seen that an origin is ahead here. */
@@ -294,7 +301,9 @@ export class Replication {
 	#open(link: Link): void {
 		const { ledger } = this.#options;
 		const session = new Session(link, ledger.log, ledger.origin);
-		this.#sessions.get(link.peer)?.close();
+		const before = this.#sessions.get(link.peer);
+		session.replaces = before !== undefined;
+		before?.close();
 		this.#sessions.set(link.peer, session);
 		const heads = new Map(
 			[...ledger.log.vector.keys()].map((origin) => [
@@ -364,6 +373,10 @@ export class Replication {
 			this.#hello(session, frame);
 			return undefined;
 		}
+		if (frame.type === "twin") {
+			this.#options.twin(frame.end);
+			return undefined;
+		}
 		if (session.vector === undefined) throw new BadFrame("no hello first");
 		const { ledger, mailboxes } = this.#options;
 		switch (frame.type) {
@@ -378,6 +391,7 @@ export class Replication {
 					? this.#options.snapshotFrame(frame)
 					: this.#options.returning().take(frame, session.peer);
 			case "holds":
+				this.#options.confirmed();
 				this.#heardHolds(session, frame.holds, frame.ready, frame.serves);
 				break;
 			case "pull":
@@ -419,6 +433,18 @@ export class Replication {
 		session.newest = newest;
 		if (frame.cluster !== cluster || frame.node !== session.peer)
 			throw new BadFrame("it belongs to another cluster");
+		const latest = this.#latestRun.get(session.peer);
+		this.#latestRun.set(session.peer, frame.life.run);
+		const end = this.#twins.seen(session.peer, frame.life);
+		if (end || (session.replaces && latest !== frame.life.run))
+			session.send({ type: "twin", end });
+		if (end) {
+			this.#options.diary.error(
+				"two processes run as the same member: the one that was started later is told to end",
+				{ peer: session.peer },
+			);
+			return;
+		}
 		session.vector = frame.holds.vector;
 		session.joining = frame.joining;
 		this.#origins.set(session.peer, frame.origin);
@@ -448,6 +474,7 @@ export class Replication {
 		this.#options.needs.retry();
 		this.#schedulePull(0);
 		this.#options.hello(frame);
+		this.tellHolds();
 		this.#options.changed();
 	}
 

@@ -22,6 +22,8 @@ export class Session {
 	/** What the two of them speak, and the newest version that it knows. */
 	version = 0;
 	newest = 0;
+	/** It came while another link to the same member was open. */
+	replaces = false;
 	/** Own records up to here were sent; undefined until it can take them. */
 	#sentOwn: number | undefined;
 	readonly #own: Origin;

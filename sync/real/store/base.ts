@@ -82,7 +82,10 @@ export class Base {
 			throw new StoreFailed(
 				`${this.file} has format ${format}, newer than this version knows (${FORMAT}); run a newer pmnode`,
 			);
-		if (format === FORMAT) return this.#addChecksums();
+		if (format === FORMAT) {
+			this.#addChecksums();
+			return;
+		}
 		this.#database.exec(
 			`BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v, c INTEGER) WITHOUT ROWID;
        CREATE TABLE IF NOT EXISTS carried (number INTEGER NOT NULL); DELETE FROM carried; INSERT INTO carried VALUES (0);

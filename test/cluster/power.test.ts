@@ -1,0 +1,171 @@
+/**
+ * Power cuts on real nodes: the process is killed and its disk put back to what had been synced, on one node or on all at
+ * once. Every acknowledged message is there afterwards, once, byte for byte; and a node that skips its syncs is found out.
+ */
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { password } from "../harness/cluster.ts";
+import { LoopDisk } from "../harness/loop-disk.ts";
+import { MessageMaker } from "../harness/messages.ts";
+import { pmnode, startNode, type TestNode } from "../harness/node.ts";
+import { repository } from "../harness/processes.ts";
+import {
+	expectBodies,
+	expectExactly,
+	look,
+	range,
+	send,
+	sendAll,
+	settled,
+	user,
+} from "./mail.ts";
+
+const isRoot = process.getuid?.() === 0;
+/** Cuts; the long run takes 30. */
+const CUTS = Number(process.env.PMNODE_POWER_CUTS ?? 8);
+
+const [program = "", main = ""] = pmnode;
+const withoutSync = [
+	program,
+	"--import",
+	join(repository, "test/harness/plant-no-sync.ts"),
+	main,
+];
+
+/** How many of the acknowledged messages a lone node still shows after a power cut. */
+async function leftAfterCut(program: readonly string[]): Promise<{
+	acknowledged: number[];
+	left: string[];
+	maker: MessageMaker;
+}> {
+	const disk = await LoopDisk.create("lone");
+	const node = await startNode({
+		name: "lone",
+		data: join(disk.folder, "data"),
+		program,
+	});
+	try {
+		await node.addUser(user, password);
+		// What lies on the disk so far stays, whatever is synced later.
+		await node.stop();
+		const settle = await startNode({
+			name: "settle",
+			data: join(disk.folder, "settle"),
+		});
+		await settle.stop();
+		await node.start();
+		const maker = new MessageMaker("cut");
+		const acknowledged = await send(node, maker, range(0, 40), {
+			connections: 4,
+		});
+		await node.kill9();
+		await disk.cutPower();
+		let left: string[] = [];
+		try {
+			await node.start();
+			left = (await look(node)).messages.map((each) => each.messageId);
+		} catch {
+			// Without its syncs it may not even know its user any more.
+		}
+		return { acknowledged, left, maker };
+	} finally {
+		await node.kill9();
+		await disk.close();
+	}
+}
+
+test.runIf(isRoot)(
+	"a lone node loses nothing acknowledged in a power cut",
+	async () => {
+		const { acknowledged, left, maker } = await leftAfterCut(pmnode);
+		expect(acknowledged).toHaveLength(40);
+		expect(left.sort()).toEqual(
+			acknowledged.map((number) => maker.messageId(number)).sort(),
+		);
+	},
+	180_000,
+);
+
+test.runIf(isRoot)(
+	"a node that skips its syncs is found out",
+	async () => {
+		const { acknowledged, left } = await leftAfterCut(withoutSync);
+		expect(acknowledged).toHaveLength(40);
+		expect(left.length).toBeLessThan(40);
+	},
+	180_000,
+);
+
+test.runIf(isRoot)(
+	`${CUTS} power cuts under load, of one node or of all: every acknowledged message once on every node`,
+	async () => {
+		const names = ["a", "b", "c"];
+		const disks = new Map<string, LoopDisk>();
+		const nodes: TestNode[] = [];
+		const diskOf = (node: TestNode): LoopDisk =>
+			disks.get(node.name) as LoopDisk;
+		try {
+			for (const name of names) {
+				const disk = await LoopDisk.create(name);
+				disks.set(name, disk);
+				const [first] = nodes;
+				nodes.push(
+					await startNode({
+						name,
+						data: join(disk.folder, "data"),
+						options: { copies: "2" },
+						...(first && { join: await first.invite() }),
+					}),
+				);
+			}
+			await nodes[0]?.addUser(user, password);
+			for (const node of nodes) await node.converged();
+			const maker = new MessageMaker("power");
+			let next = 0;
+			for (let cut = 0; cut < CUTS; cut++) {
+				const victims =
+					cut % 4 === 3 ? nodes : [nodes[cut % nodes.length] as TestNode];
+				const numbers = range(next, next + 40);
+				next += 40;
+				const through = victims[0] as TestNode;
+				let killed: Promise<void> | undefined;
+				const done = await send(through, maker, numbers, {
+					connections: 4,
+					acknowledged: (count) => {
+						if (count === 10 + (cut % 7))
+							killed = Promise.all(victims.map((node) => node.kill9())).then(
+								() => {},
+							);
+					},
+				});
+				await killed;
+				await Promise.all(
+					victims.map((node) =>
+						diskOf(node)
+							.cutPower()
+							.then(() => node.start()),
+					),
+				);
+				// What got no answer is tried again, as a sending server would, elsewhere.
+				const other = nodes.find((node) => node !== through) as TestNode;
+				await sendAll(
+					other,
+					maker,
+					numbers.filter((number) => !done.includes(number)),
+				);
+			}
+			const all = range(0, next);
+			expectExactly(await settled(nodes, next), maker, all);
+			for (const node of nodes) {
+				await node.converged();
+				const client = await node.imap(user, password);
+				await expectBodies(client, maker, all);
+				await client.logout();
+			}
+		} finally {
+			await Promise.all(nodes.map((node) => node.kill9()));
+			for (const disk of disks.values()) await disk.close();
+		}
+	},
+	900_000,
+);
