@@ -325,6 +325,9 @@ const decodeRanges = (value: unknown): UidRange[] => {
 };
 
 const decodeLife = (value: unknown): Life => {
+	// An older release says nothing of it.
+	if (value === undefined)
+		return { reviving: false, run: "", startedMilliseconds: 0 };
 	const [reviving, run, startedMilliseconds] = list(value);
 	return {
 		reviving: reviving === true,
@@ -362,7 +365,7 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 		type: "holds",
 		holds: decodeHolds(holds),
 		ready: ready === true,
-		serves: serves === true,
+		serves: serves !== false,
 	}),
 	pull: ([from]) => ({
 		type: "pull",
