@@ -225,10 +225,11 @@ export const RECLAIM_RANGES_COUNT = 1_000;
 export const AWAY_MILLISECONDS_MAX = 7 * 24 * 3600_000;
 /** Nor one that is silent for a minute while the log has grown to this, some 400 MB. */
 export const LOG_CHANGES_KEPT_MAX = 1_000_000;
-/** The log is not cut before it has this many changes (some 400 bytes each), or as many as there are entries. */
-export const LOG_CHANGES_KEPT_MIN = 500;
-/** And then to this many an origin: a member that lost a moment in a crash needs no snapshot. */
+/** The log is not cut before it is this large, or as large as all entries are. */
+export const LOG_BYTES_KEPT_MIN = 128 * KiB;
+/** And then to this an origin, whichever is less: a member that lost a moment in a crash needs no snapshot. */
 export const LOG_SLACK_CHANGES = 100;
+export const LOG_SLACK_BYTES = 32 * KiB;
 /** Documents written anew in one batch of cutting the log: 7-90 ms each to load and save. */
 export const SAVES_A_BATCH = 4;
 /** Unnamed bodies are looked for so often; one that two looks found is cleared. */

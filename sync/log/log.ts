@@ -79,10 +79,9 @@ export class ChangeLog {
 				`change ${record.sequence} of ${record.origin} does not follow ${previous?.sequence ?? 0}`,
 			);
 		const hash = chainHash(previous?.hash ?? "", encoded);
-		batch.put(
-			logKey(record.origin, record.sequence),
-			toRow(documentPrevious, hash, encoded),
-		);
+		const row = toRow(documentPrevious, hash, encoded);
+		batch.put(logKey(record.origin, record.sequence), row);
+		countBytes(batch, row.length);
 		batch.change(headKey(record.origin), [record.sequence, hash]);
 	}
 
@@ -113,9 +112,33 @@ export class ChangeLog {
 	/** Forgets the records up to `sequence`, of documents that were all snapshotted since. */
 	cut(batch: Batch, origin: Origin, sequence: number): void {
 		const end = logKey(origin, sequence + 1);
-		for (const [key] of this.#store.range(`log/${origin}/`, end))
+		for (const [key, row] of this.#store.range(`log/${origin}/`, end)) {
 			batch.put(key, undefined);
+			countBytes(batch, -row.length);
+		}
 		batch.put(`first/${origin}`, String(sequence + 1));
+	}
+
+	/** Bytes of all records that are kept here, about. */
+	get keptBytes(): number {
+		return Number(this.#store.get(BYTES_KEY) ?? 0);
+	}
+
+	/** How many of the newest records of an origin are within both bounds. */
+	newest(origin: Origin, count: number, bytes: number): number {
+		let within = 0;
+		let sum = 0;
+		const prefix = `log/${origin}/`;
+		const rows = this.#store.range(prefix, prefixEnd(prefix), {
+			limit: count,
+			reverse: true,
+		});
+		for (const [, row] of rows) {
+			sum += row.length;
+			if (sum > bytes) break;
+			within++;
+		}
+		return within;
 	}
 
 	/** The first sequence whose record is kept here. */
@@ -166,6 +189,13 @@ export class ChangeLog {
 		}
 		return framed;
 	}
+}
+
+const BYTES_KEY = "meta/logBytes";
+
+function countBytes(batch: Batch, by: number): void {
+	const bytes = batch.object<number>(BYTES_KEY) ?? 0;
+	batch.change(BYTES_KEY, Math.max(0, bytes + by));
 }
 
 const HASH_BYTES = 16;

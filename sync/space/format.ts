@@ -7,7 +7,8 @@
  * |--------|------------------------------------------------------------------------------------------------------|
  * | 1      | the first one                                                                                        |
  * | 2      | which entries name a body (`use/`), dead entries in order (`dying/`), entries of a segment (`seg/`);  |
- * |        | bodies that are missing by where they lie, not by their hash (`need/`); operations of a mailbox       |
+ * |        | bodies that are missing by where they lie, not by their hash (`need/`); operations of a mailbox,      |
+ * |        | and how large the log is                                                                              |
  */
 import {
 	prefixEnd,
@@ -97,6 +98,10 @@ function* nameBodies(store: Store): Generator<readonly StoreWrite[]> {
 			const o = boxes.get(key.slice("box/".length)) ?? {};
 			return [key, JSON.stringify({ ...JSON.parse(value as string), o })];
 		});
+	let logBytes = 0;
+	for (const rows of slices(store, "log/"))
+		for (const [, row] of rows) logBytes += row.length;
+	yield [["meta/logBytes", String(logBytes)]];
 	yield [...segments].map(([key, count]) => [key, String(count)]);
 	for (const rows of slices(store, "need/")) {
 		const writes: StoreWrite[] = [];

@@ -5,7 +5,8 @@
  */
 import type { DocumentId, Origin } from "../ids.ts";
 import {
-	LOG_CHANGES_KEPT_MIN,
+	LOG_BYTES_KEPT_MIN,
+	LOG_SLACK_BYTES,
 	LOG_SLACK_CHANGES,
 	RECORD_BATCH_BYTES,
 	RECORD_BATCH_COUNT,
@@ -15,6 +16,9 @@ import type { Ledger } from "../log/ledger.ts";
 import { unframe } from "../log/log.ts";
 import { decodeRecord } from "../log/record.ts";
 import type { Stable } from "./told.ts";
+
+/** What an entry takes in rows and documents, about. */
+const ENTRY_BYTES = 600;
 
 /** A slice of an origin's log that is about to go. */
 interface Slice {
@@ -65,11 +69,13 @@ export class Truncation {
 	/** The log may be as long as the rest is large; then it is cut to its slack. */
 	#begin({ present }: Stable): boolean {
 		const { log } = this.#ledger;
-		if (this.kept <= Math.max(LOG_CHANGES_KEPT_MIN, this.#live())) return false;
+		const keptMax = Math.max(LOG_BYTES_KEPT_MIN, this.#live() * ENTRY_BYTES);
+		if (log.keptBytes <= keptMax) return false;
 		this.#upTo = new Map();
 		for (const [origin, sequence] of present) {
 			const head = log.vector.get(origin) ?? 0;
-			const upTo = Math.min(sequence, head - LOG_SLACK_CHANGES);
+			const slack = log.newest(origin, LOG_SLACK_CHANGES, LOG_SLACK_BYTES);
+			const upTo = Math.min(sequence, head - slack);
 			if (upTo >= log.firstKept(origin)) this.#upTo.set(origin, upTo);
 		}
 		this.#cutting = this.#upTo.size > 0;

@@ -203,7 +203,7 @@ describe("the log", () => {
 		const account = cluster.account("a", "anna");
 		for (let i = 0; i < 6; i++) {
 			const reader = await cluster.run(cluster.read("a", "anna"));
-			for (let j = 0; j < 90; j++)
+			for (let j = 0; j < 45; j++)
 				await cluster.run(
 					reader.mailbox.store(reader.mailbox.uids(), {
 						mode: j % 2 ? "add" : "remove",
@@ -215,12 +215,12 @@ describe("the log", () => {
 			reader.close();
 		}
 		expect(account.mailboxes().length).toBeGreaterThan(1);
-		expect(kept(cluster, "a")).toBeGreaterThan(500);
+		expect(kept(cluster, "a")).toBeGreaterThan(270);
 		cluster.jump("a", 8 * DAY);
 		cluster.jump("b", 8 * DAY);
 		await cluster.until(
 			"the log is cut",
-			() => kept(cluster, "a") < 350 && kept(cluster, "b") < 350,
+			() => kept(cluster, "a") < 200 && kept(cluster, "b") < 200,
 			120_000,
 		);
 		return cluster;

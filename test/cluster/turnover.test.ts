@@ -1,0 +1,177 @@
+/**
+ * A small mailbox on a real store and real bodies, whose messages are replaced again and again: what lies on the disk in
+ * the end is bounded by what lives, not by what was. Time is simulated, so that nobody waits for it.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, it } from "vitest";
+import { openBodies } from "../../sync/bodies/bodies.ts";
+import { type Address, nodeId } from "../../sync/ids.ts";
+import {
+	driveName,
+	foundingIdentity,
+	saveIdentity,
+} from "../../sync/membership/identity.ts";
+import type { Network } from "../../sync/ports/network.ts";
+import { openStore } from "../../sync/real/store.ts";
+import { type ClusterReplica, openReplica } from "../../sync/replica.ts";
+import { SimClock } from "../../sync/sim/clock.ts";
+import { TestStreams, temporaryFolder, testLog } from "../unit/bodies/pair.ts";
+
+const MESSAGES = 60;
+const MESSAGE_BYTES = 16_000;
+const TURNS = 100;
+const self = nodeId("a".repeat(44));
+
+/** A network on which nobody else is. */
+const nobody: Network = {
+	self,
+	addresses: () => [],
+	setPeers: () => {},
+	peers: () => [],
+	onPeers: () => () => {},
+	onLink: () => () => {},
+	publish: () => {},
+	onPublished: () => () => {},
+	request: () => Promise.reject(new Error("nobody is there")),
+	handle: () => {},
+	admitStrangers: () => {},
+	stop: async () => {},
+};
+
+const ends: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+	for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function world() {
+	const folder = temporaryFolder();
+	ends.push(folder.remove);
+	const clock = new SimClock();
+	const log = testLog();
+	const random = { bytes: (length: number) => randomBytes(length) };
+	const store = openStore(join(folder.path, "state.db"));
+	const identity = saveIdentity(store, foundingIdentity(random));
+	const bodies = await openBodies({
+		directory: join(folder.path, "bodies"),
+		drive: { name: driveName(identity), lengthBlocksAtLeast: 0 },
+		streams: new TestStreams(),
+		clock,
+		log,
+	});
+	const replica: ClusterReplica = openReplica({
+		identity,
+		self: {
+			name: "a",
+			hostname: "a.example.org",
+			site: "one",
+			publicIps: [],
+			multiaddrs: [],
+		},
+		copies: 1,
+		whenAlone: "accept",
+		store,
+		network: nobody,
+		bodies,
+		clock,
+		random,
+		diary: log,
+	});
+	/** Lets simulated time pass, and the real disk do its work, until the promise settles. */
+	const run = async <T>(promise: Promise<T>): Promise<T> => {
+		let settled = false;
+		const done = () => {
+			settled = true;
+		};
+		promise.then(done, done);
+		while (!settled) await clock.advance(1);
+		return promise;
+	};
+	const pass = async (seconds: number) => {
+		for (let i = 0; i < seconds; i++) {
+			await clock.advance(1_000);
+			// The disk keeps up: what is being cleared is cleared.
+			await bodies.clear(bodies.drive, []);
+		}
+	};
+	ends.push(() => run(replica.stop()));
+	await run(replica.joined());
+	const account = await run(
+		replica.directory.addUser("anna@example.org" as Address, "none", {
+			createDomain: true,
+		}),
+	);
+	const anna = replica.account(account);
+	if (anna === undefined) throw new Error("no account");
+	const add = async () => {
+		const body = bodies.create();
+		await body.write(randomBytes(MESSAGE_BYTES));
+		const reference = await body.commit();
+		return anna.append("INBOX", [{ body: reference, flags: ["\\Seen"] }]);
+	};
+	const fill = () => run(Promise.all(Array.from({ length: MESSAGES }, add)));
+	const turnOver = async () => {
+		const selected = await run(anna.select("INBOX"));
+		const old = selected.uids();
+		await fill();
+		await run(selected.expunge(old));
+		selected.release();
+		// Space comes back in the background, and after its time.
+		await pass(66);
+	};
+	const kinds = () => {
+		const bytes: Record<string, number> = {};
+		for (const [key, value] of store.range("", "\u{7f}")) {
+			const kind = key.slice(0, key.indexOf("/"));
+			bytes[kind] = (bytes[kind] ?? 0) + key.length + value.length;
+		}
+		return bytes;
+	};
+	return { folder, anna, bodies, run, pass, fill, turnOver, kinds };
+}
+
+/** Bytes of all files in a folder. */
+function diskBytes(folder: string): number {
+	let bytes = 0;
+	for (const entry of readdirSync(folder, { withFileTypes: true })) {
+		const path = join(folder, entry.name);
+		bytes += entry.isDirectory() ? diskBytes(path) : statSync(path).size;
+	}
+	return bytes;
+}
+
+const sum = (bytes: Record<string, number>): number =>
+	Object.values(bytes).reduce((all, one) => all + one, 0);
+
+it(`a mailbox that turned over ${TURNS} times keeps within 3 times what lives`, async () => {
+	const once = await world();
+	await once.fill();
+	await once.pass(70);
+	const fresh = { rows: sum(once.kinds()), files: diskBytes(once.folder.path) };
+	const many = await world();
+	await many.fill();
+	for (let i = 0; i < TURNS; i++) await many.turnOver();
+	for (let i = 0; i < 10; i++) await many.pass(15);
+	const liveBytes = MESSAGES * MESSAGE_BYTES;
+	const rows = many.kinds();
+	const files = diskBytes(many.folder.path);
+	const held = await many.bodies.diskBytes();
+	const selected = await many.run(many.anna.select("INBOX"));
+	expect(selected.uids()).toHaveLength(MESSAGES);
+	for (const uid of selected.uids()) {
+		const message = selected.get(uid);
+		if (message === undefined) throw new Error("a message is gone");
+		const bytes = await many.run(many.bodies.read(message.body));
+		expect(createHash("sha256").update(bytes).digest("hex")).toBe(
+			message.body.hash,
+		);
+	}
+	selected.release();
+	expect(held).toBeLessThan(3 * liveBytes);
+	expect(held + sum(rows), JSON.stringify(rows)).toBeLessThan(
+		3 * (liveBytes + fresh.rows),
+	);
+	// What journals and write-ahead logs take at most is the same for any store.
+	expect(files).toBeLessThan(3 * (liveBytes + fresh.rows) + 48 * 2 ** 20);
+});
