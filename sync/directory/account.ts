@@ -19,7 +19,7 @@ import {
 	KEYWORDS_MAX,
 	NUMBERED_MILLISECONDS_MAX,
 } from "../limits.ts";
-import type { Telling } from "../mailbox/mailboxes.ts";
+import type { Telling } from "../mailbox/options.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
 import type { Cancel } from "../ports/clock.ts";
 import { type AccountMailbox, isBuiltIn } from "./accounts.ts";

@@ -2,19 +2,19 @@
  * All mailboxes of this node: folds changes into rows, has messages numbered where this node is the numberer, and shows
  * what may be shown. UIDs and stamps follow mailbox-consistency.md; the numbers of its rules stand beside the code. Knows
  * nothing of protocols, peers or time but what it is given. Its rooms: numbering (claims), showing (what becomes
- * visible), tokens and pairs (mod-sequences between nodes), watermarks (E between nodes), view (what sessions read).
+ * visible), tokens and pairs (mod-sequences between nodes), watermarks (E between nodes), looking and view (what sessions read),
+ * losses (former lives and lost members).
  */
-import type { AccountId, EntryId, MailboxId, Origin, Uid } from "../ids.ts";
-import { UID_BELIEVED_AHEAD_MAX, VIEWS_IDLE_MESSAGES_MAX } from "../limits.ts";
+import type { EntryId, MailboxId, Uid } from "../ids.ts";
+import { UID_BELIEVED_AHEAD_MAX } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
-import type { Vector } from "../log/record.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import { prefixEnd, type Store } from "../ports/store.ts";
-import type { Rules } from "../rules.ts";
-import { type Folded, foldSegment } from "./fold.ts";
-import { Numbering, type Want } from "./numbering.ts";
+import { prefixEnd } from "../ports/store.ts";
+import { foldSegment } from "./fold.ts";
+import { Looking } from "./looking.ts";
+import { Losses } from "./losses.ts";
+import { Numbering } from "./numbering.ts";
+import type { MailboxesOptions, Telling } from "./options.ts";
 import { PairNotes } from "./pair-notes.ts";
 import { type Pair, Pairs } from "./pairs.ts";
 import { Pending } from "./pending.ts";
@@ -23,66 +23,18 @@ import {
 	boxKey,
 	deadClaims,
 	type EntryRow,
-	type Facts,
 	getBox,
 	getRow,
 	lives,
 	newBox,
 	operationsOf,
 	rowKey,
-	uidOf,
 } from "./rows.ts";
 import { Showing } from "./showing.ts";
-import type { SlotRange } from "./slots.ts";
 import { Stamps } from "./stamps.ts";
 import { Tokens } from "./tokens.ts";
-import { View, type ViewChange } from "./view.ts";
+import type { View } from "./view.ts";
 import { highestE, type Watermark, Watermarks } from "./watermarks.ts";
-
-export interface MailboxesOptions {
-	readonly origin: Origin;
-	readonly rules: Rules;
-	readonly store: Store;
-	readonly clock: Clock;
-	readonly diary: Log;
-	readonly slots: () => SlotRange;
-	/** A life that has none yet gives no stamps, and has told none. */
-	readonly hasSlots: () => boolean;
-	/** What is held durably. */
-	readonly vector: () => Vector;
-	/** Rule 2: is this node the one that numbers for the account? */
-	readonly numbers: (account: AccountId) => boolean;
-	/** Rule 7: is own change `sequence` on one more member, or can none be reached? */
-	readonly secondCopy: (sequence: number) => boolean;
-	/** Rule 9: whether tokens of this stamp slot are worth nothing. */
-	readonly isRetired: (stampSlot: number) => boolean;
-	/** An entry names a body that should be held here. Called within a batch. */
-	readonly bodyNamed: (
-		batch: Batch,
-		facts: Facts,
-		change: { origin: Origin; sequence: number },
-	) => void;
-	/** An entry changed. Called within a batch. */
-	readonly folded: (batch: Batch, folded: Folded, change: KeyChange) => void;
-	/** Claims that are too low here, to be told to the numberer. */
-	readonly wants: (wants: readonly Want[]) => void;
-	/** A pair that was made here, for all members (rule 12). */
-	readonly pairMade: (pair: Pair) => void;
-	/** Watermarks that no claim tells, for all members (rule 3). */
-	readonly watermarks: (watermarks: readonly Watermark[]) => void;
-	/** Has a batch made, for what waits in memory. */
-	readonly flush: () => void;
-}
-
-/** To a client that selects, or asks for the status. */
-export interface Telling {
-	/** Rule 8: this node has caught up with all members. */
-	readonly complete: boolean;
-	/** Rule 11: HIGHESTMODSEQ must be new. */
-	readonly fresh: boolean;
-	/** The highest UID and the token that the client names. */
-	readonly told?: { readonly uid: number; readonly modSeq: number } | undefined;
-}
 
 export class Mailboxes implements Fold {
 	readonly stamps: Stamps;
@@ -90,20 +42,16 @@ export class Mailboxes implements Fold {
 	readonly numbering: Numbering;
 	readonly tokens: Tokens;
 	readonly watermarks: Watermarks;
+	readonly losses: Losses;
 	readonly #options: MailboxesOptions;
 	readonly #pending: Pending;
 	readonly #showing: Showing;
 	readonly #pairNotes: PairNotes;
-	readonly #views = new Map<MailboxId, { view: View; users: number }>();
-	/** Mailboxes that somebody looks at, and how many do: what may be shown there is shown at once. */
-	readonly #looks = new Map<MailboxId, number>();
+	readonly #looking: Looking;
 	/** Looked-at mailboxes where all that could be shown was: from then on only what is touched can become so. */
 	readonly #shownAll = new Set<MailboxId>();
 	/** Looked-at mailboxes with entries that wait for second copies. */
 	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
-	readonly #shownListeners = new Map<MailboxId, Set<() => void>>();
-	/** Who waits for the UID of an entry. */
-	readonly #watchers = new Map<EntryId, Set<(uid: Uid) => void>>();
 	/** Touched in this batch, in order of arrival. */
 	readonly #touched = new Map<MailboxId, Set<EntryId>>();
 	/** Told to a client with this batch. */
@@ -122,11 +70,22 @@ export class Mailboxes implements Fold {
 		const { stamps, pairs } = this;
 		this.tokens = new Tokens({ ...options, stamps, pairs });
 		this.#pending = new Pending(store);
+		this.#looking = new Looking(store, (mailbox) => {
+			this.#shownAll.delete(mailbox);
+			this.#waiting.delete(mailbox);
+		});
 		this.#showing = new Showing({
 			stamps,
 			rules,
 			pending: this.#pending,
 			isSafe: (row) => this.#isSafe(row),
+		});
+		this.losses = new Losses({
+			stamps,
+			store,
+			watermarks: this.watermarks,
+			numbering: this.numbering,
+			showing: this.#showing,
 		});
 		this.#pairNotes = new PairNotes({
 			...options,
@@ -174,7 +133,7 @@ export class Mailboxes implements Fold {
 		this.numbering.note(mailbox, entry, row);
 		this.#options.folded(tx.batch, folded, change);
 		for (const place of folded.changed) this.#touch(tx.batch, ...place);
-		if (this.#views.has(mailbox)) this.#stageDead(tx.batch, mailbox, row);
+		if (this.#looking.hasView(mailbox)) this.#stageDead(tx.batch, mailbox, row);
 		if (!lives(row)) return;
 		for (const facts of folded.facts)
 			this.#options.bodyNamed(tx.batch, facts, change);
@@ -206,7 +165,7 @@ export class Mailboxes implements Fold {
 			}
 		const looked = new Set(this.#waiting.keys());
 		for (const mailbox of this.#touched.keys())
-			if (this.#looks.has(mailbox)) looked.add(mailbox);
+			if (this.#looking.has(mailbox)) looked.add(mailbox);
 		for (const mailbox of looked) this.#showSome(tx, mailbox);
 		this.pairs.finish(tx.batch);
 	}
@@ -216,36 +175,20 @@ export class Mailboxes implements Fold {
 		this.#live += this.#liveInBatch;
 		this.#liveInBatch = 0;
 		this.pairs.committed();
-		const told: View[] = [];
-		const shown: (() => void)[] = [];
 		const ahead: Watermark[] = [];
-		for (const [mailbox, { changes, box }] of this.#showing.take()) {
-			this.#answerWatchers(changes);
-			if (changes.length > 0)
-				shown.push(...(this.#shownListeners.get(mailbox) ?? []));
+		for (const [mailbox, staged] of this.#showing.take()) {
+			const { box } = staged;
 			if (this.watermarks.note(mailbox, box))
 				ahead.push({ mailbox, E: highestE(box) });
-			if (this.#looks.has(mailbox) || this.#told.has(mailbox))
+			if (this.#looking.has(mailbox) || this.#told.has(mailbox))
 				this.#pairNotes.told(mailbox);
-			const view = this.#views.get(mailbox)?.view;
-			if (view === undefined) continue;
-			view.apply(changes, box.E + 1, box.H as View["highestModSeq"]);
-			if (changes.length > 0) told.push(view);
+			this.#looking.take(mailbox, staged);
 		}
 		this.#told.clear();
-		for (const view of told) view.tell();
-		for (const run of shown) run();
+		this.#looking.tell();
 		if (ahead.length > 0) this.#options.watermarks(ahead);
 		const wants = this.numbering.takeNews();
 		if (wants.length > 0) this.#options.wants(wants);
-	}
-
-	#answerWatchers(changes: readonly ViewChange[]): void {
-		if (this.#watchers.size === 0) return;
-		for (const change of changes)
-			if (change.kind === "appeared")
-				for (const told of this.#watchers.get(change.row.entry) ?? [])
-					told(change.row.uid);
 	}
 
 	rolledBack(): void {
@@ -311,7 +254,7 @@ export class Mailboxes implements Fold {
 				this.numbering.askAgain(tx, mailbox, entry);
 		const entries = this.#pending.of(mailbox);
 		const waiting = this.#showing.show(tx.batch, mailbox, entries);
-		if (!this.#looks.has(mailbox)) return;
+		if (!this.#looking.has(mailbox)) return;
 		this.#shownAll.add(mailbox);
 		this.#keepWaiting(mailbox, waiting);
 	}
@@ -398,7 +341,7 @@ export class Mailboxes implements Fold {
 		mailbox: MailboxId,
 		tokens: readonly number[],
 	): { readonly pairs: Pair[]; readonly E: number } {
-		if (this.#looks.has(mailbox) || this.box(mailbox).H > 0)
+		if (this.#looking.has(mailbox) || this.box(mailbox).H > 0)
 			this.#pairNotes.make(mailbox);
 		return {
 			pairs: this.pairs.beyond(mailbox, tokens),
@@ -411,124 +354,32 @@ export class Mailboxes implements Fold {
 		for (const pair of pairs) this.pairs.add(pair);
 	}
 
-	// ------------------------------------------------------------------ lives and losses (rule 9)
-
-	/** Stamps and every E move far up, above all that a former life may have told; HIGHESTMODSEQs start anew. */
-	leap(tx: Transaction, by: number): void {
-		this.stamps.leap(tx.batch, by);
-		for (const [mailbox, box] of this.watermarks.raiseAll(tx, by, true)) {
-			box.H = 0;
-			this.#showing.stage(mailbox, box);
-		}
-	}
-
-	/** Claims leap, above all that a lost member may have told. */
-	leapClaims(tx: Transaction, by: number): void {
-		for (const [mailbox, box] of this.watermarks.raiseAll(tx, by, false))
-			this.#showing.stage(mailbox, box);
-	}
-
-	/** Of what lives, what somebody with this vector had, with all operations on it known here: `had`; or had not. */
-	*entriesHad(
-		vector: Vector,
-	): Iterable<{ mailbox: MailboxId; entry: EntryId; had: boolean }> {
-		const { store } = this.#options;
-		for (const [key, text] of store.range("ent/", prefixEnd("ent/"))) {
-			const row = JSON.parse(text as string) as EntryRow;
-			if (!lives(row) || uidOf(row) === 0) continue;
-			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
-			const had = Object.entries(operationsOf(row)).every(
-				([origin, sequence]) => sequence <= (vector.get(origin as Origin) ?? 0),
-			);
-			yield { mailbox, entry, had };
-		}
-	}
-
-	/** A former life showed the entry under its highest claim: so it counts as shown here. */
-	takeAsShown(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const row = getRow(tx.batch, mailbox, entry);
-		if (row === undefined || !lives(row) || uidOf(row) === 0) return;
-		this.#showing.takeAsShown(tx.batch, mailbox, entry, row);
-	}
-
-	/** A lost member may have shown something else under the entry's UID, or above it: it is claimed again. */
-	claimAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const row = getRow(tx.batch, mailbox, entry);
-		if (row === undefined) return;
-		const claim = uidOf(row);
-		this.numbering.takeWants(tx, [{ mailbox, entry, claim }]);
-	}
-
 	// ------------------------------------------------------------------ looking
 
 	/** Shows at once, from now on, what may be shown in the mailbox. The caller then has show() run once. */
 	look(mailbox: MailboxId): () => void {
-		this.#looks.set(mailbox, (this.#looks.get(mailbox) ?? 0) + 1);
-		let held = true;
-		return () => {
-			if (!held) return;
-			held = false;
-			const left = (this.#looks.get(mailbox) ?? 1) - 1;
-			if (left > 0) {
-				this.#looks.set(mailbox, left);
-				return;
-			}
-			this.#looks.delete(mailbox);
-			this.#shownAll.delete(mailbox);
-			this.#waiting.delete(mailbox);
-		};
+		return this.#looking.look(mailbox);
 	}
-
+	/** The live view of a mailbox, loaded if nobody had it. Give it back with release(). */
+	acquire(mailbox: MailboxId): View {
+		return this.#looking.acquire(mailbox);
+	}
+	release(mailbox: MailboxId): void {
+		this.#looking.release(mailbox);
+	}
 	/** Runs after something else is shown in the mailbox than before. */
 	onShown(mailbox: MailboxId, run: () => void): () => void {
-		const listeners = this.#shownListeners.get(mailbox) ?? new Set();
-		this.#shownListeners.set(mailbox, listeners);
-		listeners.add(run);
-		return () => {
-			listeners.delete(run);
-			if (
-				listeners.size === 0 &&
-				this.#shownListeners.get(mailbox) === listeners
-			)
-				this.#shownListeners.delete(mailbox);
-		};
+		return this.#looking.onShown(mailbox, run);
 	}
-
-	/** The live view of a mailbox that is looked at, loaded if nobody had it. Give it back with release(). */
-	acquire(mailbox: MailboxId): View {
-		let held = this.#views.get(mailbox);
-		if (held === undefined) {
-			held = { view: new View(this.#options.store, mailbox), users: 0 };
-			this.#views.set(mailbox, held);
-		}
-		held.users++;
-		return held.view;
-	}
-
-	/** What was looked at last stays in memory, within a bound: it will be looked at again. */
-	release(mailbox: MailboxId): void {
-		const held = this.#views.get(mailbox);
-		if (held === undefined || --held.users > 0) return;
-		this.#views.delete(mailbox);
-		this.#views.set(mailbox, held);
-		let messages = 0;
-		for (const [id, { view, users }] of [...this.#views].reverse()) {
-			if (users > 0) continue;
-			messages += view.size;
-			if (messages > VIEWS_IDLE_MESSAGES_MAX) this.#views.delete(id);
-		}
-	}
-
 	/** Runs `told` once the entry is shown here, with its UID. */
 	watch(entry: EntryId, told: (uid: Uid) => void): () => void {
-		const watchers = this.#watchers.get(entry) ?? new Set();
-		this.#watchers.set(entry, watchers);
-		watchers.add(told);
-		return () => {
-			watchers.delete(told);
-			if (watchers.size === 0 && this.#watchers.get(entry) === watchers)
-				this.#watchers.delete(entry);
-		};
+		return this.#looking.watch(entry, told);
+	}
+	/** Rows were mended in the store: what is held of them in memory follows. */
+	reread(mailbox: MailboxId): void {
+		this.#looking.reread(mailbox, this.box(mailbox), (entry) =>
+			this.row(mailbox, entry),
+		);
 	}
 
 	/** As committed. */
@@ -537,27 +388,6 @@ export class Mailboxes implements Fold {
 		return text === undefined
 			? newBox()
 			: (JSON.parse(text as string) as BoxRow);
-	}
-
-	/** Rows were mended in the store: what is held of them in memory follows, also where a session looks at it. */
-	reread(mailbox: MailboxId): void {
-		const held = this.#views.get(mailbox);
-		if (held === undefined) return;
-		if (held.users === 0) {
-			this.#views.delete(mailbox);
-			return;
-		}
-		const { view } = held;
-		const stale = view.uids().flatMap((uid): ViewChange[] => {
-			const entry = view.get(uid)?.entry;
-			if (entry === undefined) return [];
-			const isShown = this.row(mailbox, entry)?.v?.u === uid;
-			return isShown ? [] : [{ kind: "gone", entry, uid }];
-		});
-		if (stale.length === 0) return;
-		const box = this.box(mailbox);
-		view.apply(stale, box.E + 1, box.H as View["highestModSeq"]);
-		view.tell();
 	}
 
 	/** The UID that the entry is shown under; "coming" when it lives and is not shown yet; else undefined. */

@@ -337,7 +337,7 @@ export class Lives {
 		ledger
 			.write((tx) => {
 				if (had !== undefined) takeShown(tx, mailboxes, had);
-				if (rules.jump) mailboxes.leap(tx, leapOf(age));
+				if (rules.jump) mailboxes.losses.leap(tx, leapOf(age));
 				begin(tx);
 				more(tx);
 			})
@@ -428,7 +428,7 @@ function randomSlot(
 
 /** Rule 9: what the former life is known to have had, and did not ask to renumber, counts as shown. */
 function takeShown(tx: Transaction, mailboxes: Mailboxes, had: Vector): void {
-	for (const { mailbox, entry, had: known } of mailboxes.entriesHad(had))
+	for (const { mailbox, entry, had: known } of mailboxes.losses.entriesHad(had))
 		if (known && !mailboxes.numbering.isWanted(mailbox, entry))
-			mailboxes.takeAsShown(tx, mailbox, entry);
+			mailboxes.losses.takeAsShown(tx, mailbox, entry);
 }

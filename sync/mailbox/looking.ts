@@ -1,0 +1,142 @@
+/** Who looks at which mailboxes: their views in memory, and who wants to be told what. Knows no batch but what is committed. */
+import type { EntryId, MailboxId, Uid } from "../ids.ts";
+import { VIEWS_IDLE_MESSAGES_MAX } from "../limits.ts";
+import type { Store } from "../ports/store.ts";
+import type { BoxRow, EntryRow } from "./rows.ts";
+import type { Staged } from "./showing.ts";
+import { View, type ViewChange } from "./view.ts";
+
+export class Looking {
+	readonly #store: Store;
+	readonly #views = new Map<MailboxId, { view: View; users: number }>();
+	/** Mailboxes that somebody looks at, and how many do: what may be shown there is shown at once. */
+	readonly #looks = new Map<MailboxId, number>();
+	readonly #ended: (mailbox: MailboxId) => void;
+	readonly #shownListeners = new Listeners<MailboxId, () => void>();
+	/** Who waits for the UID of an entry. */
+	readonly #watchers = new Listeners<EntryId, (uid: Uid) => void>();
+	/** To be told when all that was committed is in the views. */
+	#told: (() => void)[] = [];
+
+	/** `ended`: nobody looks at the mailbox any more. */
+	constructor(store: Store, ended: (mailbox: MailboxId) => void) {
+		this.#store = store;
+		this.#ended = ended;
+	}
+
+	has(mailbox: MailboxId): boolean {
+		return this.#looks.has(mailbox);
+	}
+	hasView(mailbox: MailboxId): boolean {
+		return this.#views.has(mailbox);
+	}
+
+	look(mailbox: MailboxId): () => void {
+		this.#looks.set(mailbox, (this.#looks.get(mailbox) ?? 0) + 1);
+		let held = true;
+		return () => {
+			if (!held) return;
+			held = false;
+			const left = (this.#looks.get(mailbox) ?? 1) - 1;
+			if (left > 0) {
+				this.#looks.set(mailbox, left);
+				return;
+			}
+			this.#looks.delete(mailbox);
+			this.#ended(mailbox);
+		};
+	}
+
+	/** The live view, loaded if nobody had it. Give it back with release(). */
+	acquire(mailbox: MailboxId): View {
+		let held = this.#views.get(mailbox);
+		if (held === undefined) {
+			held = { view: new View(this.#store, mailbox), users: 0 };
+			this.#views.set(mailbox, held);
+		}
+		held.users++;
+		return held.view;
+	}
+
+	/** What was looked at last stays in memory, within a bound: it will be looked at again. */
+	release(mailbox: MailboxId): void {
+		const held = this.#views.get(mailbox);
+		if (held === undefined || --held.users > 0) return;
+		this.#views.delete(mailbox);
+		this.#views.set(mailbox, held);
+		let messages = 0;
+		for (const [id, { view, users }] of [...this.#views].reverse()) {
+			if (users > 0) continue;
+			messages += view.size;
+			if (messages > VIEWS_IDLE_MESSAGES_MAX) this.#views.delete(id);
+		}
+	}
+
+	/** Runs after something else is shown in the mailbox than before. */
+	onShown(mailbox: MailboxId, run: () => void): () => void {
+		return this.#shownListeners.add(mailbox, run);
+	}
+
+	/** Runs `told` once the entry is shown here, with its UID. */
+	watch(entry: EntryId, told: (uid: Uid) => void): () => void {
+		return this.#watchers.add(entry, told);
+	}
+
+	/** This was committed. The caller then calls tell(), once for all mailboxes. */
+	take(mailbox: MailboxId, { changes, box }: Staged): void {
+		for (const change of changes)
+			if (change.kind === "appeared")
+				for (const told of this.#watchers.of(change.row.entry))
+					told(change.row.uid);
+		const view = this.#views.get(mailbox)?.view;
+		view?.apply(changes, box.E + 1, box.H as View["highestModSeq"]);
+		if (changes.length === 0) return;
+		if (view !== undefined) this.#told.push(() => view.tell());
+		this.#told.push(...this.#shownListeners.of(mailbox));
+	}
+
+	tell(): void {
+		for (const run of this.#told.splice(0)) run();
+	}
+
+	/** Rows were mended in the store: what is held of them in memory follows, also where a session looks at it. */
+	reread(
+		mailbox: MailboxId,
+		box: BoxRow,
+		row: (entry: EntryId) => EntryRow | undefined,
+	): void {
+		const held = this.#views.get(mailbox);
+		if (held === undefined) return;
+		if (held.users === 0) {
+			this.#views.delete(mailbox);
+			return;
+		}
+		const { view } = held;
+		const stale = view.uids().flatMap((uid): ViewChange[] => {
+			const entry = view.get(uid)?.entry;
+			if (entry === undefined || row(entry)?.v?.u === uid) return [];
+			return [{ kind: "gone", entry, uid }];
+		});
+		if (stale.length === 0) return;
+		view.apply(stale, box.E + 1, box.H as View["highestModSeq"]);
+		view.tell();
+	}
+}
+
+class Listeners<Key, Run> {
+	readonly #all = new Map<Key, Set<Run>>();
+
+	add(key: Key, run: Run): () => void {
+		const listeners = this.#all.get(key) ?? new Set();
+		this.#all.set(key, listeners);
+		listeners.add(run);
+		return () => {
+			listeners.delete(run);
+			if (listeners.size === 0 && this.#all.get(key) === listeners)
+				this.#all.delete(key);
+		};
+	}
+	of(key: Key): Run[] {
+		return [...(this.#all.get(key) ?? [])];
+	}
+}
