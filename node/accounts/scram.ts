@@ -137,7 +137,8 @@ export function parseClientFirst(
 	const fields = /^n=([^,]+),r=([\x21-\x2b\x2d-\x7e]{1,512})(?:,|$)/.exec(bare);
 	if (fields === null) throw new ScramFault("not a SCRAM message");
 	const userName = saslName(fields[1] ?? "");
-	if (actFor !== undefined && saslName(actFor) !== userName)
+	// GNU SASL sends an empty one for none.
+	if (actFor && saslName(actFor) !== userName)
 		throw new ScramRefused("acting for another user is not offered");
 	return {
 		userName,

@@ -60,7 +60,7 @@ c.logout()
 `;
 
 describe("imapflow", () => {
-	const connect = async (node: TestNode) => {
+	const connect = async (node: TestNode, qresync = false) => {
 		const client = new ImapFlow({
 			host: "127.0.0.1",
 			port: node.listener("imaps").port,
@@ -68,6 +68,7 @@ describe("imapflow", () => {
 			tls: { rejectUnauthorized: false },
 			auth: { user: world.user, pass: password },
 			logger: false,
+			qresync,
 		});
 		await client.connect();
 		return client;
@@ -121,5 +122,39 @@ describe("imapflow", () => {
 			return archive && archive.messages === 1;
 		});
 		await other.logout();
+	});
+
+	test("comes back to the other node with what it knows: what changed, what vanished, no more", async () => {
+		await world.put(world.a, "one", "two", "three", "four");
+		await world.arrived(world.b, 4);
+		const first = await connect(world.a, true);
+		const { highestModseq, uidValidity } = await first.mailboxOpen("INBOX");
+		const uids = await first.search({ all: true }, { uid: true });
+		if (!uids || highestModseq === undefined) throw new Error("no mail");
+		await first.logout();
+		const other = await connect(world.a);
+		await other.mailboxOpen("INBOX");
+		await other.messageDelete(String(uids[1]), { uid: true });
+		await other.messageFlagsAdd(String(uids[2]), ["\\Flagged"], { uid: true });
+		await other.logout();
+		await world.arrived(world.b, 3);
+		const again = await connect(world.b, true);
+		const vanished: (number | undefined)[] = [];
+		again.on("expunge", ({ uid }) => vanished.push(uid));
+		const now = await again.mailboxOpen("INBOX");
+		expect(now.uidValidity).toBe(uidValidity);
+		const changed = [];
+		for await (const { uid, flags } of again.fetch(
+			"1:*",
+			{ uid: true, flags: true },
+			{ uid: true, changedSince: highestModseq },
+		))
+			changed.push([uid, flags?.has("\\Flagged")]);
+		expect(changed).toEqual([[uids[2], true]]);
+		// RFC 7162 §3.2.10 lets it span numbers that were never used.
+		expect(vanished).toContain(uids[1]);
+		for (const live of [uids[0], uids[2], uids[3]])
+			expect(vanished).not.toContain(live);
+		await again.logout();
 	});
 });

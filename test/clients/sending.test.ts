@@ -176,3 +176,55 @@ describe("curl", () => {
 		},
 	);
 });
+
+describe("gsasl", () => {
+	/** A login and LOGOUT or QUIT, by the library that neomutt, exim and others use. */
+	const gsasl = (
+		protocol: "imap" | "smtp",
+		mechanism: string,
+		secret: string,
+		...more: string[]
+	) =>
+		run("gsasl", [
+			`--${protocol}`,
+			`--connect=127.0.0.1:${port(world.a, protocol === "imap" ? "imap" : "submission")}`,
+			`--mechanism=${mechanism}`,
+			`--authentication-id=${world.user}`,
+			"--authorization-id=",
+			`--password=${secret}`,
+			"--quality-of-protection=qop-auth",
+			"--verbose",
+			...more,
+		]);
+
+	testWith(
+		"gsasl",
+		"logs in with SCRAM-SHA-256, in clear and with TLS",
+		async () => {
+			for (const protocol of ["imap", "smtp"] as const) {
+				const clear = await gsasl(
+					protocol,
+					"SCRAM-SHA-256",
+					password,
+					"--no-starttls",
+				);
+				expect(clear.code, clear.stdout + clear.stderr).toBe(0);
+				const bound = await gsasl(
+					protocol,
+					"SCRAM-SHA-256-PLUS",
+					password,
+					"--starttls",
+					"--x509-ca-file=",
+				);
+				expect(bound.code, bound.stdout + bound.stderr).toBe(0);
+				const wrong = await gsasl(
+					protocol,
+					"SCRAM-SHA-256",
+					"wrong",
+					"--no-starttls",
+				);
+				expect(wrong.code).not.toBe(0);
+			}
+		},
+	);
+});

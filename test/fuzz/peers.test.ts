@@ -111,7 +111,7 @@ function isTaken(read: () => unknown, kind: unknown, what: string): boolean {
 	}
 }
 
-test("frames between members", () => {
+test("frames between members", { timeout: rounds(60_000) }, () => {
 	for (const message of encoded)
 		expect(decodeFrame(message)).toHaveProperty("type");
 	let taken = 0;
@@ -151,7 +151,7 @@ test("a name that every object has is no type of frame", () => {
 		expect(() => decodeFrame(encode([type, 1]))).toThrow(BadFrame);
 });
 
-test("records", () => {
+test("records", { timeout: rounds(60_000) }, () => {
 	for (let round = 0; round < rounds(5_000); round++) {
 		const seed = firstSeed() + round;
 		const mutator = new Mutator(seed);
@@ -163,7 +163,9 @@ test("records", () => {
 	}
 });
 
-test("the framing of a stream, cut anywhere", () => {
+test("the framing of a stream, cut anywhere", {
+	timeout: rounds(60_000),
+}, () => {
 	for (let round = 0; round < rounds(2_000); round++) {
 		const mutator = new Mutator(firstSeed() + round);
 		const payload = new Uint8Array(mutator.below(300));
@@ -188,7 +190,7 @@ test("the framing of a stream, cut anywhere", () => {
 	}
 });
 
-test("join links that people paste", () => {
+test("join links that people paste", { timeout: rounds(60_000) }, () => {
 	const link = encodeInvite({
 		cluster: id,
 		node: node as never,

@@ -79,6 +79,7 @@ describe("one exchange", async () => {
 		expect(run({ user: "a=b,c" }).first.userName).toBe("a=b,c");
 		expect(run({ gs2Header: "y,," }).isTrusted).toBe(true);
 		expect(run({ gs2Header: "n,a=ann@here.test," }).isTrusted).toBe(true);
+		expect(run({ gs2Header: "n,a=," }).isTrusted).toBe(true);
 	});
 
 	test("bound to the channel", () => {
