@@ -15,6 +15,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { OperatorFault } from "../sync/faults.ts";
 
+/** What lies where in the folder. Each store in it has a format of its own beside this. */
+const FORMAT = 1;
+
 export interface DataFolder {
 	/** Lets another process use the folder. Harmless to call again. */
 	release(): void;
@@ -27,6 +30,12 @@ export interface DataFolder {
 export function takeDataFolder(dataDirectory: string): DataFolder {
 	makePrivate(dataDirectory);
 	const lock = takeLock(dataDirectory);
+	try {
+		takeFormat(dataDirectory);
+	} catch (error) {
+		lock.close();
+		throw error;
+	}
 	const pidFile = join(dataDirectory, "pid");
 	tolerate(() => writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 }));
 	let held = true;
@@ -68,6 +77,27 @@ function makePrivate(dataDirectory: string): void {
 			`${dataDirectory} belongs to another user (uid ${found.uid}); run as that user, or choose another folder with --data`,
 		);
 	if ((found.mode & 0o777) !== 0o700) chmodSync(dataDirectory, 0o700);
+}
+
+/** A folder without the file is of the first format. */
+function takeFormat(dataDirectory: string): void {
+	const file = join(dataDirectory, "format");
+	let text: string | undefined;
+	try {
+		text = readFileSync(file, "utf8");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+			throw new OperatorFault(
+				`cannot read ${file} (${codeOf(error)}); see that it belongs to you and that the disk is sound`,
+			);
+	}
+	const format = Number(text ?? FORMAT);
+	if (format > FORMAT)
+		throw new OperatorFault(
+			`${dataDirectory} has format ${format}, newer than this version knows (${FORMAT}); run a newer pmnode`,
+		);
+	if (text === undefined || format !== FORMAT)
+		tolerate(() => writeFileSync(file, `${FORMAT}\n`, { mode: 0o600 }));
 }
 
 function takeLock(dataDirectory: string): DatabaseSync {

@@ -42,6 +42,7 @@ import { Drives } from "./drives.ts";
 import { GroupSync, type SyncToDisk, WriteAheadLogs } from "./durable.ts";
 import { DriveShort, openFault, storeFault } from "./faults.ts";
 import { FetchQueue } from "./fetch.ts";
+import { takeFormat } from "./format.ts";
 import { Gate } from "./gate.ts";
 import { KnownBodies } from "./known.ts";
 import { clearBlocks, databaseBytes, heldBlocks } from "./reclaim.ts";
@@ -84,6 +85,7 @@ export async function openBodies(
 		await rm(spool, { recursive: true, force: true });
 		await mkdir(spool, { recursive: true, mode: 0o700 });
 		await mkdir(drives, { recursive: true, mode: 0o700 });
+		await takeFormat(directory);
 		const storage = new CorestoreStorage(drives, {
 			// Else a folder that was copied here would not open.
 			allowBackup: true,

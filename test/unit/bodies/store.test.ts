@@ -5,6 +5,8 @@ import {
 	mkdirSync,
 	openSync,
 	readdirSync,
+	readFileSync,
+	rmSync,
 	statSync,
 	truncateSync,
 	writeFileSync,
@@ -83,6 +85,25 @@ const database = (node: TestNode): string =>
 	join(node.directory, "drives", "db");
 
 describe("the folder", () => {
+	it("says its format, and is refused when that is newer", async () => {
+		const a = await start("a");
+		const file = join(a.directory, "format");
+		expect(readFileSync(file, "utf8")).toBe("1\n");
+		const reference = await put(a.bodies, Buffer.from("kept"));
+		await a.bodies.close();
+		writeFileSync(file, "2\n");
+		await expect(openIn(a)).rejects.toThrow(
+			new StoreFailed(
+				`the body store in ${a.directory} has format 2, newer than this version knows (1); run a newer pmnode`,
+			),
+		);
+		// One of before: without the file.
+		rmSync(file);
+		a.bodies = await openIn(a);
+		expect(await a.bodies.has(reference)).toBe(true);
+		expect(readFileSync(file, "utf8")).toBe("1\n");
+	});
+
 	it("belongs to one process", async () => {
 		const a = await start("a");
 		await expect(openIn(a)).rejects.toThrow(

@@ -4,6 +4,7 @@ import {
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
+	readFileSync,
 	rmSync,
 	statSync,
 	writeFileSync,
@@ -83,4 +84,22 @@ test.runIf(process.getuid?.() === 0)("a folder of another user", async () => {
 	expect(() => takeDataFolder(top)).toThrow(
 		`${top} belongs to another user (uid 12345); run as that user`,
 	);
+});
+
+test("a folder says its format; one of before has the first, a newer one is refused and left alone", () => {
+	const folder = join(top, "formats");
+	takeDataFolder(folder).release();
+	expect(readFileSync(join(folder, "format"), "utf8")).toBe("1\n");
+	rmSync(join(folder, "format"));
+	takeDataFolder(folder).release();
+	writeFileSync(join(folder, "format"), "");
+	takeDataFolder(folder).release();
+	expect(readFileSync(join(folder, "format"), "utf8")).toBe("1\n");
+	writeFileSync(join(folder, "format"), "2\n");
+	expect(() => takeDataFolder(folder)).toThrow(
+		`${folder} has format 2, newer than this version knows (1); run a newer pmnode`,
+	);
+	expect(readFileSync(join(folder, "format"), "utf8")).toBe("2\n");
+	writeFileSync(join(folder, "format"), "1\n");
+	takeDataFolder(folder).release();
 });
