@@ -1,14 +1,15 @@
 /**
- * The format of the rows in the store (its file has one of its own, real/store/base.ts), and how an older one becomes the present one. Each step is given the store as the
- * format before had it, and gives slices of writes; a crash between two of them repeats the step, so each must come to the
- * same whether it is done once or twice. Rows are read as that format had them, never by today's types.
+ * The format of the rows in the store (its file has one of its own, real/store/base.ts), and how an older one becomes the
+ * present one. Each step is given the store as the format before had it, and gives slices of writes; a crash between two of
+ * them repeats the step, so each must come to the same whether it is done once or twice. Rows are read as that format had
+ * them, never by today's types.
  *
  * | format | what is new                                                                                          |
  * |--------|------------------------------------------------------------------------------------------------------|
  * | 1      | the first one                                                                                        |
  * | 2      | which entries name a body (`use/`), dead entries in order (`dying/`), entries of a segment (`seg/`);  |
- * |        | bodies that are missing by where they lie, not by their hash (`need/`); operations of a mailbox,      |
- * |        | and how large the log is                                                                              |
+ * |        | bodies that are missing by where they lie, not by their hash (`need/`); operations and bytes of a     |
+ * |        | mailbox, and how large the log is                                                                     |
  */
 import {
 	prefixEnd,
@@ -52,8 +53,19 @@ interface EntryRow1 {
 	readonly s: number;
 	readonly f?: string;
 	readonly x?: true;
+	readonly v?: { readonly g: readonly string[]; readonly f: string };
 	readonly o: Readonly<Record<string, number>>;
 }
+/** What the row of a mailbox has got since. */
+interface BoxMore {
+	/** Operations on any of its entries. */
+	readonly o: Record<string, number>;
+	/** Of what lives, and of what is shown as deleted. */
+	liveBytes: number;
+	deletedBytes: number;
+}
+const emptyBox = (): BoxMore => ({ o: {}, liveBytes: 0, deletedBytes: 0 });
+
 interface NeedRow1 {
 	readonly ref: {
 		readonly drive: string;
@@ -64,19 +76,22 @@ interface NeedRow1 {
 
 function* nameBodies(store: Store): Generator<readonly StoreWrite[]> {
 	const segments = new Map<string, number>();
-	const boxes = new Map<string, Record<string, number>>();
+	const boxes = new Map<string, BoxMore>();
 	let graves = 0;
 	for (const rows of slices(store, "ent/")) {
 		const writes: StoreWrite[] = [];
 		for (const [key, value] of rows) {
 			const [, mailbox, entry] = key.split("/");
 			const row = JSON.parse(value as string) as EntryRow1;
-			const operations = boxes.get(mailbox as string) ?? {};
-			boxes.set(mailbox as string, operations);
+			const box = boxes.get(mailbox as string) ?? emptyBox();
+			boxes.set(mailbox as string, box);
 			for (const [origin, sequence] of Object.entries(row.o))
-				operations[origin] = Math.max(operations[origin] ?? 0, sequence);
+				box.o[origin] = Math.max(box.o[origin] ?? 0, sequence);
+			if (row.v?.g.includes("\\Deleted"))
+				box.deletedBytes += JSON.parse(row.v.f)[1];
 			if (row.f === undefined) continue;
 			const [, sizeBytes, drive, blob] = JSON.parse(row.f);
+			if (!row.x) box.liveBytes += sizeBytes;
 			const [, block, blocks] = blob as number[];
 			if (blocks)
 				writes.push([
@@ -95,8 +110,8 @@ function* nameBodies(store: Store): Generator<readonly StoreWrite[]> {
 	}
 	for (const rows of slices(store, "box/"))
 		yield rows.map(([key, value]) => {
-			const o = boxes.get(key.slice("box/".length)) ?? {};
-			return [key, JSON.stringify({ ...JSON.parse(value as string), o })];
+			const more = boxes.get(key.slice("box/".length)) ?? emptyBox();
+			return [key, JSON.stringify({ ...JSON.parse(value as string), ...more })];
 		});
 	let logBytes = 0;
 	for (const rows of slices(store, "log/"))

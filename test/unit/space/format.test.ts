@@ -60,6 +60,8 @@ describe("a store of the first format", () => {
 			E: 7,
 			live: 2,
 			o: { aa: 4, bb: 9 },
+			liveBytes: 30,
+			deletedBytes: 0,
 		});
 		const ref = { drive, blob: [0, 5, 1, 10] } as never;
 		expect([...store.range("need/", "need0")].map(([key]) => key)).toEqual([
