@@ -94,12 +94,16 @@ export class Witness {
 		const told = this.#toldBy(`${node} ${box}`);
 		const before = told.highest;
 		const live = new Set<number>(mailbox.uids());
-		const vector = vectorOf(disk);
+		let held: HeldVector | undefined;
+		const vector = (): HeldVector => {
+			held ??= vectorOf(disk);
+			return held;
+		};
 		for (const uid of known.keys())
 			if (!live.has(uid)) {
 				known.delete(uid);
 				told.gone.add(uid);
-				this.#gone.set(`${box} ${uid}`, vector);
+				this.#gone.set(`${box} ${uid}`, vector());
 			}
 		for (const uid of mailbox.uids()) {
 			const message = mailbox.get(uid);
@@ -114,7 +118,7 @@ export class Witness {
 				const gone = this.#gone.get(`${box} ${uid}`);
 				// With a full disk a node goes on reading what it showed last, as it cannot write down that it shows more.
 				const stale = disk.full || told.uids.has(uid);
-				if (gone && !stale && covers(vector, gone))
+				if (gone && !stale && covers(vector(), gone))
 					throw new Violation(
 						"I3",
 						`${node} newly shows UID ${uid}, which a node was told to be gone`,

@@ -15,7 +15,7 @@ const MAIL = {
 };
 const TREE = { create: 1, rename: 1, remove: 0.7, subscribe: 0.5 };
 const CALM = { settle: 0.5 };
-const CUTS = { split: 2.5, oneWay: 1, triangle: 1, heal: 4 };
+const CUTS = { split: 4, oneWay: 1, triangle: 1, heal: 2.5 };
 const CRASHES = { crash: 1.5, start: 5 };
 const TROUBLE = {
 	pause: 1,

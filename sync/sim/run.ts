@@ -8,7 +8,7 @@ import { CLIENT_KINDS, Client, type TokenMode } from "./client.ts";
 import { SimCluster } from "./cluster.ts";
 import { type FaultKind, Faults } from "./faults.ts";
 import { MailSteps } from "./mail-steps.ts";
-import { planOf, type SimConfig, type Step } from "./plan.ts";
+import { planOf, type SimConfig, type Step, type StepKind } from "./plan.ts";
 import { type SimRandom, simRandom } from "./random.ts";
 import { TreeSteps } from "./tree-steps.ts";
 
@@ -52,6 +52,9 @@ const MODES: readonly TokenMode[] = ["last", "max", "lower"];
 /** Wall clocks of nodes that were set by hand, and crystals that are not good. */
 const SKEW_MILLISECONDS_MAX = 3_600_000;
 const DRIFT_PER_MILLION_MAX = 200;
+/** After these the nodes often have time to take one another for down, and go on apart. */
+const CUTTING: readonly StepKind[] = ["split", "oneWay", "triangle"];
+const DOWN_MILLISECONDS = 5_500;
 /** Settling after all was mended; what the system promises is shorter, but for bodies that are far behind. */
 const SETTLE_MILLISECONDS_MAX = 90_000;
 
@@ -159,7 +162,11 @@ export class Run {
 		else if (this.#faults.knows(kind)) this.#faults.step(kind, random);
 		else if (this.#tree.knows(kind)) this.#tree.step(kind, random);
 		else this.#mail.step(kind, random);
-		await this.cluster.pass(interval(random));
+		await this.cluster.pass(
+			CUTTING.includes(kind) && random.chance(0.7)
+				? random.integer(DOWN_MILLISECONDS, DOWN_MILLISECONDS + 3_000)
+				: interval(random),
+		);
 	}
 
 	/** All is mended for good, and everything must hold. */

@@ -7,6 +7,9 @@ import {
 	type StoreWrite,
 } from "../ports/store.ts";
 
+/** Beyond this a splice moves so many keys that sorting once, when they are next asked for, is cheaper. */
+const SPLICED_KEYS_MAX = 100_000;
+
 export class MemoryStore implements Store {
 	#values = new Map<string, StoreValue>();
 	#sorted: string[] | undefined = [];
@@ -35,15 +38,24 @@ export class MemoryStore implements Store {
 		if (this.full) throw new StoreFull("the simulated disk is full");
 		for (const [key, value] of writes) {
 			if (value === undefined) {
-				if (this.#values.delete(key)) this.#sorted = undefined;
+				if (this.#values.delete(key)) this.#resort(key, 1);
 				continue;
 			}
-			if (!this.#values.has(key)) this.#sorted = undefined;
+			if (!this.#values.has(key)) this.#resort(key, 0);
 			this.#values.set(
 				key,
 				typeof value === "string" ? value : Uint8Array.from(value),
 			);
 		}
+	}
+
+	/** Keeps the order where one key comes (0) or goes (1): a splice is far cheaper than sorting all keys again. */
+	#resort(key: string, remove: 0 | 1): void {
+		if (this.#sorted === undefined) return;
+		if (this.#sorted.length > SPLICED_KEYS_MAX) this.#sorted = undefined;
+		else if (remove === 1)
+			this.#sorted.splice(lowerBound(this.#sorted, key), 1);
+		else this.#sorted.splice(lowerBound(this.#sorted, key), 0, key);
 	}
 
 	/** An independent copy, as a backup of the disk would be. */

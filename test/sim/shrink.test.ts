@@ -1,0 +1,47 @@
+/** Plans and how stories are made short. */
+import { describe, expect, it } from "vitest";
+import { ALL_RULES } from "../../sync/rules.ts";
+import { CONFIGS, planOf, stepsFrom, stepsText } from "../../sync/sim/plan.ts";
+import { run } from "../../sync/sim/run.ts";
+import { shrink } from "../../sync/sim/shrink.ts";
+
+describe("plans", () => {
+	it("are the same for one seed, and one begins as the other", () => {
+		const long = planOf(CONFIGS.hostile, 3, 60);
+		expect(planOf(CONFIGS.hostile, 3, 60)).toEqual(long);
+		expect(planOf(CONFIGS.hostile, 3, 20)).toEqual(long.slice(0, 20));
+		expect(planOf(CONFIGS.hostile, 4, 60)).not.toEqual(long);
+	});
+
+	it("are written down and read again; what is no step is refused", () => {
+		const plan = planOf(CONFIGS.loss, 1, 40);
+		expect(stepsFrom(stepsText(plan))).toEqual(plan);
+		for (const text of ["walk:3", "deliver", "deliver:x"])
+			expect(() => stepsFrom(text)).toThrow(RangeError);
+	});
+
+	it("a failing run is made short, and fails in the same way each time", async () => {
+		const options = {
+			seed: 2,
+			config: CONFIGS.splits,
+			rules: { ...ALL_RULES, watermark: false },
+		};
+		const plan = stepsFrom(
+			"status:1 visit:29134742 status:2 leave:1 split:54206496 status:3 deliver:21961677 status:4 deliver:55792359 deliver:49948044 status:5 visit:45158154",
+		);
+		const failed = await run({ ...options, steps: plan });
+		expect(failed.failure?.invariant).toBe("I2");
+		const { steps, result } = await shrink(
+			options,
+			plan,
+			failed,
+			(runs) => runs < 12,
+		);
+		expect(steps.length).toBeLessThan(plan.length - 3);
+		expect(result.failure?.invariant).toBe("I2");
+		expect(await run({ ...options, steps })).toEqual(result);
+		expect((await run({ ...options, rules: ALL_RULES, steps })).failure).toBe(
+			undefined,
+		);
+	}, 60_000);
+});
