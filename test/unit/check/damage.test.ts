@@ -32,6 +32,25 @@ describe("check", () => {
 		expect((await checking).lines).toEqual([]);
 	});
 
+	it("takes nothing for lost that is still on its way over a slow line", async () => {
+		const cluster = await mailCluster();
+		cluster.slow("a", "b", [200, 400]);
+		for (let i = 0; i < 30; i++) {
+			void cluster.deliver("a", "anna", `slow a ${i}`);
+			void cluster.deliver("b", "anna", `slow b ${i}`);
+			await cluster.pass(20);
+			if (i % 10 === 5)
+				for (const node of ["a", "b"])
+					expect(
+						(await check(cluster, node)).lines.filter((line) =>
+							line.includes("lacks changes"),
+						),
+					).toEqual([]);
+		}
+		await cluster.settle();
+		expect((await check(cluster, "a")).lines).toEqual([]);
+	});
+
 	it("ends when who asked has gone", async () => {
 		const cluster = await mailCluster();
 		const gone = new AbortController();
