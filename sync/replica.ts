@@ -176,7 +176,14 @@ export class ClusterReplica implements Replica {
 			cluster: this.#cluster,
 			arrived: (vector) => this.#replication.arrived(vector),
 			adopted: (...entry) => this.#space.adopted(...entry),
-			tooFewCopies: () => this.report().bodiesWithTooFewCopies,
+			tooFewCopies: () => {
+				const first = this.#firstWithTooFewCopies();
+				return {
+					first,
+					head: this.#ownHead(),
+					count: this.#ownBodies.countFrom(first),
+				};
+			},
 			directoryChanged: (what) => {
 				if (what === "cluster") {
 					this.#cluster.load();

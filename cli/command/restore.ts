@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { RestoreResult } from "../../node/backup/restore.ts";
 import { WrongUsage } from "../../node/config.ts";
+import { folderUser } from "../../node/folder.ts";
+import { OperatorFault } from "../../sync/faults.ts";
 import { askNode, dataDirectory } from "../data.ts";
 import { longOperation, shown } from "../operation.ts";
 import type { Register } from "../program.ts";
@@ -91,6 +93,10 @@ async function restoreNode(
 	{ quiet }: Options,
 ): Promise<RestoreResult> {
 	const data = dataDirectory(command);
+	if (folderUser(data) !== undefined)
+		throw new OperatorFault(
+			`a node runs on ${data}: say what of the backup to put back into it, with --account ADDRESS or --all; a whole node needs an empty folder, --data NEW`,
+		);
 	// Loaded here, since `pmnode status` should not wait for all of it.
 	const { restoreWholeNode } = await import("../restore-node.ts");
 	const result = await shown(

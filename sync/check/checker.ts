@@ -52,8 +52,12 @@ export interface CheckerOptions {
 	readonly arrived: (vector: Vector) => Promise<boolean>;
 	readonly directoryChanged: (account: AccountId | "cluster") => void;
 	readonly adopted: Space["adopted"];
-	/** Changes that fewer members hold than the operator wants. */
-	readonly tooFewCopies: () => number;
+	/** Own changes that fewer members hold than the operator wants: the first of them, the last there is, and how many. */
+	readonly tooFewCopies: () => {
+		readonly first: number;
+		readonly head: number;
+		readonly count: number;
+	};
 }
 
 type Steps = Iterable<Step> | AsyncIterable<Step>;
@@ -357,21 +361,36 @@ class Run {
 		return { kind: "body", mailbox, entry, body, state };
 	}
 
-	/** Copies that cannot be made, since members are down, are no fault of the data. */
-	*#copies(): Generator<Step> {
-		const count = this.#parts.tooFewCopies();
-		if (count === 0) return;
-		const down = this.#parts.network
-			.peers()
-			.some(({ state }) => state !== "up");
-		if (!down) yield { kind: "copies", count };
-		else
-			this.#tell({
-				kind: "note",
-				text: `${count} changes have fewer copies than wanted; they are made when the members that are down are back`,
+	/** Copies that are being made, or cannot be since members are down, are no fault of the data. */
+	async *#copies(): AsyncGenerator<Step> {
+		const { tooFewCopies, network, clock } = this.#parts;
+		const { head } = tooFewCopies();
+		const giveUp = clock.monotonic() + COPIES_SETTLE_MILLISECONDS;
+		for (;;) {
+			const { first, count } = tooFewCopies();
+			if (first > head || count === 0) return;
+			const down = network.peers().some(({ state }) => state !== "up");
+			if (down) {
+				this.#tell({
+					kind: "note",
+					text: `${count} changes that bring mail have fewer copies than wanted; they are made when the members that are down are back`,
+				});
+				return;
+			}
+			if (clock.monotonic() >= giveUp) {
+				yield { kind: "copies", count };
+				return;
+			}
+			await new Promise<void>((resolve) => {
+				clock.after(COPIES_LOOK_MILLISECONDS, resolve);
 			});
+			yield 0;
+		}
 	}
 }
+
+const COPIES_SETTLE_MILLISECONDS = 10_000;
+const COPIES_LOOK_MILLISECONDS = 250;
 
 /** Hashes remembered, so that copies of a message are not read again. */
 const SEEN_MAX = 100_000;

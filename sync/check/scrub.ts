@@ -228,14 +228,18 @@ export class Scrub {
 
 	#endRound(): void {
 		const { bodies, found, mended } = this.#progress;
+		// Nothing was there yet: what comes is not to wait for a whole round.
+		if (bodies === 0) {
+			this.#progress = { ...this.#progress, row: "" };
+			return;
+		}
 		const lastRoundMilliseconds = this.#options.clock.now();
 		this.#progress = { ...this.#progress, row: END, lastRoundMilliseconds };
-		if (bodies > 0)
-			this.#options.diary.info("the scrub has read every body", {
-				bodies,
-				found,
-				mended,
-			});
+		this.#options.diary.info("the scrub has read every body", {
+			bodies,
+			found,
+			mended,
+		});
 		this.#keep(true);
 	}
 

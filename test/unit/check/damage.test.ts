@@ -32,6 +32,20 @@ describe("check", () => {
 		expect((await checking).lines).toEqual([]);
 	});
 
+	it("says what cannot have its copies while a member is down, and that this is no damage", async () => {
+		const cluster = await mailCluster();
+		cluster.crash("b");
+		await cluster.pass(8_000);
+		for (let i = 0; i < 3; i++)
+			await cluster.run(cluster.deliver("a", "anna", `alone ${i}`));
+		const { lines, notes } = await check(cluster, "a");
+		expect(lines).toEqual([]);
+		expect(notes.join("\n")).toMatch(
+			/3 changes that bring mail have fewer copies/,
+		);
+		expect(notes.join("\n")).toMatch(/b is down: its documents were not/);
+	});
+
 	it("takes nothing for lost that is still on its way over a slow line", async () => {
 		const cluster = await mailCluster();
 		cluster.slow("a", "b", [200, 400]);

@@ -31,8 +31,11 @@ class Side {
 			handle: (_protocol, handler) => {
 				this.handler = handler;
 			},
-			request: (_to, _protocol, body) =>
-				(this.other?.handler as RequestHandler)("n" as NodeId, body),
+			request: async (_to, _protocol, body) => {
+				const handler = this.other?.handler;
+				if (handler === undefined) throw new Error("nobody is there");
+				return handler("n" as NodeId, body);
+			},
 		};
 		this.peers = new PeerDocuments({
 			network: network as Network,
