@@ -3,6 +3,7 @@
  * pulled from whoever has it (so A reaches C through B), what is held durably is told, and gossip carries news to members
  * that are not linked directly. Events only note; evaluate() decides.
  */
+import { Temporary } from "../faults.ts";
 import type { MailboxId, NodeId, Origin, Sequence } from "../ids.ts";
 import {
 	CONFIRMED_MAX,
@@ -357,6 +358,15 @@ export class Replication {
 				session.newest > this.#versions.newest
 			)
 				return;
+			if (error instanceof Temporary) {
+				// A snapshot and a full disk: nothing is wrong with the member, which sends it again on the next link.
+				this.#options.diary.warn("could not take what a member sent", {
+					peer: session.peer,
+					error: error.message,
+				});
+				session.link.close(error.message);
+				return;
+			}
 			const known = error instanceof BadFrame || error instanceof BadRecord;
 			this.#options.diary.error("refused what a member sent", {
 				peer: session.peer,

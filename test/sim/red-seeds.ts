@@ -32,4 +32,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"act:65822945 push:44337299 backup:16664832 restore:36746035 visit:5894380",
 		was: "a new life that had no slots yet was asked for a pair by a member, and closed the link",
 	},
+	{
+		config: "hostile",
+		seed: 5000,
+		steps:
+			"deliver:27112812 join:59235375 leave:41790986 full:2381035 deliver:34593866 push:2287325",
+		was: "a snapshot that met a full disk counted as nonsense from its sender",
+	},
 ];
