@@ -103,29 +103,35 @@ export class SimMail extends SimNodes {
 			name,
 			`takes "${text}" for ${user}${retry ? " again" : ""}`,
 			async () => {
+				const replica = this.replica(name);
 				const body = await this.body(
 					name,
 					`Received: by ${name}\r\n\r\n${text}`,
 				);
 				this.#sending(body, `mail "${text}"`);
 				const asked = this.clock.monotonic();
-				await this.replica(name).deliver({
+				// Not of a process that was started since: the client had talked to this one.
+				await replica.deliver({
 					body,
 					recipients: [this.accountId(user)],
 					transaction: text,
 				});
-				this.#acknowledged(name, body, asked);
+				this.#acknowledged(name, replica, body, asked);
 				this.#answered.set(text, this.clock.monotonic());
 			},
 		);
 	}
 
 	/** A client is being told that this is safe: it must be on as many members as were asked for, if so many are up. */
-	#acknowledged(name: string, body: BodyRef, askedMilliseconds: number): void {
+	#acknowledged(
+		name: string,
+		replica: SimMachine["replica"],
+		body: BodyRef,
+		askedMilliseconds: number,
+	): void {
 		const machine = this.machine(name);
-		// Its life may be over, and the next one not begun.
-		const replica = machine.process?.replica;
-		if (replica === undefined) return;
+		// Its life may be over, or the next one have begun: then nobody was told.
+		if (machine.process?.replica !== replica) return;
 		this.history.sent(body.hash, 1);
 		const label = this.history.labelOf(body.hash);
 		const bodies = this.#bodies.get(label) ?? [];
@@ -182,12 +188,13 @@ export class SimMail extends SimNodes {
 			name,
 			`appends "${text}" to ${folder} of ${user}`,
 			async () => {
+				const replica = this.replica(name);
 				const account = this.account(name, user);
 				const body = await this.body(name, `Draft\r\n\r\n${text}`);
 				this.#sending(body, `draft "${text}"`);
 				const asked = this.clock.monotonic();
 				const placed = await account.append(folder, [{ body, flags: [] }]);
-				this.#acknowledged(name, body, asked);
+				this.#acknowledged(name, replica, body, asked);
 				return placed;
 			},
 		);
