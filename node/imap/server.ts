@@ -22,6 +22,7 @@ import type { MailBodies } from "../mime/prime.ts";
 import type { MessageTexts } from "../search/types.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { Connection } from "./connection.ts";
+import { SortColumns } from "./search/columns.ts";
 import type { Surroundings } from "./session.ts";
 import type { MessageStructures } from "./structures.ts";
 
@@ -107,6 +108,7 @@ class Connections {
 		this.#options = options;
 		this.#surroundings = {
 			...options,
+			columns: new SortColumns(),
 			allowUnauthenticate: options.allowUnauthenticate ?? true,
 			messagesPerCommandMax:
 				options.messagesPerCommandMax ?? IMAP_COMMAND_MESSAGES_MAX,

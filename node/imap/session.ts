@@ -11,6 +11,7 @@ import type { Notifier } from "./notify.ts";
 import type { Output } from "./output.ts";
 import type { Parser } from "./parser.ts";
 import type { Progress } from "./progress.ts";
+import type { SortColumns } from "./search/columns.ts";
 import type { Selected } from "./selected.ts";
 import type { MessageStructures } from "./structures.ts";
 
@@ -31,6 +32,7 @@ export interface Surroundings {
 	readonly bodies: MailBodies;
 	readonly structures: MessageStructures;
 	readonly texts: MessageTexts;
+	readonly columns: SortColumns;
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly allowPlaintextAuth: boolean;

@@ -24,7 +24,12 @@ export async function sort(invocation: Invocation): Promise<Completion> {
 		const key = parseKeys(parser);
 		await noteKeys(session, selected, key);
 		const found = await find(session, selected, key);
-		const ordered = await sorted(session.surroundings, found, criteria);
+		const ordered = await sorted(
+			session.surroundings,
+			selected,
+			found,
+			criteria,
+		);
 		tellResults(invocation, selected, {
 			name: "SORT",
 			key,

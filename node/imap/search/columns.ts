@@ -1,0 +1,197 @@
+/**
+ * What SORT compares, held between commands: of each message of a mailbox the rank of its value among all values there.
+ * Comparing is then arithmetic, and what came since the last SORT is all that is looked up. What a UID names never changes,
+ * so a column is only ever added to; one that holds mostly what is gone is made anew.
+ */
+import { SORT_COLUMNS_BYTES_MAX } from "../../../sync/limits.ts";
+import { compareMapped } from "../../mime/index.ts";
+import { ByteLru } from "../../mime/lru.ts";
+import type { Selected } from "../selected.ts";
+import type { Candidate } from "./match.ts";
+
+export type Value = string | number;
+
+export interface Column {
+	/** Ascending. */
+	readonly uids: Uint32Array;
+	/** Of each of these the index of its value in `values`. */
+	readonly ranks: Uint32Array;
+	/** Ascending, each once. */
+	readonly values: readonly Value[];
+	readonly valueBytes: number;
+}
+
+/** Of some messages: equal values have equal ranks. */
+export interface Ranks {
+	readonly ranks: Uint32Array;
+	/** Above every rank. */
+	readonly count: number;
+}
+
+const EMPTY: Column = {
+	uids: new Uint32Array(),
+	ranks: new Uint32Array(),
+	values: [],
+	valueBytes: 0,
+};
+/** Rows of what is gone that are no reason to begin anew. */
+const GONE_ROWS_MIN = 1_000;
+
+export class SortColumns {
+	readonly #columns = new ByteLru<Column>(SORT_COLUMNS_BYTES_MAX);
+
+	/** Ranks of the candidates, which ascend by UID; `valuesOf` is asked for those that are not held. */
+	async ranks(
+		{ mailbox, known }: Selected,
+		criterion: string,
+		candidates: readonly Candidate[],
+		valuesOf: (missing: readonly Candidate[]) => Promise<readonly Value[]>,
+	): Promise<Ranks> {
+		const key = `${mailbox.id}/${mailbox.uidValidity}/${criterion}`;
+		const held = this.#columns.get(key);
+		const isStale =
+			held !== undefined &&
+			held.uids.length > 2 * known.uids.length + GONE_ROWS_MIN;
+		let column = held === undefined || isStale ? EMPTY : held;
+		const missing = missingIn(column, candidates);
+		if (missing.length > 0) {
+			// Another session may add to the same column meanwhile: a column itself is never changed.
+			const values = await valuesOf(missing);
+			column = extended(
+				column,
+				missing.map(({ uid }) => uid),
+				values,
+			);
+			this.#columns.set(key, column, bytesOf(column));
+		}
+		return { ranks: ranksIn(column, candidates), count: column.values.length };
+	}
+}
+
+const bytesOf = ({ uids, valueBytes }: Column): number =>
+	300 + 8 * uids.length + valueBytes;
+const valueBytes = (value: Value): number =>
+	typeof value === "string" ? 40 + 2 * value.length : 16;
+
+function missingIn(
+	{ uids }: Column,
+	candidates: readonly Candidate[],
+): Candidate[] {
+	const missing: Candidate[] = [];
+	let at = 0;
+	for (const candidate of candidates) {
+		while (at < uids.length && (uids[at] as number) < candidate.uid) at++;
+		if (uids[at] !== candidate.uid) missing.push(candidate);
+	}
+	return missing;
+}
+
+function ranksIn(
+	{ uids, ranks }: Column,
+	candidates: readonly Candidate[],
+): Uint32Array {
+	const found = new Uint32Array(candidates.length);
+	let at = 0;
+	for (const [index, { uid }] of candidates.entries()) {
+		while ((uids[at] as number) < uid) at++;
+		found[index] = ranks[at] as number;
+	}
+	return found;
+}
+
+/** The column with these added, which ascend and are not in it. */
+export function extended(
+	column: Column,
+	uids: readonly number[],
+	values: readonly Value[],
+): Column {
+	const compare = comparison([column.values, values]);
+	const fresh = [...new Set(values)].sort(compare);
+	const merged: Value[] = [];
+	const moved = new Uint32Array(column.values.length);
+	const ranks = new Map<Value, number>();
+	let addedBytes = 0;
+	for (let old = 0, next = 0; ; ) {
+		const a = column.values[old];
+		const b = fresh[next];
+		if (a === undefined && b === undefined) break;
+		const order = a === undefined ? 1 : b === undefined ? -1 : compare(a, b);
+		if (order <= 0) moved[old++] = merged.length;
+		else addedBytes += valueBytes(b as Value);
+		if (order >= 0) ranks.set(fresh[next++] as Value, merged.length);
+		merged.push((order <= 0 ? a : b) as Value);
+	}
+	const size = column.uids.length + uids.length;
+	const result = {
+		uids: new Uint32Array(size),
+		ranks: new Uint32Array(size),
+		values: merged,
+		valueBytes: column.valueBytes + addedBytes,
+	};
+	for (let at = 0, old = 0, next = 0; at < size; at++) {
+		const a = column.uids[old] ?? Number.POSITIVE_INFINITY;
+		const b = uids[next] ?? Number.POSITIVE_INFINITY;
+		result.uids[at] = Math.min(a, b);
+		result.ranks[at] =
+			a < b
+				? (moved[column.ranks[old++] as number] as number)
+				: (ranks.get(values[next++] as Value) as number);
+	}
+	return result;
+}
+
+/** By i;unicode-casemap (RFC 5256 §2.1): as octets of UTF-8, which UTF-16 does not always order alike. */
+function comparison(
+	lists: readonly (readonly Value[])[],
+): (a: Value, b: Value) => number {
+	const needsCare = lists.some((values) =>
+		values.some(
+			(value) => typeof value === "string" && /[\ud800-\uffff]/.test(value),
+		),
+	);
+	if (needsCare) return (a, b) => compareMapped(a as string, b as string);
+	return (a, b) => (a === b ? 0 : a < b ? -1 : 1);
+}
+
+/** Ranks of numbers that are at hand. */
+export function rankNumbers(values: Float64Array): Ranks {
+	const distinct = values.slice().sort();
+	let count = 0;
+	const ranks = new Map<number, number>();
+	for (const value of distinct)
+		if (!ranks.has(value)) ranks.set(value, count++);
+	return {
+		ranks: Uint32Array.from(values, (value) => ranks.get(value) as number),
+		count,
+	};
+}
+
+/** Positions 0 to `length` - 1 ordered by the ranks of the first criterion, then of the next, then by themselves. */
+export function orderBy(
+	length: number,
+	criteria: readonly (Ranks & { readonly reverse: boolean })[],
+): Float64Array {
+	let keys = new Float64Array(length);
+	/** Above every key. */
+	let count = 1;
+	const widen = (by: number): void => {
+		if (count * by < Number.MAX_SAFE_INTEGER) return;
+		const dense = rankNumbers(keys);
+		keys = Float64Array.from(dense.ranks);
+		count = dense.count;
+	};
+	for (const { ranks, count: values, reverse } of criteria) {
+		widen(values);
+		for (let at = 0; at < length; at++) {
+			const rank = ranks[at] as number;
+			keys[at] =
+				(keys[at] as number) * values + (reverse ? values - 1 - rank : rank);
+		}
+		count *= values;
+	}
+	widen(length);
+	for (let at = 0; at < length; at++)
+		keys[at] = (keys[at] as number) * length + at;
+	keys.sort();
+	return keys.map((key) => key % length);
+}
