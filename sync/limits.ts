@@ -12,6 +12,8 @@ export const MESSAGE_BYTES_MAX = 50 * MiB;
 export const BODY_MEMORY_BYTES_MAX = 256 * KiB;
 /** All bodies held in memory at once, over all connections; beyond it they go to disk, and writers wait for that. */
 export const BODIES_MEMORY_BYTES_MAX = 64 * MiB;
+/** Small bodies that were read lately: a screen or two of mail of each user who is reading now. */
+export const BODIES_RECENT_BYTES_MAX = 16 * MiB;
 /** A stored body: the message and the trace headers that nodes put before it. */
 export const BODY_BYTES_MAX = MESSAGE_BYTES_MAX + 64 * KiB;
 /** One append to the drive: large enough to amortise a sync, small enough not to delay the next one noticeably. */
@@ -110,6 +112,8 @@ export const PAIR_MILLISECONDS = 100;
 /** Pairs wait for the next batch, or so long, or until there are so many: losing some costs a client a longer answer. */
 export const PAIRS_WAIT_MILLISECONDS = 1_000;
 export const PAIRS_WAITING_MAX = 5_000;
+/** Mailboxes whose highest pair is remembered, some 200 bytes each: SELECT and STATUS ask for it. */
+export const PAIR_TOPS_MAX = 10_000;
 /** Pairs, or watermarks, of one frame: some 200 bytes each. */
 export const PAIRS_TOLD_MAX = 2_000;
 export const WATERMARKS_TOLD_MAX = 5_000;
@@ -325,6 +329,8 @@ export const SEARCH_DEPTH_MAX = 64;
 export const SEARCH_KEYS_MAX = 1_000;
 /** Criteria of one SORT: there are nine, and REVERSE. */
 export const SORT_CRITERIA_MAX = 20;
+/** What SORT holds of values and their order: some 50 bytes a message and criterion, so ten mailboxes of 10,000 messages. */
+export const SORT_COLUMNS_BYTES_MAX = 16 * MiB;
 /** Steps up the threads that one THREAD makes to find loops, some tenths of a second; links beyond it are left out. */
 export const THREAD_STEPS_MAX = 50_000_000;
 /** Text of one message that the index keeps; that of a larger one is read from its body each time. */

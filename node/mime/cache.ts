@@ -210,6 +210,13 @@ class Cache implements StructureCache {
 	}
 
 	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
+		const held: Ordering[] = [];
+		for (const { body } of messages) {
+			const ordering = this.#orderings.get(body.hash);
+			if (ordering === undefined) break;
+			held.push(ordering);
+		}
+		if (held.length === messages.length) return held;
 		const known = this.cachedOrderings(messages);
 		const missing = messages.filter(({ body }) => !known.has(body.hash));
 		let next = 0;

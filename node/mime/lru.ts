@@ -1,8 +1,21 @@
-/** A map bounded in bytes, from which the least recently used goes first. */
+/**
+ * A map bounded in bytes, from which the least recently used goes first. The order of use is a ring of links, as a FETCH of
+ * a whole mailbox asks for each of its messages: taking keys out of a Map and putting them in again would cost more than
+ * all else that is done for one.
+ */
+interface Held<Value> {
+	readonly key: string;
+	readonly value: Value;
+	readonly bytes: number;
+	newer: Held<Value>;
+	older: Held<Value>;
+}
+
 export class ByteLru<Value> {
 	readonly #bytesMax: number;
-	/** In order of use. */
-	readonly #values = new Map<string, { value: Value; bytes: number }>();
+	readonly #values = new Map<string, Held<Value>>();
+	/** Used last, and its `newer` the one used longest ago. */
+	#newest: Held<Value> | undefined;
 	#bytes = 0;
 
 	constructor(bytesMax: number) {
@@ -16,26 +29,48 @@ export class ByteLru<Value> {
 	get(key: string): Value | undefined {
 		const held = this.#values.get(key);
 		if (held === undefined) return undefined;
-		this.#values.delete(key);
-		this.#values.set(key, held);
+		const newest = this.#newest as Held<Value>;
+		if (held === newest) return held.value;
+		// The one used longest ago stands where it should already.
+		if (held !== newest.newer) {
+			unlink(held);
+			linkAfter(held, newest);
+		}
+		this.#newest = held;
 		return held.value;
 	}
 
 	set(key: string, value: Value, bytes: number): void {
-		this.#drop(key);
+		this.#drop(this.#values.get(key));
 		if (bytes > this.#bytesMax) return;
-		this.#values.set(key, { value, bytes });
+		const held = { key, value, bytes } as Held<Value>;
+		held.newer = held;
+		held.older = held;
+		if (this.#newest !== undefined) linkAfter(held, this.#newest);
+		this.#newest = held;
+		this.#values.set(key, held);
 		this.#bytes += bytes;
-		for (const oldest of this.#values.keys()) {
-			if (this.#bytes <= this.#bytesMax) return;
-			this.#drop(oldest);
-		}
+		while (this.#bytes > this.#bytesMax) this.#drop(this.#newest.newer);
 	}
 
-	#drop(key: string): void {
-		const held = this.#values.get(key);
+	#drop(held: Held<Value> | undefined): void {
 		if (held === undefined) return;
-		this.#values.delete(key);
+		if (held === this.#newest)
+			this.#newest = held.older === held ? undefined : held.older;
+		unlink(held);
+		this.#values.delete(held.key);
 		this.#bytes -= held.bytes;
 	}
+}
+
+function unlink<Value>(held: Held<Value>): void {
+	held.older.newer = held.newer;
+	held.newer.older = held.older;
+}
+
+function linkAfter<Value>(held: Held<Value>, newest: Held<Value>): void {
+	held.older = newest;
+	held.newer = newest.newer;
+	newest.newer.older = held;
+	newest.newer = held;
 }

@@ -14,6 +14,7 @@ import type { NodeId } from "../ids.ts";
 import {
 	BODIES_KNOWN_MAX,
 	BODIES_MEMORY_BYTES_MAX,
+	BODIES_RECENT_BYTES_MAX,
 	BODY_COPY_MILLISECONDS_MAX,
 	BODY_FETCH_MILLISECONDS_MAX,
 	BODY_WRITE_BUFFER_BYTES,
@@ -45,8 +46,9 @@ import { FetchQueue } from "./fetch.ts";
 import { takeFormat } from "./format.ts";
 import { Gate } from "./gate.ts";
 import { KnownBodies } from "./known.ts";
+import { RecentBodies } from "./recent.ts";
 import { clearBlocks, databaseBytes, heldBlocks } from "./reclaim.ts";
-import { checkReference, clampRange } from "./reference.ts";
+import { BLOCK_BYTES, checkReference, clampRange } from "./reference.ts";
 import { DiskRoom } from "./room.ts";
 import { Replication } from "./streams.ts";
 import { DriveWriter, MemoryBudget, type WriterHost } from "./writer.ts";
@@ -147,6 +149,7 @@ export class DriveBodies implements ReclaimableBodies {
 	readonly #fetches: FetchQueue;
 	readonly #replication: Replication;
 	readonly #known = new KnownBodies(BODIES_KNOWN_MAX);
+	readonly #recent = new RecentBodies(BODIES_RECENT_BYTES_MAX, BLOCK_BYTES);
 	readonly #writerHost: WriterHost;
 	/** What is being cleared: whoever looks for a body waits for it. */
 	#clearing: Promise<void> = Promise.resolve();
@@ -228,7 +231,7 @@ export class DriveBodies implements ReclaimableBodies {
 			checkReference(reference);
 			const core = await this.#drives.get(reference.drive);
 			if (!(await isPresent(core, reference))) {
-				this.#known.delete(reference);
+				this.#forget(reference);
 				return "missing";
 			}
 			if (await isRight(core, reference)) return "whole";
@@ -238,7 +241,7 @@ export class DriveBodies implements ReclaimableBodies {
 				error,
 			});
 		}
-		this.#known.delete(reference);
+		this.#forget(reference);
 		return "damaged";
 	}
 
@@ -247,6 +250,23 @@ export class DriveBodies implements ReclaimableBodies {
 	}
 
 	async read(
+		reference: BodyRef,
+		start?: number,
+		end?: number,
+	): Promise<Uint8Array> {
+		// What is forgotten as known may have been cleared, or be damaged.
+		const held = this.#known.has(reference)
+			? this.#recent.get(reference, start, end)
+			: undefined;
+		if (held !== undefined) return held;
+		if (this.#recent.takes(reference)) {
+			const whole = await this.#readAll(reference);
+			return this.#recent.add(reference, whole, start, end);
+		}
+		return this.#readAll(reference, start, end);
+	}
+
+	async #readAll(
 		reference: BodyRef,
 		start?: number,
 		end?: number,
@@ -268,11 +288,17 @@ export class DriveBodies implements ReclaimableBodies {
 			yield* readRange(core, reference, clampRange(reference, start, end));
 		} catch (error) {
 			// The next read looks again, and fetches it anew.
-			this.#known.delete(reference);
+			this.#forget(reference);
 			throw error instanceof BodyUnavailable
 				? error
 				: storeFault(error, this.#options.directory);
 		}
+	}
+
+	/** It is not here, or not right. */
+	#forget(reference: BodyRef): void {
+		this.#known.delete(reference);
+		this.#recent.clear();
 	}
 
 	setDrives(drives: readonly { node: NodeId; drive: string }[]): void {
@@ -290,6 +316,7 @@ export class DriveBodies implements ReclaimableBodies {
 	clear(drive: string, ranges: readonly BlockRange[]): Promise<void> {
 		// What is known to lie here is forgotten before the first block goes.
 		for (const range of ranges) this.#known.deleteRange(drive, range);
+		this.#recent.clear();
 		const cleared = this.#clearing.then(() => this.#clear(drive, ranges));
 		this.#clearing = cleared.catch(() => {});
 		return cleared;

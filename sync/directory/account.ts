@@ -203,7 +203,7 @@ export class AccountSession implements Account {
 		const isSame = told?.uidValidity === mailbox.uidValidity;
 		const unlook = mailboxes.look(mailbox.id);
 		try {
-			await this.showNow(mailbox.id, {
+			await this.#begin(mailbox.id, {
 				complete,
 				fresh: !complete,
 				told: isSame ? told : undefined,
@@ -335,6 +335,14 @@ export class AccountSession implements Account {
 			for (const stop of over) stop();
 		}
 		return { uids, late: coming.size > 0 };
+	}
+
+	/** Where all is told already that is committed, a batch would change nothing: then no disk is waited for. */
+	async #begin(mailbox: MailboxId, telling: Telling): Promise<void> {
+		const { mailboxes } = this.#context;
+		if (mailboxes.isToBegin(mailbox, telling))
+			await this.showNow(mailbox, telling);
+		else mailboxes.told(mailbox);
 	}
 
 	/**

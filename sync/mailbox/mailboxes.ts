@@ -331,6 +331,13 @@ export class Mailboxes implements Fold {
 		return (this.pairs.top(mailbox)?.token ?? 0) > box.H;
 	}
 
+	/** Whether begin() would change anything, or what this batch brings must come first. */
+	isToBegin(mailbox: MailboxId, { fresh, told }: Telling): boolean {
+		const box = this.box(mailbox);
+		if (fresh || this.isBehind(mailbox, box)) return true;
+		return told !== undefined && (told.uid > box.E || told.modSeq > box.H);
+	}
+
 	/** What is committed of the mailbox is told to a client. */
 	told(mailbox: MailboxId): void {
 		this.#pairNotes.told(mailbox);

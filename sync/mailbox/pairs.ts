@@ -5,6 +5,7 @@
  */
 import type { MailboxId } from "../ids.ts";
 import {
+	PAIR_TOPS_MAX,
 	PAIRS_WAIT_MILLISECONDS,
 	PAIRS_WAITING_MAX,
 	TOKEN_PAIRS_MAX,
@@ -39,6 +40,8 @@ export class Pairs {
 	#waiting = new Waiting();
 	#written: Waiting | undefined;
 	#timer: Cancel | undefined;
+	/** What top() found, until a pair of the mailbox comes: each SELECT and STATUS asks for it. */
+	readonly #tops = new Map<MailboxId, Pair | undefined>();
 
 	constructor(store: Store, clock: Clock, flush: () => void) {
 		this.#store = store;
@@ -66,6 +69,7 @@ export class Pairs {
 
 	#put(mailbox: MailboxId, token: number, row: string | undefined): void {
 		this.#waiting.set(mailbox, keyOf(mailbox, token), row);
+		this.#tops.delete(mailbox);
 		if (this.#waiting.size >= PAIRS_WAITING_MAX) this.#soon(0);
 		else this.#soon(PAIRS_WAIT_MILLISECONDS);
 	}
@@ -104,9 +108,12 @@ export class Pairs {
 
 	/** The highest stamp that any node is known to have told. */
 	top(mailbox: MailboxId): Pair | undefined {
+		if (this.#tops.has(mailbox)) return this.#tops.get(mailbox);
 		let top: Pair | undefined;
 		for (const pair of this.of(mailbox))
 			if (top === undefined || pair.token > top.token) top = pair;
+		if (this.#tops.size >= PAIR_TOPS_MAX) this.#tops.clear();
+		this.#tops.set(mailbox, top);
 		return top;
 	}
 

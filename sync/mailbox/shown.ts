@@ -16,7 +16,7 @@ export interface ShownRow {
 	readonly uid: Uid;
 	readonly modSeq: ModSeq;
 	readonly flags: readonly string[];
-	readonly facts: string;
+	readonly facts: FactsCell;
 	readonly operations: Operations;
 	/** All UIDs claimed for it. */
 	readonly claims: readonly number[];
@@ -30,45 +30,55 @@ export function shownRow(entry: EntryId, row: EntryRow): ShownRow {
 		uid: shown.u,
 		modSeq: shown.m,
 		flags: shown.g,
-		facts: shownFacts(row),
+		facts: new FactsCell(shownFacts(row)),
 		operations: { ...operationsOf(row) },
 		claims: [...row.u],
 	};
 }
 
-/** Facts are taken apart when they are asked for: most messages of a mailbox are only counted. */
+/**
+ * Facts of one message, taken apart when they are first asked for, as most messages of a mailbox are only counted; from
+ * then on they are kept in place of their text, since whoever lists a mailbox asks again and again.
+ */
+export class FactsCell {
+	#held: string | Facts;
+
+	constructor(text: string) {
+		this.#held = text;
+	}
+	get facts(): Facts {
+		if (typeof this.#held === "string") this.#held = decodeFacts(this.#held);
+		return this.#held;
+	}
+}
+
 export class ShownMessage implements Message {
 	readonly uid: Uid;
 	readonly entry: EntryId;
 	readonly modSeq: ModSeq;
 	readonly flags: readonly string[];
-	readonly #text: string;
-	#facts: Facts | undefined;
+	readonly #cell: FactsCell;
 
 	constructor(
 		uid: Uid,
 		entry: EntryId,
 		modSeq: ModSeq,
 		flags: readonly string[],
-		facts: string,
+		cell: FactsCell,
 	) {
 		this.uid = uid;
 		this.entry = entry;
 		this.modSeq = modSeq;
 		this.flags = flags;
-		this.#text = facts;
-	}
-	#decoded(): Facts {
-		this.#facts ??= decodeFacts(this.#text);
-		return this.#facts;
+		this.#cell = cell;
 	}
 	get internalDateMilliseconds() {
-		return this.#decoded().internalDateMilliseconds;
+		return this.#cell.facts.internalDateMilliseconds;
 	}
 	get savedMilliseconds() {
-		return this.#decoded().savedMilliseconds;
+		return this.#cell.facts.savedMilliseconds;
 	}
 	get body() {
-		return this.#decoded().body;
+		return this.#cell.facts.body;
 	}
 }

@@ -18,7 +18,12 @@ import {
 	flagsShared,
 	newBox,
 } from "./rows.ts";
-import { ShownMessage, type ShownRow, shownRow } from "./shown.ts";
+import {
+	type FactsCell,
+	ShownMessage,
+	type ShownRow,
+	shownRow,
+} from "./shown.ts";
 
 export type ViewChange =
 	/** `replaced`: the UID it had before, now gone. */
@@ -58,7 +63,7 @@ export class View {
 	#entry: (EntryId | "")[] = [];
 	#modSeq: ModSeq[] = [];
 	#flags: (readonly string[])[] = [];
-	#facts: string[] = [];
+	#facts: (FactsCell | undefined)[] = [];
 	#operations = new OperationTable();
 	#goneRows = 0;
 	#snapshot: readonly Uid[] | undefined;
@@ -127,7 +132,7 @@ export class View {
 			this.#entry[at] as EntryId,
 			this.#modSeq[at] as ModSeq,
 			this.#flags[at] as readonly string[],
-			this.#facts[at] as string,
+			this.#facts[at] as FactsCell,
 		);
 	}
 
@@ -269,7 +274,7 @@ export class View {
 		const at = this.#at(uid);
 		if (at >= 0) {
 			this.#entry[at] = "";
-			this.#facts[at] = "";
+			this.#facts[at] = undefined;
 			this.#goneRows++;
 			this.#snapshot = undefined;
 		}
@@ -286,7 +291,7 @@ export class View {
 				entry: this.#entry[at] as EntryId,
 				modSeq: this.#modSeq[at] as ModSeq,
 				flags: this.#flags[at] as readonly string[],
-				facts: this.#facts[at] as string,
+				facts: this.#facts[at] as FactsCell,
 				operations: this.#operations.of(at),
 				claims: [],
 			};

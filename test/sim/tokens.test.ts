@@ -1,5 +1,5 @@
 /** Mod-sequences and UIDs as a client holds them that goes from node to node (mailbox-consistency rules 8 and 11 to 15). */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { SelectedMailbox, ToldElsewhere } from "../../sync/api.ts";
 import type { Uid } from "../../sync/ids.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
@@ -181,6 +181,39 @@ describe("a token of another node", () => {
 			expect(selected.uids()).toHaveLength(1);
 			selected.release();
 		}
+	});
+});
+
+describe("SELECT of a mailbox of which all is told already", () => {
+	const commitsOf = async (cluster: SimCluster, told?: ToldElsewhere) => {
+		const commit = vi.spyOn(cluster.machine("a").disk, "commit");
+		const selected = await visit(cluster, "a", told);
+		const { highestModSeq } = selected;
+		selected.release();
+		const commits = commit.mock.calls.length;
+		commit.mockRestore();
+		return { commits, highestModSeq };
+	};
+
+	it("waits for no disk", async () => {
+		const cluster = await withMail(["a", "b"]);
+		await tokenAt(cluster, "a");
+		await cluster.settle();
+		expect((await commitsOf(cluster)).commits).toBe(0);
+	});
+
+	it("writes where a member is out of reach, or the client was told more elsewhere", async () => {
+		const cluster = await withMail(["a", "b"]);
+		const token = await tokenAt(cluster, "a");
+		await cluster.settle();
+		const { uidValidity, uidNext } = await visit(cluster, "a");
+		const known = { uidValidity, uid: uidNext - 1, modSeq: token };
+		expect((await commitsOf(cluster, known)).commits).toBe(0);
+		cluster.split(["a"], ["b"]);
+		await cluster.pass(DOWN);
+		const apart = await commitsOf(cluster, known);
+		expect(apart.commits).toBeGreaterThan(0);
+		expect(apart.highestModSeq).toBeGreaterThan(token);
 	});
 });
 

@@ -312,3 +312,22 @@ test("memory is bounded in bytes; what was used last stays", () => {
 	lru.set("6", 60, 10);
 	expect(lru.bytes).toBe(85);
 });
+
+test("what is used stays, whatever the order in which it came", () => {
+	const lru = new ByteLru<number>(5);
+	let model: number[] = [];
+	let state = 1;
+	for (let step = 0; step < 5_000; step++) {
+		state = (state * 48_271) % 2_147_483_647;
+		const key = state % 9;
+		const isRead = state % 2 === 0;
+		const had = model.includes(key);
+		if (isRead) expect(lru.get(`${key}`)).toBe(had ? key : undefined);
+		else lru.set(`${key}`, key, 1);
+		if (isRead && !had) continue;
+		model = [...model.filter((one) => one !== key), key].slice(-5);
+		expect(lru.bytes).toBe(model.length);
+	}
+	for (let key = 0; key < 9; key++)
+		expect(lru.get(`${key}`)).toBe(model.includes(key) ? key : undefined);
+});
