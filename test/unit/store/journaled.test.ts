@@ -126,7 +126,11 @@ describe("a store whose journals are carried over all the time", () => {
 
 describe("a copy of a store in use", () => {
 	it("has all that was committed when it was done, whatever is written meanwhile", async () => {
-		const store = openStore(newFile(), { ...small, carryBytes: 5_000 });
+		const store = openStore(newFile(), {
+			...small,
+			carryBytes: 5_000,
+			journalBytesMax: 100_000_000,
+		});
 		const copy = newFile();
 		let number = 0;
 		const write = () => {
