@@ -80,10 +80,11 @@ export function changeFlags(
 						.filter((flag) => !named.has(flag));
 	for (const flag of remove) removeFlag(tx, mailbox, entry, flag);
 	if (change.mode === "remove") return;
-	for (const flag of named.values())
+	for (const [key, flag] of named)
 		tx.edit(segmentDocument(mailbox, row.s), {
 			key: keys.flag(entry, flag),
 			add: flag,
+			isNew: row.g[key] === undefined,
 		});
 }
 

@@ -6,21 +6,30 @@
  */
 import {
 	type ActorId,
+	type DecodedChange,
 	decodeChange,
+	encodeChange,
 	getBackend,
 	init,
 	load,
 } from "@automerge/automerge";
 import type { Origin } from "../ids.ts";
+import { EDITS_IN_BULK_MIN } from "../limits.ts";
 
 export type Scalar = string | number | boolean;
-/** One change to one key. `add` makes a concurrent removal lose, also where the key is there already. */
+/**
+ * One change to one key. `add` makes a concurrent removal lose, also where the key is there already. `isNew`: the key is
+ * not there, as far as the caller knows, so that it need not be looked for among many; where it is there after all, both
+ * values count.
+ */
 export type Edit =
-	| { readonly key: string; readonly set: Scalar }
-	| { readonly key: string; readonly add: Scalar }
+	| { readonly key: string; readonly set: Scalar; readonly isNew?: boolean }
+	| { readonly key: string; readonly add: Scalar; readonly isNew?: boolean }
 	| { readonly key: string; readonly remove: true };
 
 type Handle = ReturnType<typeof getBackend>;
+type Op = DecodedChange["ops"][number];
+type ChangeMetadata = NonNullable<ReturnType<Handle["getChangeMetaByHash"]>>;
 
 const GENESIS_ACTOR = "00".repeat(8);
 const geneses = new Map<number, Uint8Array>();
@@ -47,6 +56,11 @@ function bucketOf(key: string, buckets: number): number {
 		hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
 	return (hash >>> 0) % buckets;
 }
+
+/** A change that is encoded from outside keeps numbers under other types than a put does. */
+const isNumber = (edit: Edit): boolean =>
+	typeof ("add" in edit ? edit.add : "set" in edit ? edit.set : "") ===
+	"number";
 
 export class DamagedDocument extends Error {
 	override name = "DamagedDocument";
@@ -92,6 +106,8 @@ export function faultOf(
 export class FlatDocument {
 	readonly #handle: Handle;
 	readonly #buckets: number;
+	/** Changes made by this actor, once they were counted. */
+	#ownCount: number | undefined;
 
 	private constructor(handle: Handle, buckets: number) {
 		this.#handle = handle;
@@ -123,11 +139,91 @@ export class FlatDocument {
 		return `${bucketOf(key, this.#buckets) + 1}@${GENESIS_ACTOR}`;
 	}
 
-	/** Applies the edits and returns them as one change, or undefined where there are none. */
-	change(edits: readonly Edit[]): Uint8Array | undefined {
+	/**
+	 * Applies the edits and returns them as one change, or undefined where there are none. Many are encoded as a change and
+	 * applied at once, which costs a third to a sixth of making one operation after the other; for few it costs more.
+	 */
+	change(
+		edits: readonly Edit[],
+		bulkFrom = EDITS_IN_BULK_MIN,
+	): Uint8Array | undefined {
+		if (edits.length >= bulkFrom && !edits.some(isNumber))
+			return this.#changeInBulk(edits);
 		for (const edit of edits) this.#edit(this.#object(edit.key), edit);
 		if (this.#handle.commit(null, 0) === null) return undefined;
+		if (this.#ownCount !== undefined) this.#ownCount++;
 		return this.#handle.getLastLocalChange() as Uint8Array;
+	}
+
+	#changeInBulk(edits: readonly Edit[]): Uint8Array {
+		const heads = this.heads();
+		const metas = heads.map(
+			(head) => this.#handle.getChangeMetaByHash(head) as ChangeMetadata,
+		);
+		const actor = this.#handle.getActorId();
+		const startOp = 1 + Math.max(...metas.map(({ maxOp }) => maxOp));
+		const seq = 1 + this.#ownChanges(actor, metas);
+		const change = encodeChange({
+			actor,
+			author: null,
+			seq,
+			startOp,
+			time: 0,
+			message: null,
+			deps: heads,
+			ops: this.#operations(edits, actor, startOp),
+		});
+		this.#handle.applyChanges([change]);
+		this.#ownCount = seq;
+		return change;
+	}
+
+	/** How many changes this actor has made. Its newest one is a head, unless others came after it. */
+	#ownChanges(actor: string, heads: readonly ChangeMetadata[]): number {
+		const newest = heads.find((head) => head.actor === actor);
+		if (newest !== undefined) return newest.seq;
+		if (this.#ownCount !== undefined) return this.#ownCount;
+		// Some 20 µs each: so it is kept.
+		const all = this.#handle.getChangesMeta([]);
+		return all.reduce(
+			(most, meta) => (meta.actor === actor ? Math.max(most, meta.seq) : most),
+			0,
+		);
+	}
+
+	/** As #edit() makes them, but that a put over an equal value needs no removal before it here. */
+	#operations(edits: readonly Edit[], actor: string, startOp: number): Op[] {
+		const operations: Op[] = [];
+		/** What each key of these edits holds after them so far. */
+		const holds = new Map<string, string[]>();
+		const add = (key: string, op: Pick<Op, "action" | "value">) => {
+			const pred = holds.get(key) ?? [];
+			const id = `${startOp + operations.length}@${actor}`;
+			operations.push({ ...op, obj: this.#object(key), key, pred });
+			holds.set(key, op.action === "del" ? [] : [id]);
+		};
+		for (const edit of edits) {
+			const { key } = edit;
+			if (!holds.has(key))
+				holds.set(key, "isNew" in edit && edit.isNew ? [] : this.#ids(key));
+			if ("remove" in edit) {
+				if (holds.get(key)?.length === 0)
+					add(key, { action: "set", value: false });
+				add(key, { action: "del" });
+			} else
+				add(key, {
+					action: "set",
+					value: "add" in edit ? edit.add : edit.set,
+				});
+		}
+		return operations;
+	}
+
+	/** The operations whose values the key holds. */
+	#ids(key: string): string[] {
+		return this.#handle
+			.getAll(this.#object(key), key)
+			.map((found) => found[2] as string);
 	}
 
 	/** Always makes an operation, also where nothing differs then: the edit is counted on as a change of its own. */
@@ -178,6 +274,7 @@ export class FlatDocument {
 
 	mergeFrom(other: FlatDocument): void {
 		this.#handle.merge(other.#handle);
+		this.#ownCount = undefined;
 	}
 
 	save(): Uint8Array {

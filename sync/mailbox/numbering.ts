@@ -90,6 +90,7 @@ export class Numbering {
 		tx.edit(segmentDocument(mailbox, row.s), {
 			key: keys.claim(entry, uid),
 			set: bodyTag(row.f as string),
+			isNew: true,
 		});
 	}
 

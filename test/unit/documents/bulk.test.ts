@@ -1,0 +1,127 @@
+/** Many edits encoded as one change do what the same edits do one by one, for all later changes of anybody too. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Edit, FlatDocument } from "../../../sync/documents/flat.ts";
+import type { Origin } from "../../../sync/ids.ts";
+
+const buckets = 4;
+const origin = (digit: string) => digit.repeat(32) as Origin;
+const IN_BULK = 1;
+const ONE_BY_ONE = Number.POSITIVE_INFINITY;
+
+const key = fc.integer({ min: 0, max: 11 }).map((n) => `f:${n % 5}:${n >> 2}`);
+const value = fc.oneof(
+	fc.constantFrom("\\Seen", "Ünïcode", "", true, false, 0, 7, -3, 2 ** 40),
+	fc.string({ maxLength: 40 }),
+);
+const edit: fc.Arbitrary<Edit> = fc.oneof(
+	fc.record({ key, set: value }),
+	fc.record({ key, add: value }),
+	fc.record({ key, remove: fc.constant(true as const) }),
+);
+/** Steps of two authors, who hear of each other's changes now and then. */
+const step = fc.record({
+	author: fc.integer({ min: 0, max: 1 }),
+	edits: fc.array(edit, { minLength: 1, maxLength: 12 }),
+	meet: fc.boolean(),
+});
+
+const contents = (document: FlatDocument) =>
+	Object.fromEntries(
+		[...document.keys()]
+			.sort()
+			.map((each) => [each, document.values(each).map(String).sort()]),
+	);
+
+class Pair {
+	readonly documents = ["a", "b"].map((each) =>
+		FlatDocument.create(buckets, origin(each)),
+	) as [FlatDocument, FlatDocument];
+	readonly #unheard: [Uint8Array[], Uint8Array[]] = [[], []];
+	readonly #bulkFrom: number;
+
+	constructor(bulkFrom: number) {
+		this.#bulkFrom = bulkFrom;
+	}
+	change(author: 0 | 1, edits: readonly Edit[]): Uint8Array {
+		const change = this.documents[author].change(edits, this.#bulkFrom);
+		if (change === undefined) throw new Error("nothing was changed");
+		this.#unheard[author === 0 ? 1 : 0].push(change);
+		return change;
+	}
+	meet(): void {
+		for (const [i, document] of this.documents.entries()) {
+			const changes = this.#unheard[i as 0 | 1].splice(0);
+			if (changes.length > 0) document.apply(changes);
+		}
+	}
+}
+
+describe("edits in bulk", () => {
+	it("leave in each document of two authors what the edits one by one leave", () => {
+		fc.assert(
+			fc.property(fc.array(step, { maxLength: 8 }), (steps) => {
+				// Some in bulk, some not.
+				const bulk = new Pair(4);
+				const single = new Pair(ONE_BY_ONE);
+				for (const { author, edits, meet } of steps)
+					for (const pair of [bulk, single]) {
+						pair.change(author as 0 | 1, edits);
+						if (meet) pair.meet();
+					}
+				for (const i of [0, 1] as const)
+					expect(contents(bulk.documents[i])).toEqual(
+						contents(single.documents[i]),
+					);
+				for (const pair of [bulk, single]) pair.meet();
+				const [a, b] = bulk.documents;
+				expect(a.heads()).toEqual(b.heads());
+				expect(contents(a)).toEqual(contents(b));
+				expect(contents(a)).toEqual(contents(single.documents[0]));
+				const loaded = FlatDocument.load(buckets, origin("a"), a.save());
+				expect(loaded.heads()).toEqual(a.heads());
+				expect(contents(loaded)).toEqual(contents(a));
+			}),
+			{ numRuns: 25 },
+		);
+	});
+
+	it("are the very change that puts one by one make, also with the change of another beside it and for keys known to be new", () => {
+		const bulk = new Pair(IN_BULK);
+		const single = new Pair(ONE_BY_ONE);
+		const values = ["\\Seen", true, "Ünïcode", false, ""];
+		const puts = (round: number): Edit[] =>
+			values.map((set, i) => ({ key: `f:${round}:${i}`, set, isNew: true }));
+		for (const round of [1, 2, 3, 4, 5]) {
+			for (const author of [0, 1] as const)
+				expect(bulk.change(author, puts(10 * round + author))).toEqual(
+					single.change(author, puts(10 * round + author)),
+				);
+			// Two heads from here on.
+			if (round % 2 === 0) for (const pair of [bulk, single]) pair.meet();
+		}
+		for (const pair of [bulk, single]) pair.meet();
+		expect(bulk.documents[0].heads()).toEqual(single.documents[0].heads());
+	});
+
+	it("of what is there already win over a removal made meanwhile", () => {
+		const both = new Pair(IN_BULK);
+		const flag: Edit = { key: "f:1:seen", add: "\\Seen" };
+		both.change(0, [flag]);
+		both.meet();
+		both.change(0, [flag]);
+		both.change(1, [{ key: "f:1:seen", remove: true }]);
+		both.meet();
+		for (const document of both.documents)
+			expect(document.values("f:1:seen")).toEqual(["\\Seen"]);
+	});
+
+	it("that wrongly call a key new leave both values, and a removal takes both", () => {
+		const document = FlatDocument.create(buckets, origin("a"));
+		document.change([{ key: "f:1:x", set: "one" }], IN_BULK);
+		document.change([{ key: "f:1:x", set: "two", isNew: true }], IN_BULK);
+		expect(document.values("f:1:x").sort()).toEqual(["one", "two"]);
+		document.change([{ key: "f:1:x", remove: true }], IN_BULK);
+		expect(document.has("f:1:x")).toBe(false);
+	});
+});
