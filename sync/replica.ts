@@ -599,6 +599,7 @@ export class ClusterReplica implements Replica {
 
 	/** Members and drives may have changed. */
 	#clusterChanged(): void {
+		if (this.#stopped) return;
 		this.#connect();
 		this.#evaluate();
 	}
