@@ -2,7 +2,16 @@
 import { encode } from "cborg";
 import { expect, test } from "vitest";
 import { OperatorFault } from "../../sync/faults.ts";
-import { BadRecord, decodeRecord } from "../../sync/log/record.ts";
+import {
+	bodyHash,
+	entryId,
+	mailboxId,
+	nodeId,
+	sequence,
+	origin as toOrigin,
+	uid,
+} from "../../sync/ids.ts";
+import { BadRecord, decodeRecord, type Vector } from "../../sync/log/record.ts";
 import { decodeInvite, encodeInvite } from "../../sync/membership/invite.ts";
 import {
 	BadFrame as BadStreamFrame,
@@ -13,56 +22,55 @@ import {
 	BadFrame,
 	decodeFrame,
 	encodeFrame,
+	type Frame,
+	type Holds,
+	PROTOCOL,
 } from "../../sync/replication/frames.ts";
 import { firstSeed, Mutator, rounds } from "./mutator.ts";
 
-const origin = "0".repeat(16);
-const node = `12D3KooW${"x".repeat(44)}`;
+const origin = toOrigin("0".repeat(16));
+const node = nodeId(`12D3KooW${"x".repeat(44)}`);
 const id = "A".repeat(22);
-const vector = new Map([[origin, 7]]);
-const holds = {
+const mailbox = mailboxId(id);
+const vector: Vector = new Map([[origin, sequence(7)]]);
+const holds: Holds = {
 	vector,
 	bodies: vector,
-	extra: [3],
+	extra: [sequence(3)],
 	missingBodies: 1,
 	counter: 9,
 };
-const frames = [
+// Typed, so that a frame that gets another shape is noticed here.
+const frames: readonly Frame[] = [
 	{
 		type: "hello",
-		version: 2,
+		versions: PROTOCOL,
 		cluster: id,
 		node,
 		origin,
 		holds,
 		joining: false,
-		heads: new Map([[origin, { sequence: 7, hash: "h" }]]),
+		heads: new Map([[origin, { sequence: sequence(7), hash: "h" }]]),
 		life: { reviving: false, run: id, startedMilliseconds: 1 },
 	},
-	{ type: "holds", holds },
-	{
-		type: "sync",
-		nonce: 1,
-		vector,
-		mailbox: id,
-		tokens: [1],
-	},
-	{ type: "watermarks", watermarks: [{ mailbox: id, E: 4 }] },
-	{ type: "wants", wants: [{ mailbox: id, entry: id, claim: 4 }] },
+	{ type: "holds", holds, ready: true, serves: true },
+	{ type: "sync", nonce: 1, vector, mailbox, tokens: [1] },
+	{ type: "watermarks", watermarks: [{ mailbox, E: uid(4) }] },
+	{ type: "wants", wants: [{ mailbox, entry: entryId(id), claim: 4 }] },
 	{ type: "confirm", transactions: ["t"] },
 	{
 		type: "bodies",
 		bodies: [
 			{
-				hash: "a".repeat(64),
+				hash: bodyHash("a".repeat(64)),
 				sizeBytes: 3,
 				drive: "b".repeat(64),
 				blob: [0, 1, 0, 3],
 			},
 		],
 	},
-] as const;
-const encoded = frames.map((frame) => encodeFrame(frame as never));
+];
+const encoded = frames.map(encodeFrame);
 
 /** Whatever CBOR can say where a frame is expected. */
 function anything(mutator: Mutator, depth = 0): unknown {
@@ -94,10 +102,23 @@ function anything(mutator: Mutator, depth = 0): unknown {
 	}
 }
 
-const types =
-	"hello records holds pull snapshot document snapshotEnd sync synced pairs watermarks wants confirm bodies".split(
-		" ",
-	);
+const types: readonly string[] = Object.keys({
+	hello: true,
+	twin: true,
+	records: true,
+	holds: true,
+	pull: true,
+	snapshot: true,
+	document: true,
+	snapshotEnd: true,
+	sync: true,
+	synced: true,
+	pairs: true,
+	watermarks: true,
+	wants: true,
+	confirm: true,
+	bodies: true,
+} satisfies Record<Frame["type"], true>);
 const names = [...types, "constructor", "toString", "__proto__"];
 
 /** Runs `read`; what it throws must be of this kind. True: it took the input. */
@@ -193,7 +214,7 @@ test("the framing of a stream, cut anywhere", {
 test("join links that people paste", { timeout: rounds(60_000) }, () => {
 	const link = encodeInvite({
 		cluster: id,
-		node: node as never,
+		node,
 		multiaddrs: ["/ip4/127.0.0.1/tcp/2401"],
 		secret: new Uint8Array(32),
 		expiresMilliseconds: 1e12,
