@@ -22,6 +22,7 @@ import type { Bodies, BodyRef } from "../../sync/ports/bodies.ts";
 import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import { CacheFile, type Row, type StoredStructure } from "./cache-file.ts";
+import { asBuffer } from "./header.ts";
 import { ByteLru } from "./lru.ts";
 import {
 	type Ordering,
@@ -183,7 +184,10 @@ class Cache implements StructureCache {
 			(hash) => this.#headers.get(hash),
 			(row) => row.header,
 			(hashes) => {
-				const found = this.#file.headers(hashes);
+				// As Buffers, so that no view of the memory has to be made for each message that is answered.
+				const found = this.#file
+					.headers(hashes)
+					.map(([hash, header]): [string, Buffer] => [hash, asBuffer(header)]);
 				for (const [hash, header] of found)
 					this.#headers.set(hash, header, 200 + header.length);
 				return found;

@@ -113,36 +113,41 @@ class NameSet {
 	}
 }
 
-const CRLF = Buffer.from("\r\n");
-
 /**
  * What HEADER.FIELDS (or, with `not`, HEADER.FIELDS.NOT) answers: the fields with these names, their bytes unchanged and
  * in their order, and the blank line (RFC 9051 §6.4.5.1). Names match in any case. `fields` must not be changed later.
  */
-export function headerFields(
+export const headerFields = (
 	headerBytes: Uint8Array,
 	fields: readonly string[],
 	not: boolean,
-): Uint8Array {
+): Uint8Array =>
+	Buffer.from(headerFieldsText(headerBytes, fields, not), "latin1");
+
+/** The same, one character an octet. */
+export function headerFieldsText(
+	headerBytes: Uint8Array,
+	fields: readonly string[],
+	not: boolean,
+): string {
 	const bytes = asBuffer(headerBytes);
 	const names = nameSet(fields);
 	const cursor = new FieldCursor(bytes);
-	const chosen: Buffer[] = [];
+	let chosen = "";
 	let from = -1;
 	while (cursor.next()) {
 		const take = names.has(cursor) !== not;
 		if (take && from === -1) from = cursor.start;
 		if (!take && from !== -1) {
-			chosen.push(bytes.subarray(from, cursor.start));
+			chosen += bytes.toString("latin1", from, cursor.start);
 			from = -1;
 		}
 	}
 	if (from !== -1) {
-		chosen.push(bytes.subarray(from, cursor.start));
-		if (bytes[cursor.start - 1] !== LF) chosen.push(CRLF);
+		chosen += bytes.toString("latin1", from, cursor.start);
+		if (bytes[cursor.start - 1] !== LF) chosen += "\r\n";
 	}
-	chosen.push(CRLF);
-	return Buffer.concat(chosen);
+	return `${chosen}\r\n`;
 }
 
 /** The raw values of each occurrence of a field, unfolded, one character an octet. */

@@ -8,7 +8,12 @@
  */
 export { casemap, compareMapped } from "./casemap.ts";
 export { dateOf, parseDate, type SentDate } from "./date.ts";
-export { headerFields, rawFields } from "./header.ts";
+export {
+	asBuffer,
+	headerFields,
+	headerFieldsText,
+	rawFields,
+} from "./header.ts";
 export {
 	emailId,
 	messageIds,

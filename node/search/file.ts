@@ -96,6 +96,8 @@ export class TextFile {
 	/** All rows, once somebody searched. */
 	#held: Map<string, Row> | undefined;
 	#heldBytes = 0;
+	/** Of the last question, until rows come or go: a user who searches asks of the same mailbox again. */
+	#asked: { hashes: string; rows: readonly (Row | undefined)[] } | undefined;
 
 	constructor(path: string) {
 		this.#path = path;
@@ -123,6 +125,7 @@ export class TextFile {
 			ON CONFLICT (hash) DO NOTHING`,
 		).run(hash, signature, text.bodyAt, checksum(hash, text.bodyAt, signature));
 		if (changes === 0) return;
+		this.#asked = undefined;
 		this.#heldBytes += signature.length + ROW_MEMORY_BYTES;
 		if (this.#heldBytes > SEARCH_MEMORY_BYTES_MAX) this.#held = undefined;
 		this.#held?.set(hash, {
@@ -142,9 +145,9 @@ export class TextFile {
 		const count = hashes.length / HASH_LENGTH;
 		const results = sought.map(() => new Uint8Array(count).fill(UNKNOWN));
 		const trigrams = sought.map(({ bytes }) => trigramsOf(bytes));
-		const rows = this.#rows(hashes, count);
+		const rows = this.#rowsOf(hashes, count);
 		for (let at = 0; at < count; at++) {
-			const row = rows(hashes.slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH));
+			const row = rows[at];
 			// Not here, damaged, or (empty) too large to be kept.
 			if (row === undefined || row.signature.length === 0) continue;
 			let text: SearchText | undefined;
@@ -158,6 +161,17 @@ export class TextFile {
 			}
 		}
 		return results;
+	}
+
+	#rowsOf(hashes: string, count: number): readonly (Row | undefined)[] {
+		if (this.#asked?.hashes === hashes) return this.#asked.rows;
+		const find = this.#rows(hashes, count);
+		const rows = Array.from({ length: count }, (_, at) =>
+			find(hashes.slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH)),
+		);
+		// Else these would be kept in memory beyond the bound.
+		this.#asked = this.#held === undefined ? undefined : { hashes, rows };
+		return rows;
 	}
 
 	/** How rows are found by hash: one by one where few are asked for, else in memory. */
@@ -199,6 +213,7 @@ export class TextFile {
 	/** Gives back the memory that questions are answered from. */
 	forget(): void {
 		this.#held = undefined;
+		this.#asked = undefined;
 	}
 
 	#count(): number {
@@ -229,7 +244,7 @@ export class TextFile {
 		).iterate() as unknown as Iterable<[number, string]>)
 			if (!wanted.delete(hash)) gone.push(id);
 		if (gone.length > 0) {
-			this.#held = undefined;
+			this.forget();
 			this.#begin();
 			for (const table of ["message", "text"]) {
 				const remove = this.#prepare(`DELETE FROM ${table} WHERE id = ?`);

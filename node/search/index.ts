@@ -74,6 +74,11 @@ class Index implements TextIndex {
 	readonly #options: TextIndexOptions;
 	readonly #thread: SearchThread;
 	readonly #filler: Filler;
+	/** Of the last question, and which thread it was asked of. */
+	#asked: { hashes: readonly string[]; thread: object | undefined } = {
+		hashes: [],
+		thread: undefined,
+	};
 
 	constructor(options: TextIndexOptions) {
 		const { folder, bodies, account, clock, log } = options;
@@ -100,13 +105,27 @@ class Index implements TextIndex {
 			return await this.#thread.run({
 				op: "known",
 				account,
-				hashes: bodies.map(({ hash }) => hash).join(""),
+				hashes: this.#hashesToSend(bodies),
 				sought: sought.map(bytesOf),
 			});
 		} catch (error) {
 			if (!(error instanceof ThreadFailed)) throw error;
 			return sought.map(() => new Uint8Array(bodies.length).fill(UNKNOWN));
 		}
+	}
+
+	/** Undefined: the thread has them from the last question. */
+	#hashesToSend(bodies: readonly BodyRef[]): string | undefined {
+		const { hashes, thread } = this.#asked;
+		const isSame =
+			thread !== undefined &&
+			thread === this.#thread.running &&
+			hashes.length === bodies.length &&
+			bodies.every(({ hash }, at) => hash === hashes[at]);
+		if (isSame) return undefined;
+		const now = bodies.map(({ hash }) => hash);
+		this.#asked = { hashes: now, thread: this.#thread.start() };
+		return now.join("");
 	}
 
 	async read(

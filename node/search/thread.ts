@@ -42,17 +42,28 @@ export class SearchThread {
 	): Promise<Results[T["op"]]> {
 		if (this.#isClosed)
 			return Promise.reject(new ThreadFailed("the index is closed"));
-		this.#worker ??= this.#start();
+		this.start();
 		const id = ++this.#lastId;
 		const result = new Promise<Results[T["op"]]>((resolve, reject) => {
 			this.#pending.set(id, { resolve, reject });
 		});
-		this.#worker.postMessage({ id, task }, transfer);
+		this.#worker?.postMessage({ id, task }, transfer);
 		return result;
 	}
 
 	get isRunning(): boolean {
 		return this.#worker !== undefined;
+	}
+
+	/** The thread that runs now: what it was told before, it knows. */
+	get running(): object | undefined {
+		return this.#worker;
+	}
+
+	/** Starts it if it does not run. */
+	start(): object | undefined {
+		if (!this.#isClosed) this.#worker ??= this.#start();
+		return this.#worker;
 	}
 
 	async close(): Promise<void> {

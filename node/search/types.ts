@@ -56,7 +56,8 @@ export type Task =
 	| {
 			readonly op: "known";
 			readonly account: AccountId;
-			readonly hashes: string;
+			/** Undefined: those of the last question, which this thread was asked. */
+			readonly hashes: string | undefined;
 			readonly sought: readonly SoughtBytes[];
 	  }
 	| {

@@ -19,6 +19,8 @@ const files = new Map<string, TextFile>();
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 let fault: string | undefined;
+/** Hashes of the last question. */
+let asked = "";
 
 const pathOf = (account: string): string =>
 	join(folder, `${accountId(account)}.db`);
@@ -73,7 +75,9 @@ function drop(account: string): void {
 function run(task: Task): Results[Task["op"]] {
 	switch (task.op) {
 		case "known": {
-			const { account, hashes, sought } = task;
+			const { account, sought } = task;
+			const hashes = task.hashes ?? asked;
+			asked = hashes;
 			for (const [of, file] of files) if (of !== account) file.forget();
 			return guarded(
 				account,

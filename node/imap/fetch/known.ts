@@ -4,7 +4,7 @@
  */
 import type { BodyHash } from "../../../sync/ids.ts";
 import type { CachedStructure } from "../../mime/cache.ts";
-import { headerFields, type Ordering } from "../../mime/index.ts";
+import { asBuffer, headerFieldsText, type Ordering } from "../../mime/index.ts";
 import type { Target } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
 import type { FetchItems, SectionItem, StructureItem } from "./items.ts";
@@ -119,12 +119,8 @@ function headerLiteral(
 ): string {
 	const whole =
 		fields === undefined
-			? header
-			: headerFields(header, fields, kind === "HEADER.FIELDS.NOT");
+			? asBuffer(header).toString("latin1")
+			: headerFieldsText(header, fields, kind === "HEADER.FIELDS.NOT");
 	const { start, end } = cutTo({ start: 0, end: whole.length }, partial);
-	return `{${end - start}}\r\n${Buffer.from(
-		whole.buffer,
-		whole.byteOffset + start,
-		end - start,
-	).toString("latin1")}`;
+	return `{${end - start}}\r\n${whole.slice(start, end)}`;
 }

@@ -37,11 +37,12 @@ export async function find(
 	if (open.length === 0) return found;
 	const { facts } = context;
 	facts.texts = await askIndex(session, context, open);
+	const unread = context.uses.size > 0 ? open : undecided(test, open, found);
 	const { progress } = session;
-	if (progress !== undefined) progress.goal = open.length;
-	for (let at = 0; at < open.length; at += BATCH) {
+	if (progress !== undefined) progress.goal = unread.length;
+	for (let at = 0; at < unread.length; at += BATCH) {
 		if (progress !== undefined) progress.done = at;
-		const some = open.slice(at, at + BATCH);
+		const some = unread.slice(at, at + BATCH);
 		lookUp(session, context, some);
 		await decide(test, some, found);
 		await turn();
@@ -59,7 +60,8 @@ function contextOf(
 	const facts: Facts = {
 		headers: new Map(),
 		orderings: new Map(),
-		texts: new Map(),
+		texts: [],
+		textAt: new Uint32Array(uids.length + 1),
 	};
 	// A message in which several keys look is read once.
 	const reads = new Map<Uid, Promise<readonly boolean[]>>();
@@ -110,22 +112,29 @@ async function byView(
 
 async function askIndex(
 	session: Session,
-	{ surroundings, sought }: SearchContext,
+	{ surroundings, sought, facts }: SearchContext,
 	open: readonly Candidate[],
 ): Promise<Facts["texts"]> {
-	const known = new Map<Uid, readonly number[]>();
-	if (sought.length === 0) return known;
-	const answers = await surroundings.texts.known(
+	if (sought.length === 0) return [];
+	for (const [at, { number }] of open.entries()) facts.textAt[number] = at;
+	return surroundings.texts.known(
 		accountOf(session).id,
 		open.map(({ message }) => message.body),
 		sought,
 	);
-	for (const [at, { uid }] of open.entries())
-		known.set(
-			uid,
-			answers.map((answer) => answer[at] ?? 0),
-		);
-	return known;
+}
+
+/** Those that the index does not decide; adds the ones that it finds. */
+function undecided(
+	test: Test,
+	open: readonly Candidate[],
+	found: Candidate[],
+): Candidate[] {
+	return open.filter((candidate) => {
+		const result = test.now(candidate);
+		if (result === true) found.push(candidate);
+		return result === undefined;
+	});
 }
 
 /** Headers, where a test uses them; those of a batch replace those of the one before. */

@@ -28,8 +28,9 @@ export interface Candidate {
 export interface Facts {
 	headers: ReadonlyMap<BodyHash, Uint8Array>;
 	orderings: ReadonlyMap<BodyHash, Ordering>;
-	/** Of each of `sought` what the index says, by UID. */
-	texts: ReadonlyMap<Uid, readonly number[]>;
+	/** Of each of `sought` what the index says of messages; `textAt`: message number → where it says so. */
+	texts: readonly Uint8Array[];
+	textAt: Uint32Array;
 }
 
 /** What the keys are measured against. */
@@ -178,8 +179,8 @@ function byText({ facts, sought, read }: SearchContext, wanted: Sought): Test {
 	const index = sought.push(wanted) - 1;
 	return {
 		cost: 2,
-		now({ uid }) {
-			const known = facts.texts.get(uid)?.[index];
+		now({ number }) {
+			const known = facts.texts[index]?.[facts.textAt[number] as number];
 			return known === YES ? true : known === NO ? false : undefined;
 		},
 		later: async (candidate) => (await read(candidate))[index] === true,

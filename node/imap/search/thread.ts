@@ -27,6 +27,8 @@ interface Node extends ThreadNode {
 	offspring: number;
 	/** Position among the messages: the last thing that is compared. */
 	readonly order: number;
+	/** When the message was sent; of one that is not here what its first child has, once these are in order. */
+	sentMilliseconds: number;
 }
 
 const node = (message: Threadable | undefined, order: number): Node => ({
@@ -35,10 +37,18 @@ const node = (message: Threadable | undefined, order: number): Node => ({
 	parent: undefined,
 	offspring: 0,
 	order,
+	sentMilliseconds: message?.sentMilliseconds ?? 0,
 });
 
 const bySentDate = (a: Node, b: Node): number =>
-	first(a).sentMilliseconds - first(b).sentMilliseconds || a.order - b.order;
+	a.sentMilliseconds - b.sentMilliseconds || a.order - b.order;
+
+function sortChildren(of: Node): void {
+	if (of.children.length > 1) of.children.sort(bySentDate);
+	const [child] = of.children;
+	if (of.message === undefined && child !== undefined)
+		of.sentMilliseconds = child.sentMilliseconds;
+}
 
 /** The message, or that of a dummy's first child (which then has been sorted). */
 function first(of: Node): Threadable {
@@ -76,8 +86,8 @@ export function references(
 	for (const one of all) if (one.parent === undefined) root.children.push(one);
 	prune(root);
 	// Step 4: a dummy has the date of its first child.
-	for (const one of root.children) one.children.sort(bySentDate);
-	root.children.sort(bySentDate);
+	for (const one of root.children) sortChildren(one);
+	sortChildren(root);
 	gather(root);
 	sortAll(root);
 	return root.children;
@@ -153,8 +163,7 @@ class Links {
 
 /** Step 3: dummies without children go; others give their children to their parent, at the top only a single child. */
 function prune(root: Node): void {
-	const bottomUp = [...topDown(root)].reverse();
-	for (const one of bottomUp) {
+	for (const one of bottomUp(root)) {
 		if (!one.children.some(({ message }) => message === undefined)) continue;
 		one.children = one.children.flatMap((child) => {
 			if (child.message !== undefined) return [child];
@@ -165,23 +174,24 @@ function prune(root: Node): void {
 	}
 }
 
-function* topDown(root: Node): Generator<Node> {
-	const waiting = [root];
-	for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
-		yield one;
-		for (const child of one.children) waiting.push(child);
-	}
+function bottomUp(root: Node): Node[] {
+	const all = [root];
+	for (const one of all) for (const child of one.children) all.push(child);
+	return all.reverse();
 }
 
 /** Step 5: threads at the top with the same base subject become one. */
 function gather(root: Node): void {
 	const bySubject = new Map<string, Node>();
+	let isAnyTwice = false;
 	for (const one of root.children) {
 		const { subject } = first(one);
 		const held = bySubject.get(subject);
+		isAnyTwice ||= held !== undefined;
 		if (subject !== "" && (held === undefined || isBetter(one, held)))
 			bySubject.set(subject, one);
 	}
+	if (!isAnyTwice) return;
 	const merged = new Set<Node>();
 	for (const one of root.children) {
 		const { subject } = first(one);
@@ -211,8 +221,7 @@ const isBetter = (one: Node, held: Node): boolean =>
 
 /** Step 6: all siblings by date, the deepest first. */
 function sortAll(root: Node): void {
-	for (const one of [...topDown(root)].reverse())
-		if (one.children.length > 1) one.children.sort(bySentDate);
+	for (const one of bottomUp(root)) sortChildren(one);
 }
 
 // ------------------------------------------------------------------ the response
@@ -223,12 +232,12 @@ export function formatThreads(roots: readonly ThreadNode[]): string {
 	type Step = string | { readonly node: ThreadNode; readonly space: boolean };
 	const steps: Step[] = [];
 	const nest = (children: readonly ThreadNode[]) => {
-		for (let index = children.length - 1; index >= 0; index--)
-			steps.push(
-				")",
-				{ node: children[index] as ThreadNode, space: false },
-				"(",
-			);
+		for (let index = children.length - 1; index >= 0; index--) {
+			const child = children[index] as ThreadNode;
+			if (child.message !== undefined && child.children.length === 0)
+				steps.push(`(${child.message.name})`);
+			else steps.push(")", { node: child, space: false }, "(");
+		}
 	};
 	nest(roots);
 	for (let step = steps.pop(); step !== undefined; step = steps.pop()) {

@@ -156,6 +156,21 @@ test("what is gone leaves, and what is missing is told", () => {
 	]);
 });
 
+test("the same question again sees what came and what went since", () => {
+	const hashes = fill(10);
+	const asked = [...hashes, hashOf("new")].join("");
+	const ask = (): number[] => [
+		...(file.known(asked, [seek("body", "needle")])[0] as Uint8Array),
+	];
+	// Twice: the first question brings the rows into memory.
+	for (let i = 0; i < 2; i++)
+		expect(ask()).toEqual([...Array(10).fill(YES), UNKNOWN]);
+	file.add(hashOf("new"), textOf("", "no such word"));
+	expect(ask()).toEqual([...Array(10).fill(YES), NO]);
+	file.reconcile(hashes.slice(1).join(""));
+	expect(ask()).toEqual([UNKNOWN, ...Array(9).fill(YES), UNKNOWN]);
+});
+
 test("a text that is too large is remembered, and never decided", () => {
 	const hash = hashOf("large");
 	file.add(hash, textOf("", "x".repeat(SEARCH_TEXT_BYTES_MAX + 1)));

@@ -12,7 +12,7 @@ import {
 } from "../../../node/imap/memory-bodies.ts";
 import { casemap } from "../../../node/mime/index.ts";
 import { createTextIndex, type TextIndex } from "../../../node/search/index.ts";
-import { type Sought, UNKNOWN, YES } from "../../../node/search/types.ts";
+import { NO, type Sought, UNKNOWN, YES } from "../../../node/search/types.ts";
 import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
 import { type BodyRef, BodyUnavailable } from "../../../sync/ports/bodies.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
@@ -167,6 +167,23 @@ test("who looks at an account has it indexed, other mailboxes too; what is gone 
 		return now?.[0] === UNKNOWN;
 	});
 	expect(structures.primed).toEqual([]);
+});
+
+test("each question is about the messages that it names, as many as the last one or not", async () => {
+	for (const text of ["one", "two", "three"])
+		deliver(message(`Subject: x\n\n${text}\n`));
+	await search(seek("body", "all are read"));
+	const [one, two, three] = all() as [BodyRef, BodyRef, BodyRef];
+	const ask = async (refs: readonly BodyRef[]): Promise<number[]> => [
+		...((await index.known(account.id, refs, [seek("body", "two")]))[0] ?? []),
+	];
+	for (let i = 0; i < 2; i++) expect(await ask([one, two])).toEqual([NO, YES]);
+	expect(await ask([two, three])).toEqual([YES, NO]);
+	expect(await ask([])).toEqual([]);
+	expect(await Promise.all([ask([three, two]), ask([three, two])])).toEqual([
+		[NO, YES],
+		[NO, YES],
+	]);
 });
 
 test("mail that arrives is indexed without anybody looking", async () => {
