@@ -35,8 +35,8 @@ export interface RestoreNodeResult extends RestoreResult {
 	readonly copiedMilliseconds: number;
 }
 
-/** What a data folder may hold already: the lock of this very process, and the operator's settings. */
-const HARMLESS = new Set(["lock", "pid", "pmnode.toml"]);
+/** What a data folder may hold already: what this very process made of it, and the operator's settings. */
+const HARMLESS = new Set(["lock", "pid", "format", "pmnode.toml"]);
 
 export async function restoreNode(
 	options: RestoreNodeOptions,

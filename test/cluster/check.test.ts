@@ -59,18 +59,13 @@ test("damage of rows, counters, log and bodies is found, named, and mended with 
 		await b.converged();
 		await b.stop();
 		const state = new DatabaseSync(join(b.data, "state.db"));
-		const [table] = state
-			.prepare(
-				"SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%PRIMARY KEY%'",
-			)
-			.all()
-			.map(({ name }) => String(name));
 		const rows = state
-			.prepare(
-				`SELECT k, v FROM ${table} WHERE k LIKE 'ent/%' OR k LIKE 'box/%'`,
-			)
+			.prepare(`SELECT k, v FROM kv WHERE k LIKE 'ent/%' OR k LIKE 'box/%'`)
 			.all() as { k: string; v: string }[];
-		const alter = state.prepare(`UPDATE ${table} SET v = ? WHERE k = ?`);
+		const alter = state.prepare(
+			// As a bug would have written it: what a disk garbles is seen by its checksum, and is another matter.
+			"UPDATE kv SET v = ?, c = NULL WHERE k = ?",
+		);
 		const shown = rows.filter(
 			({ k, v }) => k.startsWith("ent/") && JSON.parse(v).v,
 		);
