@@ -55,6 +55,8 @@ test.runIf(isRoot)(
 			await node.addUser(user, password);
 			const maker = new MessageMaker("full");
 			await sendAll(node, maker, range(0, 10));
+			// What was shown once can be read; to show more has to be written down first.
+			expect((await look(node)).messages).toHaveLength(10);
 			const ballast = join(mounted, "ballast");
 			fill(ballast);
 			await until(
