@@ -20,7 +20,7 @@ import type { TestNode } from "../harness/node.ts";
 import { expectExactly, range, sendAll, settled, user } from "./mail.ts";
 
 const MESSAGES = 60;
-const SECONDS_MAX = Number(process.env.PMNODE_DAMAGE_SECONDS ?? 150);
+const SECONDS_MAX = Number(process.env.PMNODE_DAMAGE_SECONDS ?? 100);
 
 function filesOf(folder: string): string[] {
 	return readdirSync(folder, { recursive: true, withFileTypes: true })
