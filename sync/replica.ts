@@ -44,6 +44,7 @@ import {
 	saveIdentity,
 } from "./membership/identity.ts";
 import { type Contact, Lives } from "./membership/lives.ts";
+import { Mourning } from "./membership/mourning.ts";
 import { numbererOf } from "./membership/numberer.ts";
 import { Granter } from "./membership/revival.ts";
 import { Sources } from "./membership/sources.ts";
@@ -110,6 +111,7 @@ export class ClusterReplica implements Replica {
 	readonly #admission: Admission;
 	readonly #lives: Lives;
 	readonly #sources: Sources;
+	readonly #mourning: Mourning;
 	/** Tells processes of one node apart. */
 	readonly #run: string;
 	readonly #startedMilliseconds: number;
@@ -199,6 +201,16 @@ export class ClusterReplica implements Replica {
 			isWhole: () => !this.isJoining && this.#lives.alive,
 		});
 		this.#lives = this.#makeLives();
+		this.#mourning = new Mourning({
+			...options,
+			state: this.#cluster,
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			departed: (node) => ({
+				had: this.#replication.facts(node).had,
+				apart: this.#replication.isApart(node),
+			}),
+		});
 		new Granter({
 			...options,
 			state: this.#cluster,
@@ -600,6 +612,9 @@ export class ClusterReplica implements Replica {
 	/** Members and drives may have changed. */
 	#clusterChanged(): void {
 		if (this.#stopped) return;
+		// Before the network cuts it off: how its link ended tells whether it may have gone on apart.
+		if (this.#rules.floor && !this.isJoining)
+			this.#mourning.evaluate((work) => this.#write(work));
 		this.#connect();
 		this.#evaluate();
 	}

@@ -145,6 +145,9 @@ export class ClusterState implements Fold {
 	member(node: NodeId): Member | undefined {
 		return this.#removed.has(node) ? undefined : this.#members.get(node);
 	}
+	removed(): Iterable<NodeId> {
+		return this.#removed;
+	}
 	wasRemoved(node: NodeId): boolean {
 		return this.#removed.has(node);
 	}

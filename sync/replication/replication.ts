@@ -52,6 +52,8 @@ export interface PeerFacts {
 	absent: boolean;
 	/** It begins a new life and serves nobody yet (rule 9). */
 	reviving: boolean;
+	/** Its last link ended since nothing was heard on it any more. */
+	fellSilent: boolean;
 	/** What its lives before the present one are known to have had. */
 	readonly had: Map<Origin, Sequence>;
 }
@@ -161,12 +163,17 @@ export class Replication {
 				holds: undefined,
 				ready: false,
 				absent: false,
+				fellSilent: false,
 				reviving: false,
 				had: this.#loadHad(node),
 			};
 			this.#facts.set(node, facts);
 		}
 		return facts;
+	}
+	/** A member that is not up any more may be apart, and not gone: its link did not end with its process. */
+	isApart(node: NodeId): boolean {
+		return this.#sessions.has(node) || this.facts(node).fellSilent;
 	}
 	get ready(): boolean {
 		return this.#ready && !this.#options.joining() && this.#options.alive();
@@ -335,6 +342,7 @@ export class Replication {
 
 	#close(session: Session, reason: string): void {
 		session.close();
+		this.facts(session.peer).fellSilent = /silent/.test(reason);
 		if (this.#sessions.get(session.peer) === session) {
 			this.#sessions.delete(session.peer);
 			this.#options.returning().lost(session.peer);

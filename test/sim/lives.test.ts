@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { spansOf } from "../../sync/mailbox/slots.ts";
 import { loadIdentity } from "../../sync/membership/identity.ts";
+import { ALL_RULES, type Rules } from "../../sync/rules.ts";
 import { checkSlots, vectorOf } from "../../sync/sim/checkers.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
 import { clusterOf, deliverMany, textsAt } from "./world.ts";
@@ -9,26 +10,91 @@ import { clusterOf, deliverMany, textsAt } from "./world.ts";
 const originOf = (cluster: SimCluster, name: string): string =>
 	loadIdentity(cluster.machine(name).disk)?.origin ?? "";
 
+type Options = Parameters<typeof clusterOf>[1];
+
+async function putBack(known: boolean, options: Options = {}): Promise<void> {
+	const cluster = await clusterOf(["a", "b", "c"], options);
+	await deliverMany(cluster, ["a", "b", "c"], 6, "before");
+	const backup = cluster.backup("b");
+	const before = originOf(cluster, "b");
+	await deliverMany(cluster, ["b"], 10, "since");
+	expect(await textsAt(cluster, "b")).toHaveLength(16);
+	await cluster.settle();
+	cluster.restore("b", backup, { known });
+	await cluster.run(cluster.start("b"));
+	expect(originOf(cluster, "b")).not.toBe(before);
+	await deliverMany(cluster, ["b"], 5, "after");
+	await cluster.verify();
+	expect(await textsAt(cluster, "b")).toHaveLength(21);
+	// What its former life is known to have had counts as shown: nobody sees other numbers.
+	expect(cluster.witness.renumbering.renumbered).toBe(0);
+	for (const { disk } of cluster.running) checkSlots(disk);
+}
+
+async function loneRestored(options: Options = {}): Promise<void> {
+	const cluster = await clusterOf(["a"], options);
+	await deliverMany(cluster, ["a"], 5, "before");
+	const backup = cluster.backup("a");
+	await deliverMany(cluster, ["a"], 5, "since");
+	const reader = await cluster.run(cluster.read("a", "anna"));
+	expect(reader.messages()).toHaveLength(10);
+	const told = reader.mailbox.uidNext;
+	reader.close();
+	cluster.restore("a", backup);
+	cluster.history.forgive('mail "since');
+	await cluster.run(cluster.start("a"));
+	await deliverMany(cluster, ["a"], 2, "after");
+	const again = await cluster.run(cluster.read("a", "anna"));
+	expect(again.messages()).toHaveLength(7);
+	expect(again.messages().at(-1)?.uid).toBeGreaterThan(told + 2 ** 20 - 1);
+	again.close();
+	await cluster.verify();
+	const slots = [...checkSlots(cluster.machine("a").disk).values()];
+	expect(slots.map(({ low, high }) => high - low).sort()).toEqual([0, 1024]);
+	expect(new Set(slots.map(({ stampSlot }) => stampSlot)).size).toBe(2);
+}
+
+async function removedApart(options: Options = {}): Promise<void> {
+	const cluster = await clusterOf(["a", "b", "c"], options);
+	await deliverMany(cluster, ["a", "b", "c"], 6, "before");
+	const reader = await cluster.run(cluster.read("c", "anna"));
+	reader.close();
+	cluster.split(["a", "b"], ["c"]);
+	await cluster.pass(10_000);
+	// Told by c alone, and lost with it.
+	await deliverMany(cluster, ["c"], 5, "apart");
+	const last = await cluster.run(cluster.read("c", "anna"));
+	const told = last.mailbox.uidNext;
+	last.close();
+	await deliverMany(cluster, ["a", "b"], 4, "meanwhile");
+	await cluster.run(cluster.replica("a").remove("c"));
+	cluster.machine("c").process?.kill();
+	cluster.machines.delete("c");
+	cluster.history.forgive('mail "apart');
+	await cluster.pass(3_000);
+	await deliverMany(cluster, ["a", "b"], 4, "after");
+	const again = await cluster.run(cluster.read("b", "anna"));
+	expect(again.messages()).toHaveLength(14);
+	for (const { uid } of again.messages().slice(6))
+		expect(uid).toBeGreaterThan(told);
+	again.close();
+	await cluster.verify();
+}
+
+describe("without its rule a story goes red", () => {
+	const without = (rule: keyof Rules): Options => ({
+		rules: { ...ALL_RULES, [rule]: false },
+	});
+	it("takeShown", () =>
+		expect(putBack(true, without("takeShown"))).rejects.toThrow());
+	it("jump", () => expect(loneRestored(without("jump"))).rejects.toThrow());
+	it("floor", () => expect(removedApart(without("floor"))).rejects.toThrow());
+});
+
 describe("a node put back to an old copy", () => {
 	for (const known of [true, false])
-		it(`begins a new life (${known ? "restored" : "a snapshot that it does not know of"}), and nothing forks`, async () => {
-			const cluster = await clusterOf(["a", "b", "c"]);
-			await deliverMany(cluster, ["a", "b", "c"], 6, "before");
-			const backup = cluster.backup("b");
-			const before = originOf(cluster, "b");
-			await deliverMany(cluster, ["b"], 10, "since");
-			expect(await textsAt(cluster, "b")).toHaveLength(16);
-			await cluster.settle();
-			cluster.restore("b", backup, { known });
-			await cluster.run(cluster.start("b"));
-			expect(originOf(cluster, "b")).not.toBe(before);
-			await deliverMany(cluster, ["b"], 5, "after");
-			await cluster.verify();
-			expect(await textsAt(cluster, "b")).toHaveLength(21);
-			// What its former life is known to have had counts as shown: nobody sees other numbers.
-			expect(cluster.witness.renumbering.renumbered).toBe(0);
-			for (const { disk } of cluster.running) checkSlots(disk);
-		});
+		it(`begins a new life (${known ? "restored" : "a snapshot that it does not know of"}), and nothing forks`, () =>
+			putBack(known));
 
 	it("serves nobody before it has heard what its former life had", async () => {
 		const cluster = await clusterOf(["a", "b"]);
@@ -84,28 +150,8 @@ describe("a node put back to an old copy", () => {
 });
 
 describe("nobody to ask", () => {
-	it("a lone node that was restored keeps its slots, takes another stamp slot and leaps", async () => {
-		const cluster = await clusterOf(["a"]);
-		await deliverMany(cluster, ["a"], 5, "before");
-		const backup = cluster.backup("a");
-		await deliverMany(cluster, ["a"], 5, "since");
-		const reader = await cluster.run(cluster.read("a", "anna"));
-		expect(reader.messages()).toHaveLength(10);
-		const told = reader.mailbox.uidNext;
-		reader.close();
-		cluster.restore("a", backup);
-		cluster.history.forgive('mail "since');
-		await cluster.run(cluster.start("a"));
-		await deliverMany(cluster, ["a"], 2, "after");
-		const again = await cluster.run(cluster.read("a", "anna"));
-		expect(again.messages()).toHaveLength(7);
-		expect(again.messages().at(-1)?.uid).toBeGreaterThan(told + 2 ** 20 - 1);
-		again.close();
-		await cluster.verify();
-		const slots = [...checkSlots(cluster.machine("a").disk).values()];
-		expect(slots.map(({ low, high }) => high - low).sort()).toEqual([0, 1024]);
-		expect(new Set(slots.map(({ stampSlot }) => stampSlot)).size).toBe(2);
-	});
+	it("a lone node that was restored keeps its slots, takes another stamp slot and leaps", () =>
+		loneRestored());
 
 	it("a whole cluster that was restored goes on without an operator", async () => {
 		const cluster = await clusterOf(["a", "b", "c"]);
@@ -219,5 +265,25 @@ describe("bad input", () => {
 		disk.commit([last]);
 		await cluster.verify();
 		expect(await textsAt(cluster, "c")).toHaveLength(5);
+	});
+});
+
+describe("a member that is removed", () => {
+	it("apart: new messages get UIDs above all that it may have told, and none of it stands against that", () =>
+		removedApart());
+
+	it("whose process ended: nothing is numbered anew", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a", "b", "c"], 6, "before");
+		cluster.crash("c");
+		await cluster.pass(10_000);
+		await deliverMany(cluster, ["a", "b"], 4, "meanwhile");
+		const reader = await cluster.run(cluster.read("a", "anna"));
+		reader.close();
+		await cluster.run(cluster.replica("a").remove("c"));
+		cluster.machines.delete("c");
+		await deliverMany(cluster, ["a", "b"], 4, "after");
+		await cluster.verify();
+		expect(cluster.witness.renumbering.renumbered).toBe(0);
 	});
 });
