@@ -28,6 +28,7 @@ interface Known {
 	readonly hash: string;
 	readonly flags: readonly string[];
 	readonly modSeq: number;
+	readonly knew: Seen["knew"];
 }
 
 interface Session {
@@ -199,7 +200,8 @@ export class Client {
 				"I3",
 				`${this.name} was told that UID ${uid} is gone, and gets it again from ${reader.node}`,
 			);
-		this.#known.set(uid, { entry, hash: body.hash, flags, modSeq });
+		const knew = reader.operations(entry);
+		this.#known.set(uid, { entry, hash: body.hash, flags, modSeq, knew });
 		this.#last = Math.max(this.#last, uid);
 	}
 

@@ -1,6 +1,7 @@
 /** Steps that break something, and what ends them. */
 import type { SimBackup } from "./nodes.ts";
 import type { StepKind } from "./plan.ts";
+import { simNodeId } from "./process.ts";
 import type { SimRandom } from "./random.ts";
 import type { Run } from "./run.ts";
 
@@ -68,9 +69,18 @@ export class Faults {
 	async removeLost(random: SimRandom): Promise<void> {
 		const { cluster, serving } = this.#run;
 		for (const [name, lost] of this.#lost) {
-			if (lost.removed) continue;
+			// Also where who had removed it was lost before anybody heard of that.
+			const id = simNodeId(name);
+			const by = serving.filter((node) =>
+				cluster
+					.replica(node)
+					.report()
+					.peers.some((peer) => peer.id === id),
+			);
+			if (lost.removed && by.length === 0) continue;
 			lost.removed = true;
-			await cluster.run(cluster.remove(name, random.pick(serving)));
+			if (by.length > 0)
+				await cluster.run(cluster.remove(name, random.pick(by)));
 		}
 	}
 

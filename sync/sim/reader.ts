@@ -1,11 +1,13 @@
 /** A client with a session on one node: what it is told is checked, what it asks for is noted. */
 import type { Placed, SelectedMailbox } from "../api.ts";
 import type { EntryId, Uid } from "../ids.ts";
+import { type Operations, operationsOf, rowKey } from "../mailbox/rows.ts";
 import type { Cancel } from "../ports/clock.ts";
 import { type HeldVector, vectorOf } from "./checkers.ts";
 import { watchConditional } from "./conditional.ts";
 import type { Outcome, SimMail } from "./mail.ts";
 import type { SimProcess } from "./process.ts";
+import { rowOf } from "./rows.ts";
 
 /** A message as the client sees it. */
 export interface Seen {
@@ -13,6 +15,8 @@ export interface Seen {
 	readonly entry: EntryId;
 	readonly hash: string;
 	readonly flags: readonly string[];
+	/** What had happened to the message when these were told; undefined where more had than was shown. */
+	readonly knew?: Operations | undefined;
 }
 
 export class Reader {
@@ -53,6 +57,13 @@ export class Reader {
 	/** What its node has durably, now. */
 	vector(): HeldVector {
 		return vectorOf(this.#process.machine.disk);
+	}
+
+	/** What has happened to a message, if all of it is shown. */
+	operations(entry: EntryId): Operations | undefined {
+		const key = rowKey(this.mailbox.id, entry);
+		const row = rowOf(key, this.#process.machine.disk.get(key))?.row;
+		return row?.v?.n === row?.n && row ? operationsOf(row) : undefined;
 	}
 
 	/** Takes what changed, and has it checked. A violation is kept: here it would end up in the code under test. */
