@@ -12,7 +12,7 @@ export const MESSAGE_BYTES_MAX = 50 * MiB;
 export const BODY_MEMORY_BYTES_MAX = 256 * KiB;
 /** All bodies held in memory at once, over all connections; beyond it they go to disk, and writers wait for that. */
 export const BODIES_MEMORY_BYTES_MAX = 64 * MiB;
-/** Small bodies that were read lately: a screen or two of mail of each user who is reading now. */
+/** Small bodies that were written or read lately: a screen or two of mail of each user who is reading now. */
 export const BODIES_RECENT_BYTES_MAX = 16 * MiB;
 /** A stored body: the message and the trace headers that nodes put before it. */
 export const BODY_BYTES_MAX = MESSAGE_BYTES_MAX + 64 * KiB;

@@ -34,8 +34,11 @@ export interface AppenderOptions {
 	readonly blobs: Hyperblobs;
 	readonly gate: Gate;
 	readonly sync: GroupSync;
-	/** Told of each body once it is durable. */
-	readonly onDurable: (reference: BodyRef) => void;
+	/** Told of each body once it is durable; `bytes` where they are in memory. */
+	readonly onDurable: (
+		reference: BodyRef,
+		bytes: Uint8Array | undefined,
+	) => void;
 	/** No write or sync can be trusted any more; told once. */
 	readonly onBroken: (error: Error) => void;
 }
@@ -139,7 +142,11 @@ export class Appender {
 		const drive = core.key.toString("hex");
 		for (const { waiting, id } of appended) {
 			const reference = referenceOf(waiting.body, drive, id);
-			this.#options.onDurable(reference);
+			const { content } = waiting.body;
+			this.#options.onDurable(
+				reference,
+				content instanceof Uint8Array ? content : undefined,
+			);
 			waiting.resolve(reference);
 		}
 		// Harmless for those that were resolved.

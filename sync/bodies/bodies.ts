@@ -175,7 +175,12 @@ export class DriveBodies implements ReclaimableBodies {
 			blobs,
 			gate: this.#gate,
 			sync: this.#sync,
-			onDurable: (reference) => this.#known.add(reference),
+			onDurable: (reference, bytes) => {
+				this.#known.add(reference);
+				// The index reads it next, and so does a client that was just told of it.
+				if (bytes !== undefined && this.#recent.takes(reference))
+					this.#recent.add(reference, bytes);
+			},
 			onBroken: (error) => {
 				options.log.error("the body store takes no more writes", { error });
 				// The gate stays shut, so these would hang.
@@ -254,6 +259,7 @@ export class DriveBodies implements ReclaimableBodies {
 		start?: number,
 		end?: number,
 	): Promise<Uint8Array> {
+		checkReference(reference);
 		// What is forgotten as known may have been cleared, or be damaged.
 		const held = this.#known.has(reference)
 			? this.#recent.get(reference, start, end)

@@ -2,7 +2,7 @@ import type { BodyRef } from "../ports/bodies.ts";
 import { clampRange, referenceKey } from "./reference.ts";
 
 /**
- * Small bodies that were read lately, whole: a client that lists a mailbox reads header, structure and text of the same
+ * Small bodies that were written or read lately, whole: a client that lists a mailbox reads header, structure and text of the same
  * message one after another, and several clients of one user read the same mail. Two generations, of which the older one
  * goes when the younger is full: nothing has to be moved at each use.
  */
