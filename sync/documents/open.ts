@@ -119,9 +119,9 @@ export class OpenDocuments {
 		return this.#load(id).document;
 	}
 
-	/** Whether changes since its snapshot lie in the log. */
-	hasChanges(id: DocumentId): boolean {
-		return (this.#store.get(docKey(id)) ?? "") !== "";
+	/** Whether changes since its snapshot lie in the log; with a batch, as of it. */
+	hasChanges(id: DocumentId, batch: Pick<Batch, "get"> = this.#store): boolean {
+		return (batch.get(docKey(id)) ?? "") !== "";
 	}
 
 	/**

@@ -228,12 +228,15 @@ export class Returning {
 					sequence > (ledger.log.vector.get(origin) ?? 0),
 			),
 		);
-		await ledger.adopt(heads, () => {});
-		ledger.dropWaiting();
-		await ledger.write(({ batch }) => {
+		// In one commit: what came since as changes must not rest on records that go.
+		await ledger.adopt(heads, ({ batch }) => {
+			for (const id of ledger.documents.ids())
+				if (ledger.documents.hasChanges(id, batch))
+					batch.putAll(ledger.documents.resnapshot(id));
 			for (const [origin, { sequence }] of heads)
 				ledger.log.cut(batch, origin, sequence);
 		});
+		ledger.dropWaiting();
 		this.#source = undefined;
 		await this.#release();
 	}
