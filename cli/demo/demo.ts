@@ -255,7 +255,7 @@ function readKept(folder: string): Kept | undefined {
 	if (existsSync(keptFile(folder)))
 		return JSON.parse(readFileSync(keptFile(folder), "utf8")) as Kept;
 	const foreign = readdirSync(folder).find(
-		(file) => file !== "lock" && file !== "pid",
+		(file) => !["lock", "pid", "format"].includes(file),
 	);
 	if (foreign === undefined) return undefined;
 	throw new OperatorFault(

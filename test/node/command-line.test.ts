@@ -216,7 +216,8 @@ describe("a node", () => {
 			expect(oneLine(result)).toContain(String(port));
 		}
 		taken.close();
-	});
+		// Three nodes are started one after the other.
+	}, 90_000);
 
 	test("status --watch --json goes on until it is ended", async () => {
 		const watch = spawn(
