@@ -27,7 +27,7 @@ describe("plans", () => {
 			rules: { ...ALL_RULES, watermark: false },
 		};
 		const plan = stepsFrom(
-			"status:3 oneWay:55298843 split:47251249 deliver:46344300 deliver:19247604 deliver:12797821 status:4 heal:55704381 act:53019461 leave:1 status:5",
+			"leave:1 oneWay:55298843 push:9 split:47251249 deliver:46344300 deliver:19247604 status:3 deliver:12797821 heal:55704381 push:9 act:53019461 leave:1",
 		);
 		const failed = await run({ ...options, steps: plan });
 		expect(failed.failure?.invariant).toBe("I2");
