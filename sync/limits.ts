@@ -101,6 +101,8 @@ export const WANTS_TOLD_MAX = 5_000;
 export const CLAIMS_PER_ENTRY_MAX = 32;
 /** Out of touch with some member, a UID that a client names is believed this far above all claims (rule 8): what a node may have numbered alone. */
 export const UID_BELIEVED_AHEAD_MAX = 2 ** 26;
+/** Mailboxes in which clients named a UID while the disk refused to note it. */
+export const NAMED_LATER_MAX = 10_000;
 /** And a token this far above the fastest clock heard. */
 export const TOKEN_AHEAD_SECONDS_MAX = 24 * 3600;
 /** Pairs of stamp and vector kept for a mailbox and a giver (rule 12): the newest, and of older ones fewer and fewer. */

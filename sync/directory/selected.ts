@@ -108,8 +108,9 @@ export class Selected implements SelectedMailbox {
 	named(uid: number): Promise<void> {
 		if (uid < this.uidNext) return Promise.resolve();
 		const { mailboxes } = this.#context;
-		return this.#note((tx) =>
-			mailboxes.named(tx, this.id, uid, this.#isComplete),
+		return this.#note(
+			(tx) => mailboxes.namedUids.named(tx, this.id, uid, this.#isComplete),
+			() => mailboxes.namedUids.nameLater(this.id, uid, this.#isComplete),
 		);
 	}
 
@@ -123,11 +124,12 @@ export class Selected implements SelectedMailbox {
 	}
 
 	/** No answer depends on it alone, and a disk that refuses is told to whoever writes something. */
-	async #note(work: Work): Promise<void> {
+	async #note(work: Work, refused = () => {}): Promise<void> {
 		try {
 			await this.#context.ledger.write(work);
 		} catch (error) {
 			if (!(error instanceof Temporary)) throw error;
+			refused();
 		}
 	}
 

@@ -6,13 +6,13 @@
  * losses (former lives and lost members).
  */
 import type { EntryId, MailboxId, Uid } from "../ids.ts";
-import { UID_BELIEVED_AHEAD_MAX } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import { prefixEnd } from "../ports/store.ts";
 import { foldSegment } from "./fold.ts";
 import { Looking } from "./looking.ts";
 import { Losses } from "./losses.ts";
+import { NamedUids } from "./named-uids.ts";
 import { Numbering } from "./numbering.ts";
 import type { MailboxesOptions, Telling } from "./options.ts";
 import { PairNotes } from "./pair-notes.ts";
@@ -43,6 +43,7 @@ export class Mailboxes implements Fold {
 	readonly tokens: Tokens;
 	readonly watermarks: Watermarks;
 	readonly losses: Losses;
+	readonly namedUids: NamedUids;
 	readonly #options: MailboxesOptions;
 	readonly #pending: Pending;
 	readonly #showing: Showing;
@@ -79,6 +80,12 @@ export class Mailboxes implements Fold {
 			rules,
 			pending: this.#pending,
 			isSafe: (row) => this.#isSafe(row),
+		});
+		this.namedUids = new NamedUids({
+			rules,
+			pending: this.#pending,
+			numbering: this.numbering,
+			showing: this.#showing,
 		});
 		this.losses = new Losses({
 			stamps,
@@ -185,6 +192,7 @@ export class Mailboxes implements Fold {
 			this.#looking.take(mailbox, staged);
 		}
 		this.#told.clear();
+		this.namedUids.committed();
 		this.#looking.tell();
 		if (ahead.length > 0) this.#options.watermarks(ahead);
 		const wants = this.numbering.takeNews();
@@ -194,6 +202,7 @@ export class Mailboxes implements Fold {
 	rolledBack(): void {
 		this.#touched.clear();
 		this.#told.clear();
+		this.namedUids.rolledBack();
 		this.#liveInBatch = 0;
 		this.#showing.take();
 		this.#shownAll.clear();
@@ -204,25 +213,6 @@ export class Mailboxes implements Fold {
 	}
 
 	// ------------------------------------------------------------------ numbering (rules 2 to 6)
-
-	/** Rule 8: a client named a UID that some node must have told; E follows, as far as that can be believed. */
-	named(
-		tx: Transaction,
-		mailbox: MailboxId,
-		uid: number,
-		complete: boolean,
-	): void {
-		const box = getBox(tx.batch, mailbox);
-		const believed = complete
-			? Math.max(box.heardUid, box.heardE)
-			: box.heardUid + UID_BELIEVED_AHEAD_MAX;
-		if (!this.#options.rules.nameUids || uid <= box.E || uid > believed) return;
-		box.E = uid;
-		tx.batch.change(boxKey(mailbox), box);
-		this.#showing.stage(mailbox, box);
-		for (const entry of this.#pending.of(mailbox))
-			this.numbering.askAgain(tx, mailbox, entry);
-	}
 
 	/** Rule 8: a client named a token that some node must have told: HIGHESTMODSEQ goes above it. */
 	tokenNamed(
@@ -249,6 +239,7 @@ export class Mailboxes implements Fold {
 
 	/** Makes visible to clients of this node what may be: in UID order, and nothing that only this node has. */
 	show(tx: Transaction, mailbox: MailboxId): void {
+		this.namedUids.note(tx, mailbox);
 		if (!this.#options.rules.askAtOnce)
 			for (const entry of this.#pending.of(mailbox))
 				this.numbering.askAgain(tx, mailbox, entry);
@@ -261,7 +252,7 @@ export class Mailboxes implements Fold {
 
 	/** The same at the end of each batch: after the first time only what was touched, or waited, can have become fit. */
 	#showSome(tx: Transaction, mailbox: MailboxId): void {
-		if (!this.#shownAll.has(mailbox)) {
+		if (this.namedUids.waits(mailbox) || !this.#shownAll.has(mailbox)) {
 			this.show(tx, mailbox);
 			return;
 		}
@@ -316,7 +307,7 @@ export class Mailboxes implements Fold {
 		this.show(tx, mailbox);
 		const { told, complete, fresh } = telling;
 		if (told !== undefined) {
-			this.named(tx, mailbox, told.uid, complete);
+			this.namedUids.named(tx, mailbox, told.uid, complete);
 			this.tokenNamed(tx, mailbox, told.modSeq, complete);
 		}
 		const box = getBox(tx.batch, mailbox);

@@ -80,6 +80,8 @@ export class Returning {
 	readonly #came = new Set<DocumentId>();
 	/** Of the current document: entries whose body came to be known with it. */
 	#named = new Map<EntryId, Facts>();
+	/** And its keys, by entry. */
+	#listed = new Map<EntryId, string[]>();
 
 	constructor(options: ReturningOptions) {
 		this.#options = options;
@@ -140,6 +142,7 @@ export class Returning {
 		if (saved.length > 0) {
 			this.#came.add(id);
 			this.#named = new Map();
+			this.#listed = new Map();
 			tx.batch.putAll(ledger.documents.adoptSnapshot(id, saved));
 			tx.batch.put(`docs/${id}`, "");
 			if (place.kind === "account") adoptAccount(ledger, tx, place.account);
@@ -148,13 +151,20 @@ export class Returning {
 		if (place.kind !== "segment") return;
 		addDeadRanges(tx.batch, place.mailbox, frame.dead);
 		for (const [entry, json] of frame.rows)
-			this.#mergeRow(tx, place.mailbox, entry, JSON.parse(json) as EntryRow);
+			this.#mergeRow(
+				tx,
+				id,
+				place.mailbox,
+				entry,
+				JSON.parse(json) as EntryRow,
+			);
 	}
 
 	/** What the document says that the rows do not. */
 	#foldAll(tx: Transaction, id: DocumentId, mailbox: MailboxId): void {
 		const document = this.#options.ledger.documents.get(id);
-		for (const [entry, found] of keysByEntry(document)) {
+		this.#listed = keysByEntry(document);
+		for (const [entry, found] of this.#listed) {
 			const row = getRow(tx.batch, mailbox, entry);
 			// Known to be dead by all, and forgotten.
 			if (row === undefined && document.has(keys.expunged(entry))) continue;
@@ -169,6 +179,11 @@ export class Returning {
 			if (now !== undefined && lives(now) && now.f !== before)
 				this.#named.set(entry, decodeFacts(now.f as string));
 		}
+	}
+
+	/** Dead, and not forgotten by the others: something that was made of it has its flags (rule 17). */
+	#takeDead(tx: Transaction, id: DocumentId, entry: EntryId): void {
+		for (const key of this.#listed.get(entry) ?? []) this.#fold(tx, id, key);
 	}
 
 	/** Number 0: by which change it was is not known, and not noted. */
@@ -191,12 +206,20 @@ export class Returning {
 
 	#mergeRow(
 		tx: Transaction,
+		document: DocumentId,
 		mailbox: MailboxId,
 		entry: EntryId,
 		theirs: EntryRow,
 	): void {
+		if (getRow(tx.batch, mailbox, entry) === undefined)
+			this.#takeDead(tx, document, entry);
 		const row = getRow(tx.batch, mailbox, entry);
 		if (row === undefined) return;
+		// What was made of it by moves may have come before it.
+		if (theirs.to !== undefined && row.to === undefined) {
+			row.to = theirs.to;
+			this.#passOn(tx, row);
+		}
 		mergeOperations(row.o, theirs.o);
 		const flagged = JSON.stringify([row.q, row.r]);
 		if (theirs.q !== undefined) row.q = merged(row.q, theirs.q);

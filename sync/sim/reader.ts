@@ -171,10 +171,12 @@ export class Reader {
 	async expunge(seen: Seen): Promise<Outcome<void>> {
 		const { history } = this.#cluster;
 		history.expunging(seen.hash);
+		// A UID that names nothing on this node is passed over.
+		const there = this.#still(seen);
 		const outcome = await this.#ask(`expunges ${seen.uid}`, () =>
 			this.mailbox.expunge([seen.uid as Uid]),
 		);
-		if (outcome.kind === "done") history.expunged(seen.entry);
+		if (outcome.kind === "done" && there) history.expunged(seen.entry);
 		return outcome;
 	}
 

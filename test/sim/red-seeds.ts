@@ -39,4 +39,18 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"deliver:27112812 join:59235375 leave:41790986 full:2381035 deliver:34593866 push:2287325",
 		was: "a snapshot that met a full disk counted as nonsense from its sender",
 	},
+	{
+		config: "loss",
+		seed: 7021,
+		steps:
+			"act:37887966 lose:27358389 visit:28338249 lose:38578786 crash:35274015 act:38512592 full:44901362 visit:13054915",
+		was: "a UID that a client named while the disk was full was forgotten, and what came later appeared under it (rule 8)",
+	},
+	{
+		config: "hostile",
+		seed: 7033,
+		steps:
+			"start:63627372 remove:33117326 deliver:35187085 act:18912025 visit:40966031 push:66047353 push:3155728 push:40511240 visit:31777199 deliver:9137428 visit:2408187 status:22682887 deliver:1774757 deliver:38889696 leave:37860188 leave:21460913 push:4854112 start:11740989 visit:22687346 split:63413444 deliver:56971006 deliver:23411694 visit:61635452 visit:33362047 retry:44580363 start:33342155 full:54917780 leave:34820693 visit:64801076 visit:28725003 deliver:7970903 act:29594616 deliver:61356006 clock:18699134 slow:7241604 retry:43634952 push:33503494 act:65751014 visit:58056028 push:66856470 visit:22776494 start:65213751 visit:32151889 deliver:55508605 act:45679464 act:33004802 visit:42988360 act:26892938 act:36020723 deliver:23017829 act:25785084 act:41499125 visit:48815269 deliver:2081303 visit:19220701 remove:37118437 act:32602627 leave:27375926 push:52050468 act:8290834 act:50589538 leave:46402869 deliver:18594121 rename:30647628 visit:24174753 retry:15011651 slowDisk:7075835 join:31553605 heal:24487542 deliver:66159166 deliver:58411810 act:57918868 push:4986594 act:24058911 visit:66206895 deliver:50541475 act:49824218 leave:51898496 deliver:39186365 split:33964560 push:9852202 deliver:35762445 visit:52434569 push:25515235 pause:4051929 deliver:18921408 deliver:22898473 deliver:2586004 act:59207064 push:23956561 push:66145194 act:4771278 act:24397381 leave:23063945 visit:57719275 act:50797348 deliver:31623102 deliver:30734084 visit:3023743 visit:10759656 deliver:59076977 push:8856777 subscribe:4474807 visit:26244435 create:48667325 deliver:40106059 visit:34469657 slowDisk:55496012 push:44699759 crash:28639804 rename:16765065 deliver:16368288 visit:41077607 start:45139864 visit:43091556 act:66707507 create:28173273 act:55783522 deliver:29169267 deliver:43755742 push:63509279 visit:22474123 push:7397838 act:41383390 deliver:4036210 deliver:3020315 act:14488552 start:1034697 pause:41231264 leave:55239955 deliver:62630508 act:27267487 visit:33550361 push:23677096 deliver:41398884 deliver:31679296 push:51233079 visit:32445596 push:30204172 start:61538411 act:3658870 push:3522449 deliver:21056161 deliver:55319457 deliver:39127644 push:66459890 deliver:5896097 start:31039025 triangle:52850870 visit:13360400",
+		was: "a member that got the documents as a whole lacked the flags that a message had before it was moved (rule 17)",
+	},
 ];
