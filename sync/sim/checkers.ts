@@ -26,6 +26,8 @@ export type Invariant =
 	| "I6"
 	| "I7"
 	| "I8"
+	/** No UID changes where there is no fault. */
+	| "numbers"
 	| "local";
 
 export class Violation extends Error {

@@ -228,9 +228,12 @@ export class SimMail extends SimNodes {
 
 	/** A client selects. */
 	async read(name: string, user: string, mailbox = "INBOX"): Promise<Reader> {
-		const selected = await this.account(name, user).select(mailbox);
+		// Of this life: what another one answers is not told on this connection.
 		const { process } = this.machine(name);
-		if (!process?.alive) throw new Temporary(`${name} died`);
+		const replica = process?.replica;
+		const selected = await this.account(name, user).select(mailbox);
+		if (!process?.alive || process.replica !== replica)
+			throw new Temporary(`${name} died`);
 		return new Reader(this, process, { user, mailbox }, selected);
 	}
 }

@@ -60,6 +60,10 @@ export interface SimConfig {
 	readonly skew?: boolean;
 	/** Gossip that is lost, and that comes twice. */
 	readonly gossip?: boolean;
+	/** One-way delay of the lines; default 1 to 5 ms. */
+	readonly delayMilliseconds?: readonly [number, number];
+	/** Without faults no message is ever numbered anew, whoever receives it. */
+	readonly keepsNumbers?: boolean;
 	/** The only node, put back from backups: its operator says that it is alone. */
 	readonly alone?: boolean;
 	readonly weights: Partial<Record<StepKind, number>>;
@@ -75,7 +79,19 @@ export const CONFIGS = {
 		steps: 200,
 		clients: 6,
 		wander: 0.5,
+		keepsNumbers: true,
 		weights: { ...MAIL, ...TREE, ...CALM },
+	},
+	far: {
+		about: "three nodes on three continents, no faults",
+		nodes: 3,
+		nodesMax: 3,
+		steps: 150,
+		clients: 6,
+		wander: 0.5,
+		delayMilliseconds: [40, 120],
+		keepsNumbers: true,
+		weights: { ...MAIL, ...CALM },
 	},
 	failover: {
 		about: "two nodes, one or both of which crash and come back",

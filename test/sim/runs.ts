@@ -1,6 +1,5 @@
 /** What the tests of random runs share: a run that must hold, and whose story is shown when it does not. */
 import { expect } from "vitest";
-import type { Rules } from "../../sync/rules.ts";
 import {
 	CONFIGS,
 	type ConfigName,
@@ -30,14 +29,13 @@ export async function mustHold(
 	return result;
 }
 
-/** How often runs without these rules fail. */
-export async function redWithout(
-	rules: Rules,
+/** So many seeds of a configuration; PMNODE_SIM_RUNS overrules the number. */
+export const seedsOf = (
 	config: ConfigName,
-	seeds: readonly number[],
-): Promise<number> {
-	let red = 0;
-	for (const seed of seeds)
-		if ((await run({ seed, config: CONFIGS[config], rules })).failure) red++;
-	return red;
-}
+	runs: number,
+	first = 1_000,
+): (readonly [ConfigName, number])[] =>
+	Array.from(
+		{ length: Number(process.env.PMNODE_SIM_RUNS ?? runs) },
+		(_, i) => [config, first + i],
+	);

@@ -1,0 +1,319 @@
+/**
+ * For each rule a short story that goes wrong without it: found by `pmnode sim --without RULE` and made short, or, where
+ * chance finds it too seldom, told by hand.
+ */
+
+import type { Rules } from "../../sync/rules.ts";
+import { Violation } from "../../sync/sim/checkers.ts";
+import {
+	Client,
+	type ClientKind,
+	type TokenMode,
+} from "../../sync/sim/client.ts";
+import { SimCluster } from "../../sync/sim/cluster.ts";
+import { CONFIGS, stepsFrom } from "../../sync/sim/plan.ts";
+import { run } from "../../sync/sim/run.ts";
+import { deliverMany, ok } from "./world.ts";
+
+const DOWN_MILLISECONDS = 8_000;
+
+type Story = (rules: Rules) => Promise<void>;
+
+function client(
+	cluster: SimCluster,
+	kind: ClientKind,
+	mode: TokenMode,
+): { at(node: string): Promise<void>; leave(): void; check(): void } {
+	const one = new Client(cluster, {
+		name: "a client",
+		user: "anna",
+		folder: "INBOX",
+		kind,
+		mode,
+	});
+	return {
+		at: async (node) => {
+			await cluster.run(one.visit(node));
+		},
+		leave: () => one.leave(),
+		check: () => one.checkCopy(() => false),
+	};
+}
+
+async function apart(
+	rules: Rules,
+	before: (cluster: SimCluster) => Promise<void> = async () => {},
+): Promise<SimCluster> {
+	const cluster = await SimCluster.of(["a", "b"], { seed: 1, rules });
+	await before(cluster);
+	await cluster.settle();
+	cluster.split(["a"], ["b"]);
+	await cluster.pass(DOWN_MILLISECONDS);
+	return cluster;
+}
+
+/** A flag is set on one side while the message is moved on the other. */
+const lineage: Story = async (rules) => {
+	const cluster = await apart(rules, (whole) => deliverMany(whole, ["a"], 1));
+	const readers = [
+		await cluster.run(cluster.read("a", "anna")),
+		await cluster.run(cluster.read("b", "anna")),
+	] as const;
+	const [[seen], [same]] = [readers[0].messages(), readers[1].messages()];
+	if (!seen || !same) throw new Error("no mail");
+	await ok(cluster, readers[0].move(seen, "Archive"));
+	await ok(cluster, readers[1].flag(same, "$followed"));
+	cluster.heal();
+	await cluster.verify();
+};
+
+/** A UID that was told apart is replaced; the client comes with a token of the node that never told it. */
+const allDead: Story = async (rules) => {
+	const cluster = await apart(rules, (whole) =>
+		deliverMany(whole, ["b", "a"], 4),
+	);
+	const program = client(cluster, "qresync", "last");
+	await deliverMany(cluster, ["a"], 3, "at a");
+	await program.at("a");
+	await deliverMany(cluster, ["b"], 1, "at b");
+	await program.at("b");
+	cluster.heal();
+	await cluster.settle();
+	await program.at("b");
+	await cluster.settle();
+	await program.at("b");
+	program.check();
+};
+
+/** It keeps the highest token, drops at one node what the other has, and comes back. */
+const nameTokens: Story = async (rules) => {
+	const cluster = await apart(rules);
+	cluster.jump("b", 3_600_000);
+	const program = client(cluster, "condstore", "max");
+	await deliverMany(cluster, ["b"], 1, "at b");
+	await program.at("b");
+	await program.at("a");
+	cluster.heal();
+	await cluster.settle();
+	await program.at("b");
+	await cluster.settle();
+	await program.at("b");
+	program.check();
+};
+
+/** A message that appeared at one node before the token was given at the other, which did not have it. */
+const translate: Story = async (rules) => {
+	const cluster = await apart(rules);
+	const program = client(cluster, "condstore", "last");
+	await deliverMany(cluster, ["b"], 1, "at b");
+	const reader = await cluster.run(cluster.read("b", "anna"));
+	await deliverMany(cluster, ["a"], 1, "at a");
+	await program.at("a");
+	cluster.heal();
+	await cluster.settle();
+	reader.close();
+	await program.at("b");
+	program.check();
+};
+
+/** What a node apart has never heard of is not gone. */
+const onlyKnown: Story = async (rules) => {
+	const cluster = await apart(rules);
+	const program = client(cluster, "qresync", "last");
+	await deliverMany(cluster, ["a"], 1, "at a");
+	await program.at("a");
+	await program.at("b");
+	cluster.heal();
+	await cluster.settle();
+	await program.at("b");
+	program.check();
+};
+
+/** A program that goes by its highest UID lost a message from sight at a node that did not have it. */
+const nameUids: Story = async (rules) => {
+	const cluster = await apart(rules);
+	const program = client(cluster, "uid", "last");
+	await deliverMany(cluster, ["a"], 1, "at a");
+	await program.at("a");
+	await program.at("b");
+	cluster.heal();
+	await cluster.settle();
+	await program.at("b");
+	await cluster.settle();
+	await program.at("b");
+	program.check();
+};
+
+/** Mail of the other side has a UID below what clients were told here. */
+const watermark: Story = async (rules) => {
+	const cluster = await apart(rules);
+	await deliverMany(cluster, ["a"], 1, "at a");
+	await deliverMany(cluster, ["b"], 1, "at b");
+	for (const node of ["a", "b"]) await cluster.run(cluster.read(node, "anna"));
+	cluster.heal();
+	await cluster.verify();
+};
+
+/** Who was at b, with its higher UIDs, goes to a before anybody looks at b again. */
+const askAtOnce: Story = async (rules) => {
+	const cluster = await apart(rules);
+	const program = client(cluster, "uid", "last");
+	await deliverMany(cluster, ["a"], 1, "at a");
+	(await cluster.run(cluster.read("a", "anna"))).close();
+	await deliverMany(cluster, ["b"], 1, "at b");
+	await program.at("b");
+	program.leave();
+	cluster.heal();
+	await cluster.settle();
+	await program.at("a");
+	await cluster.settle();
+	await program.at("a");
+	program.check();
+};
+
+/** The only node is put back to an old copy, and its operator says that it is alone. */
+const jump: Story = async (rules) => {
+	const cluster = await SimCluster.of(["a"], { seed: 1, rules, alone: true });
+	const backup = cluster.backup("a");
+	await deliverMany(cluster, ["a"], 2);
+	(await cluster.run(cluster.read("a", "anna"))).close();
+	cluster.restore("a", backup);
+	await cluster.run(cluster.start("a"));
+	await deliverMany(cluster, ["a"], 2, "after");
+	await cluster.run(cluster.read("a", "anna"));
+	await cluster.verify();
+};
+
+/** Both sides of a split admit a node. */
+const ownSlots: Story = async (rules) => {
+	const cluster = await apart(rules);
+	for (const [name, by] of [
+		["c", "a"],
+		["d", "b"],
+	] as const) {
+		await cluster.run(cluster.join(name, by));
+		await deliverMany(cluster, [name], 2, `at ${name}`);
+		await cluster.run(cluster.read(name, "anna"));
+	}
+	cluster.heal();
+	await cluster.verify();
+};
+
+/** All receive at once, far from one another. */
+const oneNumberer: Story = async (rules) => {
+	const cluster = await SimCluster.of(["a", "b", "c"], {
+		seed: 1,
+		rules,
+		delayMilliseconds: [40, 120],
+	});
+	for (const node of ["a", "b", "c"])
+		await cluster.run(cluster.read(node, "anna"));
+	const asked = [];
+	for (let i = 0; i < 30; i++) {
+		const node = ["a", "b", "c"][i % 3] as string;
+		asked.push(cluster.deliver(node, "anna", `mail ${i}`));
+		await cluster.pass(cluster.random.integer(0, 60));
+	}
+	for (const one of asked) await ok(cluster, one);
+	await cluster.verify();
+	const { renumbered } = cluster.witness.renumbering;
+	if (renumbered > 0)
+		throw new Violation("numbers", `${renumbered} were numbered anew`);
+};
+
+/** What a client was told is done goes with the only disk that had it. */
+const secondCopy: Story = async (rules) => {
+	const cluster = await SimCluster.of(["a", "b"], {
+		seed: 1,
+		rules,
+		delayMilliseconds: [50, 50],
+	});
+	await deliverMany(cluster, ["a"], 1);
+	await cluster.settle();
+	const reader = await cluster.run(cluster.read("a", "anna"));
+	const [seen] = reader.messages();
+	if (!seen) throw new Error("no mail");
+	await ok(cluster, reader.flag(seen, "$kept"));
+	cluster.crash("a");
+	await cluster.pass(DOWN_MILLISECONDS);
+	const there = await cluster.run(cluster.read("b", "anna"));
+	if (!there.messages()[0]?.flags.includes("$kept"))
+		throw new Violation("I7", "the flag was acknowledged and is nowhere");
+};
+
+/** A message that the copy does not have is gone, though nobody has a tombstone of it. */
+const restoredAlone: Story = async (rules) => {
+	const cluster = await SimCluster.of(["a"], { seed: 1, rules, alone: true });
+	const program = client(cluster, "qresync", "last");
+	const backup = cluster.backup("a");
+	await deliverMany(cluster, ["a"], 2);
+	await program.at("a");
+	cluster.restore("a", backup);
+	await cluster.run(cluster.start("a"));
+	await program.at("a");
+	program.check();
+};
+
+/** The copy still has the slots that were handed on since. */
+const freshSlots: Story = async (rules) => {
+	const cluster = await SimCluster.of(["a", "b"], { seed: 1, rules });
+	const backup = cluster.backup("b");
+	await cluster.run(cluster.join("c", "b"));
+	await cluster.settle();
+	cluster.restore("b", backup);
+	await cluster.run(cluster.start("b"));
+	await deliverMany(cluster, ["b", "c"], 4);
+	await cluster.verify();
+};
+
+/** What an author had comes by another way than what it wrote. */
+const causal: Story = async (rules) => {
+	const { failure } = await run({
+		seed: 1,
+		config: CONFIGS.splits,
+		rules,
+		steps: stepsFrom(
+			"visit:22017913 deliver:52668978 triangle:2184922 push:64332896 deliver:31895665 push:35306298 deliver:37789075 deliver:51499348",
+		),
+	});
+	if (failure) throw new Violation("local", failure.message);
+};
+
+export const STORIES: readonly { rule: keyof Rules; story: Story }[] = [
+	{ rule: "lineage", story: lineage },
+	{ rule: "allDead", story: allDead },
+	{ rule: "nameTokens", story: nameTokens },
+	{ rule: "causal", story: causal },
+	{ rule: "barrier", story: restoredAlone },
+	{ rule: "complete", story: restoredAlone },
+	{ rule: "freshSlots", story: freshSlots },
+	{ rule: "watermark", story: watermark },
+	{ rule: "askAtOnce", story: askAtOnce },
+	{ rule: "jump", story: jump },
+	{ rule: "ownSlots", story: ownSlots },
+	{ rule: "oneNumberer", story: oneNumberer },
+	{ rule: "secondCopy", story: secondCopy },
+	{ rule: "translate", story: translate },
+	{ rule: "onlyKnown", story: onlyKnown },
+	{ rule: "nameUids", story: nameUids },
+];
+
+/** Rules whose lack no story here shows, and why not; test/sim/tokens.test.ts and lives.test.ts tell of several. */
+export const UNSHOWN: Partial<Record<keyof Rules, string>> = {
+	stampOps:
+		"a client that saw the step between has a token that is translated (rule 13)",
+	heard:
+		"HIGHESTMODSEQ meets what others told (rule 11); shows only with clocks hours apart",
+	clock:
+		"stamps heard and HIGHESTMODSEQ that meets (rules 10 and 11) keep the order where nodes have met",
+	lead: "shows only where clocks jump by hours while nodes are apart",
+	meet: "adopted and fresh stamps (rule 11) cover it wherever nodes are in touch",
+	adopt: "costs only: programs ask for changes that they have",
+	freshApart: "tokens that clients name (rule 8) raise HIGHESTMODSEQ as well",
+	takeShown: "costs only: what was shown is numbered anew",
+	retire: "what a lost life told is told again as changed",
+	aboveE: "a message that cannot be shown: the stories of tokens tell it",
+	waitPeer:
+		"a node that is cut off and served at once is not yet told as a story",
+	floor: "slots of the lost member are given to nobody",
+};
