@@ -152,8 +152,15 @@ it(`a mailbox that turned over ${TURNS} times keeps within 3 times what lives`, 
 	const many = await world();
 	await many.fill();
 	for (let i = 0; i < TURNS; i++) await many.turnOver();
-	for (let i = 0; i < 10; i++) await many.pass(15);
 	const liveBytes = MESSAGES * MESSAGE_BYTES;
+	for (let i = 0; i < 10; i++) await many.pass(15);
+	// The bodies are on a real disk, whose compaction takes real time: it is given more turns of virtual time where it needs them.
+	for (
+		let i = 0;
+		i < 60 && (await many.bodies.diskBytes()) >= 3 * liveBytes;
+		i++
+	)
+		await many.pass(15);
 	const rows = many.kinds();
 	const files = diskBytes(many.folder.path);
 	const held = await many.bodies.diskBytes();
