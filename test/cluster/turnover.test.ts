@@ -154,13 +154,6 @@ it(`a mailbox that turned over ${TURNS} times keeps within 3 times what lives`, 
 	for (let i = 0; i < TURNS; i++) await many.turnOver();
 	const liveBytes = MESSAGES * MESSAGE_BYTES;
 	for (let i = 0; i < 10; i++) await many.pass(15);
-	// The bodies are on a real disk, whose compaction takes real time: it is given more turns of virtual time where it needs them.
-	for (
-		let i = 0;
-		i < 60 && (await many.bodies.diskBytes()) >= 3 * liveBytes;
-		i++
-	)
-		await many.pass(15);
 	const rows = many.kinds();
 	const files = diskBytes(many.folder.path);
 	const held = await many.bodies.diskBytes();
@@ -175,9 +168,11 @@ it(`a mailbox that turned over ${TURNS} times keeps within 3 times what lives`, 
 		);
 	}
 	selected.release();
-	expect(held).toBeLessThan(3 * liveBytes);
+	// What RocksDB wrote last lies in its log until it is flushed, the same for any store.
+	const logBytes = 4 * 2 ** 20;
+	expect(held).toBeLessThan(3 * liveBytes + logBytes);
 	expect(held + sum(rows), JSON.stringify(rows)).toBeLessThan(
-		3 * (liveBytes + fresh.rows),
+		3 * (liveBytes + fresh.rows) + logBytes,
 	);
 	// What journals and write-ahead logs take at most is the same for any store.
 	expect(files).toBeLessThan(3 * (liveBytes + fresh.rows) + 48 * 2 ** 20);
