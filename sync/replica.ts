@@ -400,6 +400,8 @@ export class ClusterReplica implements Replica {
 				this.#cluster.load();
 				this.#accounts.forgetAll();
 				this.#mailboxes.recount();
+				// This node numbered nothing meanwhile: what came still waits for it (rule 4).
+				this.#numberers = "";
 				this.#clusterChanged();
 				this.#needs.retry();
 				this.#replication.tellHolds();
