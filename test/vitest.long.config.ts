@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
 	test: {
 		root: new URL("..", import.meta.url).pathname,
-		include: ["test/{cluster,clients,fuzz,oracle}/**/*.test.ts"],
+		include: ["test/{cluster,clients,sim-long,fuzz,oracle}/**/*.test.ts"],
 		// The fuzzers run longer here than in npm test.
 		env: { PMNODE_FUZZ_FACTOR: "20" },
 		testTimeout: 180_000,

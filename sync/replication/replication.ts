@@ -163,7 +163,8 @@ export class Replication {
 				holds: undefined,
 				ready: false,
 				absent: false,
-				fellSilent: false,
+				// How it ended before this node started, nobody here knows.
+				fellSilent: true,
 				reviving: false,
 				had: this.#loadHad(node),
 			};

@@ -11,7 +11,7 @@ import { OpenDocuments } from "../documents/open.ts";
 import { CLUSTER, kindOf } from "../documents/shapes.ts";
 import { type DocumentId, type MailboxId, origin } from "../ids.ts";
 import { ChangeLog } from "../log/log.ts";
-import { decodeFacts, shownFacts } from "../mailbox/rows.ts";
+import { decodeFacts, lives, shownFacts, uidOf } from "../mailbox/rows.ts";
 import { type SlotRange, spansOf } from "../mailbox/slots.ts";
 import type { ClusterReplica } from "../replica.ts";
 import { rowsOn } from "./rows.ts";
@@ -346,6 +346,18 @@ const emptySums = (): Sums => ({
 	sizeBytes: 0,
 	deletedBytes: 0,
 });
+
+/** I4: what lives is shown, under the highest claim, on a node that is quiet and was looked at. */
+export function checkShown(node: string, disk: MemoryStore): void {
+	for (const { mailbox, entry, row } of rowsOn(disk)) {
+		if (!lives(row) || row.v?.u === uidOf(row)) continue;
+		const shown = row.v === undefined ? "not" : `as ${row.v.u}`;
+		throw new Violation(
+			"I4",
+			`${node} shows ${mailbox}/${entry} ${shown}; its UID is ${uidOf(row)}`,
+		);
+	}
+}
 
 /** Rule 1: UID slots by origin, as a disk has them; raises a Violation where two origins own one. */
 export function checkSlots(disk: MemoryStore): Map<string, SlotRange> {

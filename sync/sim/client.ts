@@ -267,16 +267,21 @@ export class Client {
 			);
 	}
 
-	/** I6: after a full sync on a connected cluster, the copy is the mailbox. `excused`: entries that a lost disk took along. */
-	checkCopy(excused: (entry: string) => boolean): void {
+	/**
+	 * I6: after a full sync on a connected cluster, the copy is the mailbox. `lost`: something done to the entry went with a
+	 * disk, so its flags may be others; and who saw it go elsewhere, or goes by UIDs, may lack it.
+	 */
+	checkCopy(lost: (entry: string) => boolean, wanders = true): void {
 		const { reader } = this;
 		if (reader === undefined) return;
+		const mayLack = wanders || this.options.kind === "uid";
 		const { mailbox } = reader;
 		const wrong: string[] = [];
 		for (const uid of mailbox.uids()) {
 			const message = mailbox.get(uid);
-			if (message === undefined || excused(message.entry)) continue;
+			if (message === undefined) continue;
 			const known = this.#known.get(uid);
+			if (lost(message.entry) && (mayLack || known !== undefined)) continue;
 			const text = `${message.entry} ${message.flags.join(" ")}`;
 			if (known === undefined) wrong.push(`lacks ${uid} ${text}`);
 			else if (`${known.entry} ${known.flags.join(" ")}` !== text)

@@ -7,6 +7,7 @@
 import { decodeFacts } from "../mailbox/rows.ts";
 import {
 	checkDisk,
+	checkShown,
 	checkSlots,
 	checkSums,
 	compare,
@@ -131,6 +132,7 @@ export class SimCluster extends SimMail {
 		this.compareAll("directory", ({ replica }) => directoryOf(replica));
 		for (const { name, disk } of this.running) {
 			checkSums(name, disk);
+			checkShown(name, disk);
 			checkDisk(name, disk);
 			checkSlots(disk);
 			this.history.check(disk);

@@ -71,6 +71,8 @@ export class MailSteps {
 
 	#visit(client: Client, random: SimRandom): void {
 		const node = this.#run.nodeFor(client, random);
+		// A full disk cannot keep what it tells: HIGHESTMODSEQ stays, and programs that keep the highest token miss changes.
+		if (this.#run.cluster.machines.get(node)?.disk.full) return;
 		this.#busy(client, () => client.visit(node));
 	}
 
@@ -88,7 +90,9 @@ export class MailSteps {
 	#act(client: Client, random: SimRandom): void {
 		const node = this.#run.nodeFor(client, random);
 		this.#busy(client, async () => {
-			if (client.reader === undefined && !(await client.visit(node))) return;
+			const isFull = this.#run.cluster.machines.get(node)?.disk.full;
+			if (client.reader === undefined)
+				if (isFull || !(await client.visit(node))) return;
 			const { reader } = client;
 			if (reader === undefined) return;
 			await this.#command(client, reader, random);

@@ -200,7 +200,10 @@ export class Run {
 			for (const client of this.clients) {
 				await cluster.run(client.visit(this.nodeFor(client, random)));
 				if (round === 1)
-					client.checkCopy((entry) => cluster.history.isLost(entry));
+					client.checkCopy(
+						(entry) => cluster.history.isLost(entry),
+						!this.#homes.has(client),
+					);
 				client.leave();
 			}
 			if (round === 0) await cluster.settle(SETTLE_MILLISECONDS_MAX);

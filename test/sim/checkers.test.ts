@@ -10,6 +10,7 @@ import {
 } from "../../sync/ids.ts";
 import { encodeFacts } from "../../sync/mailbox/rows.ts";
 import {
+	checkShown,
 	checkSums,
 	compare,
 	type Invariant,
@@ -180,6 +181,19 @@ describe("what is told", () => {
 		);
 		objects("I4", () =>
 			compare("views", one, { node: "b", lines: ["2 y", "1 x"] }),
+		);
+	});
+
+	it("I4: what lives is not shown, or under another UID than its highest claim", () => {
+		const disk = (...rows: [string, string][]): MemoryStore => {
+			const store = new MemoryStore();
+			store.commit(rows);
+			return store;
+		};
+		checkShown("a", disk(row("x", { v: { u: 1 } }), row("y", { x: true })));
+		objects("I4", () => checkShown("a", disk(row("x"))));
+		objects("I4", () =>
+			checkShown("a", disk(row("x", { u: [1, 5], v: { u: 1 } }))),
 		);
 	});
 

@@ -37,7 +37,7 @@ export const RED_SEEDS: readonly RedSeed[] = [
 		seed: 5000,
 		steps:
 			"deliver:27112812 join:59235375 leave:41790986 full:2381035 deliver:34593866 push:2287325",
-		was: "a snapshot that met a full disk counted as nonsense from its sender",
+		was: "a snapshot that met a full disk counted as nonsense from its sender; and mail that came meanwhile was never numbered",
 	},
 	{
 		config: "loss",
