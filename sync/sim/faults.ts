@@ -1,7 +1,6 @@
 /** Steps that break something, and what ends them. */
 import type { SimBackup } from "./nodes.ts";
 import type { StepKind } from "./plan.ts";
-import { simNodeId } from "./process.ts";
 import type { SimRandom } from "./random.ts";
 import type { Run } from "./run.ts";
 
@@ -70,12 +69,11 @@ export class Faults {
 		const { cluster, serving } = this.#run;
 		for (const [name, lost] of this.#lost) {
 			// Also where who had removed it was lost before anybody heard of that.
-			const id = simNodeId(name);
 			const by = serving.filter((node) =>
 				cluster
 					.replica(node)
 					.report()
-					.peers.some((peer) => peer.id === id),
+					.peers.some((peer) => peer.name === name),
 			);
 			if (lost.removed && by.length === 0) continue;
 			lost.removed = true;
