@@ -51,7 +51,13 @@ export type DocumentKind =
 			readonly mailbox: MailboxId;
 			readonly segment: number;
 	  };
+/** Changes come many of one document after the other. */
+let last: readonly [DocumentId, DocumentKind] | undefined;
 export function kindOf(document: DocumentId): DocumentKind {
+	if (last?.[0] !== document) last = [document, parseKind(document)];
+	return last[1];
+}
+function parseKind(document: DocumentId): DocumentKind {
 	const [kind, id, number] = document.split(":");
 	if (kind === "account") return { kind, account: id as AccountId };
 	if (kind === "segment")

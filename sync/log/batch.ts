@@ -37,6 +37,11 @@ export class Batch {
 		for (const [key, value] of writes) this.#writes.set(key, value);
 	}
 
+	/** Takes back what this batch put under a key that the store does not have. */
+	unput(key: string): void {
+		this.#writes.delete(key);
+	}
+
 	/** A JSON value to be changed in place; call `change` for it to be written. */
 	object<T>(key: string): T | undefined {
 		if (this.#objects.has(key)) return this.#objects.get(key) as T | undefined;

@@ -179,6 +179,7 @@ export class Mailboxes implements Fold {
 
 	committed(): void {
 		this.#touched.clear();
+		this.#pending.committed();
 		this.#live += this.#liveInBatch;
 		this.#liveInBatch = 0;
 		this.pairs.committed();

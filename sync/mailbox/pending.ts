@@ -14,6 +14,8 @@ export class Pending {
 	/** Mailbox → entry → number of its row. */
 	readonly #entries = new Map<MailboxId, Map<EntryId, number>>();
 	#next = 1;
+	/** Rows from this number on are of the batch in the making, and not in the store. */
+	#nextCommitted = 1;
 
 	constructor(store: Store) {
 		this.#store = store;
@@ -29,6 +31,12 @@ export class Pending {
 			this.#of(mailbox as MailboxId).set(entry as EntryId, number);
 			this.#next = number + 1;
 		}
+		this.#nextCommitted = this.#next;
+	}
+
+	/** The batch is in the store. */
+	committed(): void {
+		this.#nextCommitted = this.#next;
 	}
 
 	#of(mailbox: MailboxId): Map<EntryId, number> {
@@ -53,7 +61,9 @@ export class Pending {
 		if (entries === undefined || number === undefined) return;
 		entries.delete(entry);
 		if (entries.size === 0) this.#entries.delete(mailbox);
-		batch.put(keyOf(number), undefined);
+		// What is shown in the batch that it comes with needs no row: so it is with all changes where somebody looks.
+		if (number >= this.#nextCommitted) batch.unput(keyOf(number));
+		else batch.put(keyOf(number), undefined);
 	}
 
 	has(mailbox: MailboxId): boolean {

@@ -121,16 +121,18 @@ export class Showing {
 	): void {
 		const shown = row.v as NonNullable<EntryRow["v"]>;
 		if (shown.n !== row.n) {
-			count(box, row, -1);
 			const flags = flagsOf(row);
+			// The same body has come to lie elsewhere.
+			const moved =
+				shown.f !== undefined && isSameBody(shown.f, row.f as string);
+			const counts = moved || !countsAs(shown.g, flags);
+			if (counts) count(box, row, -1);
 			if (this.#rules.stampOps || shown.g.join(" ") !== flags.join(" "))
 				shown.m = this.#stamps.give(batch, box);
 			shown.g = flags;
 			shown.n = row.n;
-			// The same body has come to lie elsewhere.
-			if (shown.f !== undefined && isSameBody(shown.f, row.f as string))
-				delete shown.f;
-			count(box, row, 1);
+			if (moved) delete shown.f;
+			if (counts) count(box, row, 1);
 			batch.change(rowKey(mailbox, entry), row);
 			this.stage(mailbox, box).changes.push({
 				kind: "changed",
@@ -206,6 +208,13 @@ export class Showing {
 		return all;
 	}
 }
+
+/** Whether a message counts the same in the sums under either flags. */
+const countsAs = (before: readonly string[], after: readonly string[]) =>
+	before === after ||
+	["\\Seen", "\\Deleted"].every(
+		(flag) => before.includes(flag) === after.includes(flag),
+	);
 
 /** Sums of what is shown, without walking over it. */
 function count(box: BoxRow, row: EntryRow, by: 1 | -1): void {
