@@ -95,9 +95,12 @@ export class JournaledStore implements Store {
 	#number: number;
 	/** Commits go here. */
 	#active: Turn;
-	/** Being carried over, or empty. */
+	/** To be carried over, or empty. */
 	#resting: Turn;
+	/** The database does not have all of the resting journal yet. */
 	#carrying = false;
+	/** The thread is at work on it. */
+	#atWork = false;
 	#rested: (() => void)[] = [];
 	/** Copies that are being made. */
 	#copies = 0;
@@ -228,6 +231,7 @@ export class JournaledStore implements Store {
 
 	#order(): void {
 		this.#carrying = true;
+		this.#atWork = true;
 		this.#writer ??= new Writer(this.#base.file, (answer) =>
 			this.#carried(answer),
 		);
@@ -235,19 +239,23 @@ export class JournaledStore implements Store {
 	}
 
 	#carried(answer: CarryAnswer): void {
-		this.#carrying = false;
+		this.#atWork = false;
+		for (const run of this.#rested.splice(0)) run();
 		if (this.#closed) return;
 		if (answer.done) {
+			this.#carrying = false;
 			this.#resting.overlay = new Overlay();
 			this.#resting.journal.restart();
-			for (const run of this.#rested.splice(0)) run();
 			this.#carryIfDue();
-		} else if (answer.full) {
+		} else if (answer.full)
 			// It stays readable from memory, and is tried again, until the active journal is full too.
-			setTimeout(() => {
-				if (!this.#closed && !this.#carrying) this.#order();
-			}, CARRY_AGAIN_MILLISECONDS).unref();
-		} else this.#failure = new StoreFailed(answer.message);
+			setTimeout(() => this.#orderAgain(), CARRY_AGAIN_MILLISECONDS).unref();
+		else this.#failure = new StoreFailed(answer.message);
+	}
+
+	#orderAgain(): void {
+		if (this.#closed || this.#atWork || this.#copies > 0) return;
+		if (this.#carrying) this.#order();
 	}
 
 	/** By a copy beside the file, since the file itself is read and written meanwhile. */
@@ -262,17 +270,18 @@ export class JournaledStore implements Store {
 	}
 
 	/**
-	 * A consistent copy of all that is committed when it resolves, as one file of SQLite, while the store is in use.
-	 * Journals are not carried over meanwhile: SQLite would begin its copy anew each time.
+	 * A consistent copy of what is committed at a moment during the call, as one file of SQLite, while the store is in use.
+	 * Journals are not carried over meanwhile: SQLite would begin its copy anew each time, and what is carried when its
+	 * copy is done would be neither in that nor in the journals.
 	 */
 	async copyTo(
 		file: string,
 		signal?: AbortSignal,
 		progress?: (done: number, total: number) => void,
 	): Promise<void> {
-		await this.#rest();
 		this.#copies++;
 		try {
+			await this.#rest();
 			await this.#base.copyTo(file, signal, progress);
 			const copy = new Base(file);
 			try {
@@ -284,13 +293,14 @@ export class JournaledStore implements Store {
 			await settleCopy(file);
 		} finally {
 			this.#copies--;
+			this.#orderAgain();
 			this.#carryIfDue();
 		}
 	}
 
-	/** Resolves when no journal is being carried over. */
+	/** Resolves when the thread is not at work. */
 	#rest(): Promise<void> {
-		if (!this.#carrying) return Promise.resolve();
+		if (!this.#atWork) return Promise.resolve();
 		return new Promise((resolve) => this.#rested.push(resolve));
 	}
 
