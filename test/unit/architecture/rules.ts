@@ -76,7 +76,7 @@ const caches = [
 	"node/search/index.ts",
 ];
 /** Where real and simulated are chosen between. */
-const composition = ["node/node.ts", "cli"];
+const composition = ["node/node.ts", "node/start", "cli"];
 
 const timeAndChance = (path: string) => under(path, "sync/real", "cli");
 const sockets = (path: string) =>

@@ -1,0 +1,82 @@
+/** What a node goes by when its store is gone: who the others are, kept beside it; and that it is still itself. */
+import { join as joinPath } from "node:path";
+import { OperatorFault } from "../../sync/faults.ts";
+import { newOrigin, saveIdentity } from "../../sync/membership/identity.ts";
+import type { Cancel } from "../../sync/ports/clock.ts";
+import type { Log } from "../../sync/ports/log.ts";
+import type { Network } from "../../sync/ports/network.ts";
+import type { StoreDamaged } from "../../sync/ports/store.ts";
+import { openStore } from "../../sync/real/store.ts";
+import type { ClusterReplica } from "../../sync/replica.ts";
+import { keepKnownCluster, putAside, readKnownCluster } from "../keep.ts";
+import type { NodeParts } from "./parts.ts";
+
+/** The store is damaged: it is put aside, and all comes back from the other members, as a new life of this node. */
+export function beginWithoutStore(
+	dataDirectory: string,
+	damage: StoreDamaged,
+	{ random, log }: NodeParts,
+): void {
+	const known = readKnownCluster(dataDirectory);
+	if (known === undefined || known.members.length === 0)
+		throw new OperatorFault(
+			`${damage.message}; no other member is known to get it back from: restore a backup into another data folder, or look at the disk`,
+		);
+	const aside = putAside(dataDirectory, [
+		"state.db",
+		"state.db-wal",
+		"state.db-shm",
+		"state.db-journal1",
+		"state.db-journal2",
+	]);
+	log.error(
+		"the store is damaged; it is put aside, and all is fetched again from the other members",
+		{ damage: damage.message, aside },
+	);
+	const store = openStore(joinPath(dataDirectory, "state.db"));
+	try {
+		saveIdentity(store, {
+			cluster: known.cluster,
+			origin: newOrigin(random),
+			drives: 1,
+			founding: false,
+			joining: known.members,
+			reviving: { reason: damage.message, ageMilliseconds: 0 },
+		});
+	} finally {
+		store.close();
+	}
+}
+
+/** A key with a flipped bit is a key too, of a node that nobody knows. */
+export function checkKey(dataDirectory: string, network: Network): void {
+	const known = readKnownCluster(dataDirectory);
+	if (known !== undefined && known.node !== network.self)
+		throw new OperatorFault(
+			`${joinPath(dataDirectory, "identity.key")} is not the key of this node (${known.node}), or damaged: put back the right file, or remove this node and join with an empty data folder`,
+		);
+}
+
+/** Keeps beside the store who the others are. */
+export function keepMembers(
+	dataDirectory: string,
+	replica: ClusterReplica,
+	log: Log,
+): Cancel {
+	let kept = JSON.stringify(readKnownCluster(dataDirectory));
+	const keep = (): void => {
+		if (replica.isJoining) return;
+		const known = replica.others();
+		if (JSON.stringify(known) === kept) return;
+		try {
+			keepKnownCluster(dataDirectory, known);
+			kept = JSON.stringify(known);
+		} catch (error) {
+			log.warn("cannot keep who the other members are", {
+				error,
+			});
+		}
+	};
+	keep();
+	return replica.onReport(keep);
+}
