@@ -189,7 +189,7 @@ export class AccountSession implements Account {
 			sizeBytes: box.sizeBytes,
 			uidNext: box.E + 1,
 			uidValidity: mailbox.uidValidity,
-			highestModSeq: Math.max(box.H, 1),
+			highestModSeq: Math.max(box.H, mailboxes.unkept.of(mailbox.id), 1),
 		};
 	}
 
@@ -347,7 +347,7 @@ export class AccountSession implements Account {
 
 	/**
 	 * Shows what may be shown now, and sees to what a client is told. With a full disk reading goes on, with what was shown
-	 * before.
+	 * before, and a client is told so that it asks again (mailbox/unkept.ts).
 	 */
 	async showNow(mailbox: MailboxId, telling?: Telling): Promise<void> {
 		const { ledger, mailboxes } = this.#context;
@@ -358,6 +358,7 @@ export class AccountSession implements Account {
 			});
 		} catch (error) {
 			if (!(error instanceof Temporary)) throw error;
+			if (telling !== undefined) mailboxes.beginUnkept(mailbox, telling);
 		}
 	}
 }

@@ -6,7 +6,7 @@ import type { FlatDocument, Scalar } from "../documents/flat.ts";
 import { CLUSTER, keys, splitKey } from "../documents/shapes.ts";
 import type { AccountId, Address, NodeId, Origin } from "../ids.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
-import type { SlotRange } from "../mailbox/slots.ts";
+import { type SlotRange, UNKEPT_SLOT } from "../mailbox/slots.ts";
 
 export interface Member {
 	readonly node: NodeId;
@@ -161,9 +161,10 @@ export class ClusterState implements Fold {
 	}
 	/**
 	 * Rule 9: whether tokens with this stamp slot are worth nothing: the life that gave them has ended, or its node was
-	 * removed for good.
+	 * removed for good, or could not write them down.
 	 */
 	isRetired(stampSlot: number): boolean {
+		if (stampSlot === UNKEPT_SLOT) return true;
 		for (const [origin, range] of this.#slots) {
 			if (range.stampSlot !== stampSlot) continue;
 			if (this.#ended.has(origin)) return true;
@@ -175,9 +176,12 @@ export class ClusterState implements Fold {
 	slots(origin: Origin): SlotRange | undefined {
 		return this.#slots.get(origin);
 	}
-	/** Stamp slots of all lives there ever were: none is given twice, since tokens name their giver by it. */
+	/** Stamp slots that may not be given: of all lives there ever were, since tokens name their giver by it, and that of none. */
 	stampSlots(): Set<number> {
-		return new Set([...this.#slots.values()].map((range) => range.stampSlot));
+		return new Set([
+			UNKEPT_SLOT,
+			...[...this.#slots.values()].map((range) => range.stampSlot),
+		]);
 	}
 	/** Lives of a node before the one named, in no order. */
 	formerLives(node: NodeId, current: Origin): Origin[] {

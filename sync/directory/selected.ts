@@ -118,13 +118,20 @@ export class Selected implements SelectedMailbox {
 		this.#token = token;
 		if (token <= this.#view.highestModSeq) return Promise.resolve();
 		const { mailboxes } = this.#context;
-		return this.#note((tx) =>
-			mailboxes.tokenNamed(tx, this.id, token, this.#isComplete),
+		const complete = this.#isComplete;
+		return this.#note(
+			(tx) => mailboxes.tokenNamed(tx, this.id, token, complete),
+			() =>
+				mailboxes.beginUnkept(this.id, {
+					complete,
+					fresh: false,
+					told: { uid: 0, modSeq: token },
+				}),
 		);
 	}
 
 	/** No answer depends on it alone, and a disk that refuses is told to whoever writes something. */
-	async #note(work: Work, refused = () => {}): Promise<void> {
+	async #note(work: Work, refused: () => void): Promise<void> {
 		try {
 			await this.#context.ledger.write(work);
 		} catch (error) {

@@ -95,6 +95,11 @@ export class Looking {
 		this.#told.push(...this.#shownListeners.of(mailbox));
 	}
 
+	/** Told with no change of what is shown. */
+	tellHigher(mailbox: MailboxId, modSeq: number): void {
+		this.#views.get(mailbox)?.view.tellHigher(modSeq);
+	}
+
 	tell(): void {
 		for (const run of this.#told.splice(0)) run();
 	}

@@ -33,6 +33,7 @@ import {
 import { Showing } from "./showing.ts";
 import { Stamps } from "./stamps.ts";
 import { Tokens } from "./tokens.ts";
+import { Unkept } from "./unkept.ts";
 import type { View } from "./view.ts";
 import { highestE, type Watermark, Watermarks } from "./watermarks.ts";
 
@@ -44,6 +45,7 @@ export class Mailboxes implements Fold {
 	readonly watermarks: Watermarks;
 	readonly losses: Losses;
 	readonly namedUids: NamedUids;
+	readonly unkept: Unkept;
 	readonly #options: MailboxesOptions;
 	readonly #pending: Pending;
 	readonly #showing: Showing;
@@ -70,6 +72,7 @@ export class Mailboxes implements Fold {
 		this.watermarks = new Watermarks(store);
 		const { stamps, pairs } = this;
 		this.tokens = new Tokens({ ...options, stamps, pairs });
+		this.unkept = new Unkept(clock, stamps, options.pairMade);
 		this.#pending = new Pending(store);
 		this.#looking = new Looking(store, (mailbox) => {
 			this.#shownAll.delete(mailbox);
@@ -186,6 +189,7 @@ export class Mailboxes implements Fold {
 		const ahead: Watermark[] = [];
 		for (const [mailbox, staged] of this.#showing.take()) {
 			const { box } = staged;
+			this.unkept.kept(mailbox, box.H);
 			if (this.watermarks.note(mailbox, box))
 				ahead.push({ mailbox, E: highestE(box) });
 			if (this.#looking.has(mailbox) || this.#told.has(mailbox))
@@ -193,6 +197,7 @@ export class Mailboxes implements Fold {
 			this.#looking.take(mailbox, staged);
 		}
 		this.#told.clear();
+		this.unkept.committed();
 		this.namedUids.committed();
 		this.#looking.tell();
 		if (ahead.length > 0) this.#options.watermarks(ahead);
@@ -314,13 +319,34 @@ export class Mailboxes implements Fold {
 		const box = getBox(tx.batch, mailbox);
 		const exact = this.#isExact(mailbox);
 		this.tokens.tell(tx.batch, mailbox, box, { exact, fresh });
+		if (box.H <= this.unkept.of(mailbox)) this.stamps.give(tx.batch, box);
 		this.#tellWith(tx.batch, mailbox, box);
 	}
 
 	/** Whether a status has to be seen to first: something is to be shown, or another node told a higher stamp. */
 	isBehind(mailbox: MailboxId, box: BoxRow): boolean {
 		if (this.#pending.has(mailbox) || box.H === 0) return true;
-		return (this.pairs.top(mailbox)?.token ?? 0) > box.H;
+		return this.#toldAnywhere(mailbox) > box.H;
+	}
+
+	/** The highest stamp that is known to have been told of the mailbox, by whatever node. */
+	#toldAnywhere(mailbox: MailboxId): number {
+		const top = this.pairs.top(mailbox)?.token ?? 0;
+		return Math.max(top, this.unkept.of(mailbox));
+	}
+
+	/** begin() was to be, and the disk refuses: what was shown before is told, under a token that is worth nothing. */
+	beginUnkept(mailbox: MailboxId, { told, complete }: Telling): void {
+		const { E, H } = this.box(mailbox);
+		const { uid = 0, modSeq: named = 0 } = told ?? {};
+		if (uid > E) this.namedUids.nameLater(mailbox, uid, complete);
+		const above = Math.max(
+			H,
+			this.pairs.top(mailbox)?.token ?? 0,
+			this.stamps.believes(named, complete) ? named : 0,
+		);
+		this.unkept.tell(mailbox, above);
+		this.#looking.tellHigher(mailbox, this.unkept.of(mailbox));
 	}
 
 	/** Whether begin() would change anything, or what this batch brings must come first. */
@@ -343,7 +369,10 @@ export class Mailboxes implements Fold {
 		if (this.#looking.has(mailbox) || this.box(mailbox).H > 0)
 			this.#pairNotes.make(mailbox);
 		return {
-			pairs: this.pairs.beyond(mailbox, tokens),
+			pairs: [
+				...this.pairs.beyond(mailbox, tokens),
+				...this.unkept.pairs(mailbox),
+			],
 			E: highestE(this.box(mailbox)),
 		};
 	}
@@ -361,7 +390,9 @@ export class Mailboxes implements Fold {
 	}
 	/** The live view of a mailbox, loaded if nobody had it. Give it back with release(). */
 	acquire(mailbox: MailboxId): View {
-		return this.#looking.acquire(mailbox);
+		const view = this.#looking.acquire(mailbox);
+		view.tellHigher(this.unkept.of(mailbox));
+		return view;
 	}
 	release(mailbox: MailboxId): void {
 		this.#looking.release(mailbox);

@@ -3,6 +3,8 @@ import { type ModSeq, UID_MAX, type Uid } from "../ids.ts";
 
 /** Slots there are; UID u belongs to slot u mod SLOTS, and so does a stamp. */
 export const SLOTS = 1024;
+/** No life stamps with this slot: tokens that carry it are worth nothing (unkept.ts). */
+export const UNKEPT_SLOT = SLOTS - 1;
 
 /** Slots [low, high). */
 export type SlotSpan = readonly [low: number, high: number];

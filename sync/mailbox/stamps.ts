@@ -11,10 +11,12 @@ import {
 	COUNTER_MAX,
 	clockCounter,
 	counterOf,
+	SLOTS,
 	type SlotRange,
 	STAMPS_PER_SECOND,
 	slotOf,
 	stampOf,
+	UNKEPT_SLOT,
 } from "./slots.ts";
 
 interface Counter {
@@ -72,6 +74,23 @@ export class Stamps {
 		this.#keep(batch, counter);
 		box.H = stampOf(counter.c, this.#slots());
 		return box.H as ModSeq;
+	}
+
+	/**
+	 * What can be told where nothing can be written down: above all given, heard, and `above`, and of no life's slot. The
+	 * own stamp slot is in its counter, so that two nodes never tell the same one.
+	 */
+	unkept(above: number): number {
+		const { clock, lead } = this.#rules;
+		const ahead = lead ? Math.max(this.#lead, this.#heard.lead) : 0;
+		const least = Math.max(
+			this.highest,
+			counterOf(above),
+			clock ? clockCounter(this.#clock.now()) + ahead : 0,
+		);
+		const { stampSlot } = this.#slots();
+		this.#heard.c = Math.ceil((least + 1) / SLOTS) * SLOTS + stampSlot;
+		return this.#heard.c * SLOTS + UNKEPT_SLOT;
 	}
 
 	/** Rule 9: moves on by so many, above all that may have been given in a former life. */

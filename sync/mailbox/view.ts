@@ -197,7 +197,7 @@ export class View {
 	): void {
 		for (const change of changes) this.#apply(change);
 		this.uidNext = uidNext;
-		this.highestModSeq = highestModSeq;
+		this.tellHigher(highestModSeq);
 		if (this.#journal.length > JOURNAL_MAX) {
 			const drop = this.#journal.length >> 1;
 			this.#journal = this.#journal.slice(drop);
@@ -205,6 +205,11 @@ export class View {
 		}
 		if (this.#goneRows > Math.max(DEAD_ROWS_MIN, this.#uid.length >> 1))
 			this.#compact();
+	}
+
+	/** HIGHESTMODSEQ never sinks while somebody looks. */
+	tellHigher(modSeq: number): void {
+		this.highestModSeq = Math.max(this.highestModSeq, modSeq) as ModSeq;
 	}
 
 	tell(): void {

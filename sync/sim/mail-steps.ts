@@ -71,8 +71,6 @@ export class MailSteps {
 
 	#visit(client: Client, random: SimRandom): void {
 		const node = this.#run.nodeFor(client, random);
-		// A full disk cannot keep what it tells: HIGHESTMODSEQ stays, and programs that keep the highest token miss changes.
-		if (this.#run.cluster.machines.get(node)?.disk.full) return;
 		this.#busy(client, () => client.visit(node));
 	}
 
@@ -90,9 +88,7 @@ export class MailSteps {
 	#act(client: Client, random: SimRandom): void {
 		const node = this.#run.nodeFor(client, random);
 		this.#busy(client, async () => {
-			const isFull = this.#run.cluster.machines.get(node)?.disk.full;
-			if (client.reader === undefined)
-				if (isFull || !(await client.visit(node))) return;
+			if (client.reader === undefined && !(await client.visit(node))) return;
 			const { reader } = client;
 			if (reader === undefined) return;
 			await this.#command(client, reader, random);
