@@ -130,6 +130,15 @@ export const CHECK_DOCUMENTS_MAX = 32;
 /** Records asked of a member at once, to put them back into a damaged log. */
 export const CHECK_RECORDS_MAX = 500;
 export const CHECK_RECORDS_BYTES_MAX = 2 * MiB;
+/** A document fetched whole to mend one here comes in pieces of this: a quarter of what an answer may carry. */
+export const CHECK_PIECE_BYTES = 1 * MiB;
+/** And is no larger than this: some hundred times what a full segment takes. */
+export const CHECK_DOCUMENT_BYTES_MAX = 64 * MiB;
+/** A member keeps what it saved for the next piece so long, and so many of them. */
+export const CHECK_PIECES_MILLISECONDS = 30_000;
+export const CHECK_PIECES_DOCUMENTS_MAX = 2;
+/** A damaged document that nobody had is asked for again after this: a member may have come back. */
+export const HEAL_AGAIN_MILLISECONDS = 5_000;
 /** Work of a check in one go, and the pause after it: sessions and peers come between. */
 export const CHECK_SLICE_MILLISECONDS = 8;
 export const CHECK_PAUSE_MILLISECONDS = 4;

@@ -12,6 +12,7 @@ import type {
 } from "./api.ts";
 import { rehome, restoredDrive } from "./backup/rehome.ts";
 import { Checker } from "./check/checker.ts";
+import { Healing, mendCluster } from "./check/heal.ts";
 import { Scrub } from "./check/scrub.ts";
 import { AccountSession } from "./directory/account.ts";
 import { AccountStates } from "./directory/accounts.ts";
@@ -118,6 +119,7 @@ export class ClusterReplica implements Replica {
 	readonly #context: Context;
 	readonly #checker: Checker;
 	readonly #scrub: Scrub;
+	readonly #healing: Healing;
 	readonly #listeners = new Set<() => void>();
 	readonly #joined = Promise.withResolvers<void>();
 	readonly #over = Promise.withResolvers<Error>();
@@ -153,6 +155,11 @@ export class ClusterReplica implements Replica {
 		this.#needs = this.#makeNeeds();
 		this.#mailboxes = this.#makeMailboxes();
 		this.#ledger = this.#makeLedger();
+		this.#healing = new Healing({
+			...options,
+			ledger: this.#ledger,
+			mender: () => this.#checker.mender,
+		});
 		this.#copies = new Copies(origin, clock, store, {
 			up: () => this.#presentPeers(),
 			ready: () => this.#readyPeers(),
@@ -347,6 +354,7 @@ export class ClusterReplica implements Replica {
 			events: {
 				committed: (own) => this.#replication.committed(own),
 				refused: (origin, peer) => this.#replication.refused(origin, peer),
+				damaged: (document, reason) => this.#healing.met(document, reason),
 				onTheWay: () => !this.#copies.isSettled(this.#ownHead(), copies),
 			},
 		});
@@ -450,7 +458,8 @@ export class ClusterReplica implements Replica {
 	// ------------------------------------------------------------------ starting and joining
 
 	start(): void {
-		const { network, clock } = this.#options;
+		const { network, clock, store, diary } = this.#options;
+		mendCluster(this.#ledger, store, diary);
 		this.#cluster.load();
 		this.#ownBodies.load(
 			this.#ledger.log,
@@ -906,6 +915,7 @@ export class ClusterReplica implements Replica {
 	async stop(): Promise<void> {
 		if (this.#stopped) return;
 		await this.#scrub.stop();
+		await this.#healing.stop();
 		await this.#space.stop();
 		await this.#ledger.settled();
 		this.#stopped = true;

@@ -3,9 +3,10 @@ import type { Member } from "../directory/cluster.ts";
 import { FlatDocument } from "../documents/flat.ts";
 import { bucketsOf, CLUSTER, kindOf } from "../documents/shapes.ts";
 import type { DocumentId, NodeId, Origin } from "../ids.ts";
+import type { Ledger } from "../log/ledger.ts";
 import { type ChangeLog, framedHash, unframe } from "../log/log.ts";
 import { type ChainHash, chainHash, decodeRecord } from "../log/record.ts";
-import { logged, SLICE_BYTES } from "./logged.ts";
+import { type Logged, logged, SLICE_BYTES } from "./logged.ts";
 import type { MenderOptions } from "./mend.ts";
 import type { RowMender } from "./mend-rows.ts";
 
@@ -47,21 +48,21 @@ export class DocumentMender {
 
 	/** From the first member that has it whole, and what is in the log of it; or from the log alone, if that reaches back. */
 	async #gathered(id: DocumentId): Promise<FlatDocument | undefined> {
-		const { reachable, peers, ledger } = this.#options;
-		const { changes } = await logged(ledger, id, this.#options.breathe);
+		const { reachable, peers, ledger, breathe } = this.#options;
 		for (const member of reachable()) {
 			const saved = await peers.document(member, id).catch(() => undefined);
 			if (saved === undefined) continue;
+			const { changes } = await logged(ledger, id, breathe);
 			const document = FlatDocument.load(bucketsOf(id), ledger.origin, saved);
 			document.apply(changes);
 			if (document.lacks([]).length === 0) return document;
 			document.free();
 		}
-		const document = FlatDocument.create(bucketsOf(id), ledger.origin);
-		document.apply(changes);
-		if (changes.length > 0 && document.lacks([]).length === 0) return document;
-		document.free();
-		return undefined;
+		const { log } = ledger;
+		const isCut = [...log.vector.keys()].some((one) => log.firstKept(one) > 1);
+		if (isCut) return undefined;
+		const { changes, isWhole } = await logged(ledger, id, breathe);
+		return fromLog(ledger, id, { changes, isWhole });
 	}
 
 	async mergeWith(
@@ -143,6 +144,21 @@ export class DocumentMender {
 			await breathe();
 		}
 	}
+}
+
+/** The document of these changes; undefined where some of it is not among them. */
+export function fromLog(
+	ledger: Ledger,
+	id: DocumentId,
+	{ changes, isWhole }: Pick<Logged, "changes" | "isWhole">,
+): FlatDocument | undefined {
+	// What came last would not be missed by any other change.
+	if (!isWhole || changes.length === 0) return undefined;
+	const document = FlatDocument.create(bucketsOf(id), ledger.origin);
+	document.apply(changes);
+	if (document.lacks([]).length === 0) return document;
+	document.free();
+	return undefined;
 }
 
 /** The chain's hash after a record, if that is here. */

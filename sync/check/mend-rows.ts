@@ -199,7 +199,8 @@ export class RowMender {
 		const sums = newSums();
 		const box = getBox(tx.batch, mailbox);
 		const prefix = rowKey(mailbox, "" as EntryId);
-		for (const [key] of this.#options.store.range(prefix, prefixEnd(prefix))) {
+		// Also those that this batch brings.
+		for (const key of tx.batch.keys(prefix, prefixEnd(prefix))) {
 			const row = getRow(
 				tx.batch,
 				mailbox,

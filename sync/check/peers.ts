@@ -27,14 +27,17 @@ import {
 	encodeVector,
 	type Vector,
 } from "../log/record.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/network.ts";
 import type { Flaw } from "./flaws.ts";
+import { gathered, Pieces } from "./pieces.ts";
 
 const PROTOCOL = "check";
 
 export interface PeerDocumentsOptions {
 	readonly network: Network;
 	readonly ledger: Ledger;
+	readonly clock: Clock;
 	readonly member: (node: NodeId) => Member | undefined;
 	/** Resolves to whether all in `vector` is here, waiting a moment for it. */
 	readonly arrived: (vector: Vector) => Promise<boolean>;
@@ -61,9 +64,17 @@ interface Heads {
 
 export class PeerDocuments {
 	readonly #options: PeerDocumentsOptions;
+	readonly #pieces: Pieces;
+	readonly #answerBytesMax: number;
 
-	constructor(options: PeerDocumentsOptions) {
+	/** `answerBytesMax`: other than the network carries, in tests. */
+	constructor(
+		options: PeerDocumentsOptions,
+		answerBytesMax: number = RESPONSE_BYTES_MAX,
+	) {
 		this.#options = options;
+		this.#pieces = new Pieces(options.clock);
+		this.#answerBytesMax = answerBytesMax;
 		options.network.handle(PROTOCOL, (peer, body) => this.#answer(peer, body));
 	}
 
@@ -116,8 +127,16 @@ export class PeerDocuments {
 		member: Member,
 		id: DocumentId,
 	): Promise<Uint8Array | undefined> {
-		const [saved] = (await this.#ask(member, ["document", id])) as unknown[];
-		return saved instanceof Uint8Array ? saved : undefined;
+		const [saved, isLarge] = (await this.#ask(member, [
+			"document",
+			id,
+		])) as unknown[];
+		if (saved instanceof Uint8Array) return saved;
+		return isLarge === true
+			? await gathered((from, digest) =>
+					this.#ask(member, ["piece", id, from, digest]),
+				)
+			: undefined;
 	}
 
 	/** Records of an origin as the member has them, from `sequence` on. */
@@ -182,7 +201,8 @@ export class PeerDocuments {
 		const [what, ...rest] = decode(body) as unknown[];
 		if (what === "heads") return encode(await this.#answerHeads(rest));
 		if (what === "document")
-			return encode([this.#saved(documentId(String(rest[0])))]);
+			return encode(this.#saved(documentId(String(rest[0]))));
+		if (what === "piece") return encode(this.#answerPiece(rest));
 		if (what === "records") return encode(this.#answerRecords(rest));
 		if (what === "merge") {
 			const ids = (rest[0] as unknown[]).slice(0, CHECK_DOCUMENTS_MAX);
@@ -225,11 +245,20 @@ export class PeerDocuments {
 		return [covered, encodeVector(ledger.log.vector), differing];
 	}
 
-	#saved(id: DocumentId): Uint8Array | null {
+	/** The document, or whether it must be asked for in pieces. */
+	#saved(id: DocumentId): [Uint8Array | null, boolean] {
 		const saved = this.#open(id)?.save();
-		return saved !== undefined && saved.length < RESPONSE_BYTES_MAX - 1024
-			? saved
-			: null;
+		if (saved === undefined) return [null, false];
+		return saved.length < this.#answerBytesMax - 1024
+			? [saved, false]
+			: [null, true];
+	}
+
+	#answerPiece([id, from, digest]: unknown[]): unknown {
+		const document = documentId(String(id));
+		return this.#pieces.piece(`${document}`, Number(from), String(digest), () =>
+			this.#open(document)?.save(),
+		);
 	}
 
 	#answerRecords([origin, sequence]: unknown[]): Uint8Array[] {

@@ -13,6 +13,7 @@ import {
 	init,
 	load,
 } from "@automerge/automerge";
+import { Temporary } from "../faults.ts";
 import type { Origin } from "../ids.ts";
 import { EDITS_IN_BULK_MIN } from "../limits.ts";
 
@@ -62,7 +63,8 @@ const isNumber = (edit: Edit): boolean =>
 	typeof ("add" in edit ? edit.add : "set" in edit ? edit.set : "") ===
 	"number";
 
-export class DamagedDocument extends Error {
+/** What is stored of a document is not what was put there. Temporary: it is put together again from the log or a member. */
+export class DamagedDocument extends Temporary {
 	override name = "DamagedDocument";
 }
 

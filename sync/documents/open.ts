@@ -3,7 +3,12 @@ import { createHash } from "node:crypto";
 import type { DocumentId, Origin, Sequence } from "../ids.ts";
 import { DOCUMENTS_OPEN_MAX, SNAPSHOT_EVERY_CHANGES } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
-import { prefixEnd, type Store, type StoreWrite } from "../ports/store.ts";
+import {
+	prefixEnd,
+	type Store,
+	StoreFailed,
+	type StoreWrite,
+} from "../ports/store.ts";
 import { DamagedDocument, FlatDocument } from "./flat.ts";
 import { bucketsOf } from "./shapes.ts";
 
@@ -30,22 +35,55 @@ export class OpenDocuments {
 	readonly #change: ChangeReader;
 	readonly #open = new Map<DocumentId, Opened>();
 	readonly #touched = new Set<DocumentId>();
+	/** What did not open, until it does. */
+	readonly #damaged = new Set<DocumentId>();
+	readonly #onDamage: (id: DocumentId, reason: string) => void;
 
-	constructor(store: Store, origin: Origin, change: ChangeReader) {
+	/** `onDamage` is told of each document that does not open, once until it does again. */
+	constructor(
+		store: Store,
+		origin: Origin,
+		change: ChangeReader,
+		onDamage: (id: DocumentId, reason: string) => void = () => {},
+	) {
 		this.#store = store;
 		this.#origin = origin;
 		this.#change = change;
+		this.#onDamage = onDamage;
 	}
 
-	/** The document as of all that was committed, plus what was changed since through this object. */
+	/** The document as of all that was committed, plus what was changed since through this object. Throws DamagedDocument. */
 	get(id: DocumentId): FlatDocument {
 		let opened = this.#open.get(id);
 		if (opened === undefined) {
-			opened = this.#load(id);
+			opened = this.#loadOrTell(id);
+			this.#damaged.delete(id);
 			this.#evict();
 		} else this.#open.delete(id);
 		this.#open.set(id, opened);
 		return opened.document;
+	}
+
+	/** It did not open when it was asked for last. */
+	isDamaged(id: DocumentId): boolean {
+		return this.#damaged.has(id);
+	}
+
+	#loadOrTell(id: DocumentId): Opened {
+		try {
+			return this.#load(id);
+		} catch (error) {
+			// Damage of the store below is another matter, and worse.
+			if (error instanceof StoreFailed) throw error;
+			const reason = (error as Error).message;
+			if (!this.#damaged.has(id)) {
+				this.#damaged.add(id);
+				this.#onDamage(id, reason);
+			}
+			throw error instanceof DamagedDocument
+				? error
+				: new DamagedDocument(`cannot load ${id}: ${reason}`);
+		}
 	}
 
 	/**
@@ -137,6 +175,7 @@ export class OpenDocuments {
 	/** Puts this in the place of a document that cannot be opened any more. */
 	replace(id: DocumentId, document: FlatDocument): StoreWrite[] {
 		this.forget(id);
+		this.#damaged.delete(id);
 		this.#open.set(id, { document, changesSinceSnapshot: 0 });
 		return this.resnapshot(id);
 	}
@@ -144,6 +183,7 @@ export class OpenDocuments {
 	/** Nothing is left of the document; the caller knows that nobody will change it again. */
 	drop(id: DocumentId): StoreWrite[] {
 		this.forget(id);
+		this.#damaged.delete(id);
 		return [
 			[docKey(id), undefined],
 			[snapshotKey(id), undefined],

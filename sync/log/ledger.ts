@@ -3,7 +3,12 @@
  * folded into rows, and committed together with one sync (group commit). Whoever wants to write gives a function, which
  * runs when the next batch is made and sees all that came before it. Nobody is told anything before the commit.
  */
-import { type Edit, faultOf, type Scalar } from "../documents/flat.ts";
+import {
+	DamagedDocument,
+	type Edit,
+	faultOf,
+	type Scalar,
+} from "../documents/flat.ts";
 import { OpenDocuments } from "../documents/open.ts";
 import { bucketsOf } from "../documents/shapes.ts";
 import { Temporary } from "../faults.ts";
@@ -50,6 +55,8 @@ export interface Transaction {
 	readonly batch: Batch;
 	/** Changes a key of a replicated document; folded at once. Edits of one function keep their order everywhere. */
 	edit(document: DocumentId, edit: Edit): void;
+	/** Whether the document cannot be changed now, since it does not open; see DamagedDocument. */
+	isDamaged(document: DocumentId): boolean;
 }
 
 /** Must check all it needs before its first edit: it may throw before, never after. */
@@ -62,6 +69,8 @@ export interface LedgerEvents {
 	readonly onTheWay: () => boolean;
 	/** What this member sent of the origin was damaged or forged. */
 	readonly refused: (origin: Origin, peer: NodeId) => void;
+	/** A document does not open. Changes of it wait until it does. */
+	readonly damaged: (document: DocumentId, reason: string) => void;
 }
 
 interface Group {
@@ -128,10 +137,15 @@ export class Ledger {
 		this.#folds = options.folds;
 		this.#events = options.events;
 		this.log = new ChangeLog(options.store);
-		this.documents = new OpenDocuments(options.store, options.origin, (at) => {
-			const { record, previous } = this.log.read(at);
-			return { change: record.change, previous };
-		});
+		this.documents = new OpenDocuments(
+			options.store,
+			options.origin,
+			(at) => {
+				const { record, previous } = this.log.read(at);
+				return { change: record.change, previous };
+			},
+			options.events.damaged,
+		);
 		this.#hadAtLastRecord = readHad(options.store);
 	}
 
@@ -363,7 +377,8 @@ export class Ledger {
 					if (
 						next === undefined ||
 						ready.length >= (this.#careful > 0 ? 1 : RECORD_BATCH_COUNT) ||
-						(this.#rules.causal && !covers(vector, next.record.had))
+						(this.#rules.causal && !covers(vector, next.record.had)) ||
+						this.documents.isDamaged(next.record.document)
 					)
 						break;
 					if (!this.#chained(flush, next)) break;
@@ -554,6 +569,10 @@ class Flush implements Transaction {
 	edit(document: DocumentId, edit: Edit): void {
 		const { held } = this.#ledger;
 		if (held !== undefined && this.#highest === 0) throw new Temporary(held);
+		if (this.isDamaged(document))
+			throw new DamagedDocument(
+				`document ${document} is damaged here and being put together again; try later`,
+			);
 		let index = this.#openGroup.get(document);
 		if (index === undefined || index < this.#floor) {
 			index = this.groups.length;
@@ -575,6 +594,10 @@ class Flush implements Transaction {
 			sequence: group.sequence,
 			values: "set" in edit ? [edit.set] : "add" in edit ? [edit.add] : [],
 		});
+	}
+
+	isDamaged(document: DocumentId): boolean {
+		return this.#ledger.documents.isDamaged(document);
 	}
 
 	fold(change: KeyChange): void {

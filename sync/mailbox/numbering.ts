@@ -77,6 +77,8 @@ export class Numbering {
 		if (row === undefined || !lives(row) || box.account === "") return;
 		const { numbers, slots, diary } = this.#options;
 		if (!numbers(box.account)) return;
+		// It is numbered when its document is put together again (check/heal.ts).
+		if (tx.isDamaged(segmentDocument(mailbox, row.s))) return;
 		const claim = uidOf(row);
 		const key = keyOf(mailbox, entry);
 		// Rule 6: claimed again only if the claim found too low is still the highest.

@@ -10,6 +10,7 @@ import {
 	origin,
 } from "../../../sync/ids.ts";
 import type { Ledger } from "../../../sync/log/ledger.ts";
+import type { Clock } from "../../../sync/ports/clock.ts";
 import type { Network, RequestHandler } from "../../../sync/ports/network.ts";
 
 const id = documentId("cluster");
@@ -20,7 +21,7 @@ class Side {
 	handler: RequestHandler | undefined;
 	other: Side | undefined;
 	hasArrived = true;
-	constructor(actor: string) {
+	constructor(actor: string, answerBytesMax?: number) {
 		this.document = FlatDocument.create(16, origin(actor.repeat(16)));
 		const documents: Partial<Ledger["documents"]> = {
 			get: () => this.document,
@@ -37,7 +38,9 @@ class Side {
 				return handler("n" as NodeId, body);
 			},
 		};
-		this.peers = new PeerDocuments({
+		const clock: Partial<Clock> = { after: () => () => {} };
+		const options = {
+			clock: clock as Clock,
 			network: network as Network,
 			ledger: { documents, log: { vector: new Map() } } as unknown as Ledger,
 			member: () => ({ name: "other", node: "n" }) as unknown as Member,
@@ -45,7 +48,8 @@ class Side {
 			hasMail: () => true,
 			breathe: async () => {},
 			mergeFrom: async () => {},
-		});
+		};
+		this.peers = new PeerDocuments(options, answerBytesMax);
 	}
 	change(key: string): Uint8Array {
 		return this.document.change([{ key, set: 1 }]) as Uint8Array;
@@ -89,4 +93,15 @@ it("where one of the two has not caught up, nothing is compared", async () => {
 	await expect(a.compare()).rejects.toThrow(NotComparable);
 	a.hasArrived = true;
 	expect(await a.compare()).toEqual(["there"]);
+});
+
+it("a document too large for one answer is asked for in pieces", async () => {
+	const a = new Side("a");
+	const b = new Side("b", 1_100);
+	a.other = b;
+	for (let i = 0; i < 200; i++) b.change(`d:${i}`);
+	const member = { name: "other", node: "n" } as unknown as Member;
+	const saved = await a.peers.document(member, id);
+	expect(saved?.length).toBeGreaterThan(1_100 - 1_024);
+	expect(saved).toEqual(Buffer.from(b.document.save()));
 });

@@ -57,7 +57,7 @@ function world() {
 	let sequence = 0;
 	const run = <T>(work: (tx: Transaction) => T): T => {
 		const batch = new Batch(store);
-		const result = work({ batch, edit: () => {} });
+		const result = work({ batch, edit: () => {}, isDamaged: () => false });
 		store.commit(batch.writes());
 		return result;
 	};
