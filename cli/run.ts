@@ -10,6 +10,7 @@ import { OperatorFault } from "../sync/faults.ts";
 import { StoreDamaged } from "../sync/ports/store.ts";
 import { realClock } from "../sync/real/clock.ts";
 import { realRandom } from "../sync/real/random.ts";
+import { keepCompiledNow } from "./compiled.ts";
 import { setEnvironment } from "./environment.ts";
 import { failure } from "./failure.ts";
 import { givenOptions } from "./options.ts";
@@ -53,6 +54,7 @@ export async function runInForeground(
 		signals.onFirst(() => void stop(node, folder.release));
 		void node.ended().then((error) => end(error, folder.release));
 		process.stdout.write(`ready ${JSON.stringify(node.status())}\n`);
+		keepCompiledNow();
 	} catch (error) {
 		folder.release();
 		throw error;
