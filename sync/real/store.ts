@@ -23,7 +23,7 @@ import { carryOver } from "./store/carry.ts";
 import { integrityFaults, settleCopy } from "./store/copy.ts";
 import { Journal, readJournal } from "./store/journal.ts";
 import { Overlay } from "./store/overlay.ts";
-import { CommitEncoder } from "./store/record.ts";
+import { type Commit, CommitEncoder } from "./store/record.ts";
 import { type CarryAnswer, Writer } from "./store/writer.ts";
 
 export interface StoreSizes {
@@ -72,7 +72,7 @@ function recover(base: Base): void {
 	const carried = base.carried();
 	const commits = journalFiles(base.file)
 		.filter((journal) => existsSync(journal))
-		.flatMap((journal) => readJournal(journal, carried))
+		.flatMap((journal) => readable(journal, carried))
 		.sort((a, b) => a.number - b.number);
 	for (const [index, { number }] of commits.entries())
 		if (number !== carried + 1 + index)
@@ -80,6 +80,16 @@ function recover(base: Base): void {
 				`commit ${carried + 1 + index} is missing in the journals of ${base.file}`,
 			);
 	carryOver(base, commits);
+}
+
+/** What cannot be read from the disk is as good as damaged. */
+function readable(journal: string, carried: number): Commit[] {
+	try {
+		return readJournal(journal, carried);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EIO") throw error;
+		throw new StoreDamaged(`${journal} cannot be read: disk error (EIO)`);
+	}
 }
 
 /** A journal in use, and what of it the database does not have yet. */
@@ -247,10 +257,14 @@ export class JournaledStore implements Store {
 			this.#resting.overlay = new Overlay();
 			this.#resting.journal.restart();
 			this.#carryIfDue();
-		} else if (answer.full)
+		} else if (answer.why === "full")
 			// It stays readable from memory, and is tried again, until the active journal is full too.
 			setTimeout(() => this.#orderAgain(), CARRY_AGAIN_MILLISECONDS).unref();
-		else this.#failure = new StoreFailed(answer.message);
+		else
+			this.#failure =
+				answer.why === "damaged"
+					? this.#base.damaged(answer.message)
+					: new StoreFailed(answer.message);
 	}
 
 	#orderAgain(): void {

@@ -20,6 +20,8 @@ const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
+/** SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS: what was stored cannot be had from this disk any more. */
+const SQLITE_UNREADABLE = [266, 522, 8202, 8458];
 /** Looked through at the start up to this size, at some 300 MB a second; beyond it damage is met when it is read. */
 const CHECKED_AT_START_BYTES_MAX = 128 * 1024 * 1024;
 const WAL_CHECKPOINT_PAGES = 4000;
@@ -190,6 +192,13 @@ export class Base {
 		if (this.#database.isOpen) this.#database.close();
 	}
 
+	/** Damage that another connection met. */
+	damaged(message: string): StoreDamaged {
+		const damage = new StoreDamaged(message);
+		this.#onDamage(damage);
+		return damage;
+	}
+
 	#try<T>(run: () => T): T {
 		try {
 			return run();
@@ -207,7 +216,10 @@ export class Base {
 		const { errcode, message } = error as { errcode?: number; message: string };
 		if (((errcode ?? 0) & 0xff) === SQLITE_FULL)
 			return new StoreFull(`no room to write ${file}; free some disk space`);
-		if ([SQLITE_CORRUPT, SQLITE_NOTADB].includes((errcode ?? 0) & 0xff))
+		if (
+			[SQLITE_CORRUPT, SQLITE_NOTADB].includes((errcode ?? 0) & 0xff) ||
+			SQLITE_UNREADABLE.includes(errcode ?? 0)
+		)
 			return new StoreDamaged(`${file} is damaged: ${message}`);
 		if (((errcode ?? 0) & 0xff) === SQLITE_CANTOPEN)
 			return new StoreFailed(

@@ -1,6 +1,6 @@
 /** The thread that carries journals over into the database, so that the node's own thread only appends and reads. */
 import { parentPort, workerData } from "node:worker_threads";
-import { StoreFull } from "../../ports/store.ts";
+import { StoreDamaged, StoreFull } from "../../ports/store.ts";
 import { Base } from "./base.ts";
 import { carryOver } from "./carry.ts";
 import { readJournal } from "./journal.ts";
@@ -18,9 +18,14 @@ function answer({ journal }: CarryOrder): CarryAnswer {
 		return { done: true };
 	} catch (error) {
 		const { message } = error as Error;
-		return { done: false, message, full: error instanceof StoreFull };
+		return { done: false, message, why: whyOf(error) };
 	}
 }
+
+const whyOf = (error: unknown): "full" | "damaged" | "failed" => {
+	if (error instanceof StoreFull) return "full";
+	return error instanceof StoreDamaged ? "damaged" : "failed";
+};
 
 parentPort?.on("message", (order: CarryOrder) => {
 	const given = answer(order);

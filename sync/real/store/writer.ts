@@ -6,7 +6,11 @@ export interface CarryOrder {
 }
 export type CarryAnswer =
 	| { readonly done: true }
-	| { readonly done: false; readonly message: string; readonly full: boolean };
+	| {
+			readonly done: false;
+			readonly message: string;
+			readonly why: "full" | "damaged" | "failed";
+	  };
 
 const LAST_CARRY_MILLISECONDS_MAX = 10_000;
 
@@ -24,7 +28,7 @@ export class Writer {
 		this.#worker.on("message", answered);
 		this.#worker.on("error", (error) => {
 			Atomics.store(this.#state, 0, 0);
-			answered({ done: false, message: String(error), full: false });
+			answered({ done: false, message: String(error), why: "failed" });
 		});
 		this.#worker.unref();
 	}
