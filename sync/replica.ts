@@ -608,6 +608,7 @@ export class ClusterReplica implements Replica {
 		this.#cluster.load();
 		this.#mailboxes.recount();
 		this.#accounts.recount();
+		await this.#ledger.write((tx) => this.#mourning.arrive(tx));
 		this.#snapshotHeads = undefined;
 		diary.info("has all documents of the cluster", {
 			members: this.#cluster.members().length,
@@ -709,6 +710,7 @@ export class ClusterReplica implements Replica {
 			this.#numberAll();
 		}
 		this.#showWaiting();
+		this.#keepMarks();
 		this.#scheduleReport();
 	}
 
@@ -735,11 +737,12 @@ export class ClusterReplica implements Replica {
 	/** Keeps what peers hold, now and then: after a restart it need not be counted from the beginning. */
 	#keepMarks(): void {
 		const now = this.#options.clock.monotonic();
-		if (now < this.#marksKept + MARKS_MILLISECONDS) return;
+		const { isUrgent } = this.#replication.factsMarks;
+		if (now < this.#marksKept + MARKS_MILLISECONDS && !isUrgent) return;
 		this.#marksKept = now;
 		const marks = [
 			...this.#copies.marks(),
-			...this.#replication.hadMarks(),
+			...this.#replication.factsMarks.marks(),
 			...this.#space.told.marks(this.#others()),
 		];
 		if (marks.length > 0)

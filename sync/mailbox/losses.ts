@@ -56,14 +56,19 @@ export class Losses {
 	}
 
 	/** Of what lives and has a UID: whether somebody with this vector had it, with all that is known of it here. */
-	*entriesHad(
-		vector: Vector,
-	): Iterable<{ mailbox: MailboxId; entry: EntryId; had: boolean }> {
+	*entriesHad(vector: Vector): Iterable<{
+		mailbox: MailboxId;
+		entry: EntryId;
+		claim: number;
+		had: boolean;
+	}> {
 		for (const [key, text] of this.#store.range("ent/", prefixEnd("ent/"))) {
 			const row = JSON.parse(text as string) as EntryRow;
-			if (!lives(row) || uidOf(row) === 0) continue;
+			const claim = uidOf(row);
+			if (!lives(row) || claim === 0) continue;
 			const [, mailbox, entry] = key.split("/") as [string, MailboxId, EntryId];
-			yield { mailbox, entry, had: isWithin(operationsOf(row), vector) };
+			const had = isWithin(operationsOf(row), vector);
+			yield { mailbox, entry, claim, had };
 		}
 	}
 

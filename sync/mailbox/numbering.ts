@@ -141,6 +141,11 @@ export class Numbering {
 		}
 	}
 
+	/** Rule 1: only this node, or a former life of it, claims so. */
+	isOwnClaim(claim: number): boolean {
+		return nextUid(claim - 1, this.#options.slots()) === claim;
+	}
+
 	/** Whether some node finds the claim of the entry too low. */
 	isWanted(mailbox: MailboxId, entry: EntryId): boolean {
 		return this.#wanted.has(keyOf(mailbox, entry));

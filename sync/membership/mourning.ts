@@ -9,11 +9,12 @@ import type { Ledger, Transaction } from "../log/ledger.ts";
 import { FLOOR_LEAP } from "../mailbox/leap.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import type { Store } from "../ports/store.ts";
+import { Facts } from "../replication/facts.ts";
 
-/** What was known of it. */
+/** What was known of it; nothing, if this node never met it. */
 export interface Departed {
 	readonly had: ReadonlyMap<Origin, Sequence>;
-	/** It fell silent; its process may have gone on apart. */
+	/** It was not seen to go with its process, which may have gone on apart. */
 	readonly apart: boolean;
 }
 
@@ -35,6 +36,12 @@ export class Mourning {
 		this.#options = options;
 	}
 
+	/** This node has come to the cluster: members removed before that were mourned by those who knew them. */
+	arrive(tx: Transaction): void {
+		for (const node of this.#options.state.removed())
+			tx.batch.put(keyOf(node), "1");
+	}
+
 	/** Members may have been removed. */
 	evaluate(write: (work: (tx: Transaction) => void) => void): void {
 		const { state, store } = this.#options;
@@ -48,14 +55,14 @@ export class Mourning {
 	}
 
 	#mourn(tx: Transaction, node: NodeId, { had, apart }: Departed): void {
-		const { losses } = this.#options.mailboxes;
+		const { losses, numbering } = this.#options.mailboxes;
 		tx.batch.put(keyOf(node), "1");
-		tx.batch.put(`had/${node}`, undefined);
-		// It was gone before this node came.
-		if (had.size === 0) return;
+		tx.batch.putAll(Facts.forgetting(node));
 		losses.leapClaims(tx, FLOOR_LEAP);
 		if (!apart) return;
-		for (const { mailbox, entry, had: known } of losses.entriesHad(had))
-			if (!known) losses.claimAgain(tx, mailbox, entry);
+		// Of whom it never met this node knows nothing; others do, but for what was numbered here.
+		for (const { mailbox, entry, claim, had: known } of losses.entriesHad(had))
+			if (!known && (had.size > 0 || numbering.isOwnClaim(claim)))
+				losses.claimAgain(tx, mailbox, entry);
 	}
 }

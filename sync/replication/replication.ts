@@ -25,6 +25,7 @@ import type { Store, StoreWrite } from "../ports/store.ts";
 import type { ToldByMembers } from "../space/told.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { Copies } from "./copies.ts";
+import { Facts, type PeerFacts } from "./facts.ts";
 import {
 	agreed,
 	BadFrame,
@@ -42,21 +43,6 @@ import type { Returning } from "./returning.ts";
 import { Session } from "./session.ts";
 import { snapshotFrames } from "./snapshot.ts";
 import { Twins } from "./twins.ts";
-
-/** What is known of a member; outlives its links. */
-export interface PeerFacts {
-	holds: Holds | undefined;
-	/** It has caught up and takes part in numbering. */
-	ready: boolean;
-	/** It has no documents yet, or cannot be talked to: not to be waited for. */
-	absent: boolean;
-	/** It begins a new life and serves nobody yet (rule 9). */
-	reviving: boolean;
-	/** Its last link ended since nothing was heard on it any more. */
-	fellSilent: boolean;
-	/** What its lives before the present one are known to have had. */
-	readonly had: Map<Origin, Sequence>;
-}
 
 export interface ReplicationOptions {
 	readonly self: NodeId;
@@ -111,7 +97,7 @@ const HOLDS_INTERVAL_MILLISECONDS = 1;
 export class Replication {
 	readonly #options: ReplicationOptions;
 	readonly #sessions = new Map<NodeId, Session>();
-	readonly #facts = new Map<NodeId, PeerFacts>();
+	readonly #facts: Facts;
 	readonly #gossip: Gossip;
 	readonly #versions: ProtocolVersions;
 	/** Own readiness to number: false while far behind a peer. */
@@ -144,6 +130,7 @@ export class Replication {
 	constructor(options: ReplicationOptions) {
 		this.#options = options;
 		this.#versions = options.protocol ?? PROTOCOL;
+		this.#facts = new Facts(options.store, options.ledger.origin);
 		this.#gossip = new Gossip(options, () => this.#sessions.keys());
 		this.#catchUp = new CatchUp({
 			...options,
@@ -157,24 +144,11 @@ export class Replication {
 	// ------------------------------------------------------------------ facts
 
 	facts(node: NodeId): PeerFacts {
-		let facts = this.#facts.get(node);
-		if (facts === undefined) {
-			facts = {
-				holds: undefined,
-				ready: false,
-				absent: false,
-				// How it ended before this node started, nobody here knows.
-				fellSilent: true,
-				reviving: false,
-				had: this.#loadHad(node),
-			};
-			this.#facts.set(node, facts);
-		}
-		return facts;
+		return this.#facts.of(node);
 	}
 	/** A member that is not up any more may be apart, and not gone: its link did not end with its process. */
 	isApart(node: NodeId): boolean {
-		return this.#sessions.has(node) || this.facts(node).fellSilent;
+		return this.#sessions.has(node) || !this.facts(node).gone;
 	}
 	get ready(): boolean {
 		return this.#ready && !this.#options.joining() && this.#options.alive();
@@ -343,8 +317,8 @@ export class Replication {
 
 	#close(session: Session, reason: string): void {
 		session.close();
-		this.facts(session.peer).fellSilent = /silent/.test(reason);
 		if (this.#sessions.get(session.peer) === session) {
+			this.#facts.noteGone(session.peer, !/silent/.test(reason));
 			this.#sessions.delete(session.peer);
 			this.#options.returning().lost(session.peer);
 		}
@@ -470,6 +444,7 @@ export class Replication {
 		const lacks = missing(frame.holds.vector, ledger.log.vector);
 		const serves = !frame.joining && !frame.life.reviving;
 		this.facts(session.peer).reviving = frame.life.reviving;
+		this.#facts.noteGone(session.peer, false);
 		this.#options.copies.hello(session.peer, frame.holds);
 		this.#options.told.hello(
 			session.peer,
@@ -580,7 +555,8 @@ export class Replication {
 		facts.ready = ready;
 		facts.absent = session.joining;
 		if (serves) facts.reviving = false;
-		if (!facts.reviving && !session.joining) noteHad(facts.had, holds.vector);
+		if (!facts.reviving && !session.joining)
+			this.#facts.noteHad(session.peer, holds.vector);
 		copies.heard(session.peer, holds);
 		told.heard(session.peer, holds, clock.now());
 		mailboxes.stamps.heard(holds.counter);
@@ -589,21 +565,9 @@ export class Replication {
 		if (missing(ledger.log.vector, holds.vector) > 0) this.#schedulePull(0);
 	}
 
-	/** What members were heard to have, as it is kept in the store; only what changed since the last call. */
-	hadMarks(): StoreWrite[] {
-		const writes: StoreWrite[] = [];
-		for (const [node, { had }] of this.#facts) {
-			const text = JSON.stringify([...had]);
-			if (had.size === 0 || this.#hadKept.get(node) === text) continue;
-			this.#hadKept.set(node, text);
-			writes.push([`had/${node}`, text]);
-		}
-		return writes;
-	}
-	readonly #hadKept = new Map<NodeId, string>();
-	#loadHad(node: NodeId): Map<Origin, Sequence> {
-		const text = this.#options.store.get(`had/${node}`) as string | undefined;
-		return new Map(text === undefined ? [] : JSON.parse(text));
+	/** What of the facts must outlive this process, and is not kept yet. */
+	get factsMarks(): { readonly isUrgent: boolean; marks(): StoreWrite[] } {
+		return this.#facts;
 	}
 
 	/** Whatever was missed is made good: tells what is held, and looks for what is missing, once a second. */
@@ -737,10 +701,4 @@ function* watermarkFrames(watermarks: readonly Watermark[]): Iterable<Frame> {
 			type: "watermarks",
 			watermarks: watermarks.slice(i, i + WATERMARKS_TOLD_MAX),
 		};
-}
-
-/** A member has this; what it had once it is known to have had, also when it has less later (rule 9). */
-function noteHad(had: Map<Origin, Sequence>, vector: Vector): void {
-	for (const [origin, sequence] of vector)
-		if (sequence > (had.get(origin) ?? 0)) had.set(origin, sequence);
 }

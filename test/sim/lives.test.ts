@@ -54,7 +54,22 @@ async function loneRestored(options: Options = {}): Promise<void> {
 	expect(new Set(slots.map(({ stampSlot }) => stampSlot)).size).toBe(2);
 }
 
-async function removedApart(options: Options = {}): Promise<void> {
+/** Those that stay run anew, before one is removed. */
+async function restartAll(cluster: SimCluster): Promise<void> {
+	for (const name of ["a", "b"]) cluster.crash(name);
+	for (const name of ["a", "b"]) await cluster.run(cluster.start(name));
+	await cluster.until("the two are in touch", () =>
+		cluster
+			.replica("a")
+			.report()
+			.peers.some(({ name, state }) => name === "b" && state === "up"),
+	);
+}
+
+async function removedApart(
+	options: Options = {},
+	restarts = false,
+): Promise<void> {
 	const cluster = await clusterOf(["a", "b", "c"], options);
 	await deliverMany(cluster, ["a", "b", "c"], 6, "before");
 	const reader = await cluster.run(cluster.read("c", "anna"));
@@ -67,6 +82,7 @@ async function removedApart(options: Options = {}): Promise<void> {
 	const told = last.mailbox.uidNext;
 	last.close();
 	await deliverMany(cluster, ["a", "b"], 4, "meanwhile");
+	if (restarts) await restartAll(cluster);
 	await cluster.run(cluster.replica("a").remove("c"));
 	cluster.machine("c").process?.kill();
 	cluster.machines.delete("c");
@@ -272,7 +288,39 @@ describe("a member that is removed", () => {
 	it("apart: new messages get UIDs above all that it may have told, and none of it stands against that", () =>
 		removedApart());
 
-	it("whose process ended: nothing is numbered anew", async () => {
+	it("apart, after those that stay have run anew: the same", () =>
+		removedApart({}, true));
+
+	it("that was met for a moment only, by one that then crashed: what was numbered there meanwhile is numbered anew", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		cluster.split(["a", "c"], ["b"]);
+		// Sooner than what is known of members is kept now and then.
+		expect(cluster.clock.monotonic()).toBeLessThan(5_000);
+		cluster.crash("a");
+		cluster.split(["a"], ["b"], ["c"]);
+		await cluster.run(cluster.start("a"));
+		await cluster.pass(10_000);
+		await deliverMany(cluster, ["b"], 3, "apart");
+		const last = await cluster.run(cluster.read("b", "anna"));
+		const told = last.mailbox.uidNext;
+		last.close();
+		await deliverMany(cluster, ["a"], 3, "meanwhile");
+		cluster.lose("b");
+		cluster.history.forgive('mail "apart');
+		await cluster.run(cluster.remove("b", "c"));
+		cluster.heal();
+		await cluster.settle();
+		const again = await cluster.run(cluster.read("c", "anna"));
+		expect(again.messages()).toHaveLength(3);
+		for (const { uid } of again.messages()) expect(uid).toBeGreaterThan(told);
+		again.close();
+		await cluster.verify();
+	});
+
+	it.each([
+		["whose process ended: nothing is numbered anew", false],
+		["whose process ended before the others ran anew: the same", true],
+	])("%s", async (_, restarts) => {
 		const cluster = await clusterOf(["a", "b", "c"]);
 		await deliverMany(cluster, ["a", "b", "c"], 6, "before");
 		cluster.crash("c");
@@ -280,10 +328,19 @@ describe("a member that is removed", () => {
 		await deliverMany(cluster, ["a", "b"], 4, "meanwhile");
 		const reader = await cluster.run(cluster.read("a", "anna"));
 		reader.close();
+		if (restarts) await restartAll(cluster);
 		await cluster.run(cluster.replica("a").remove("c"));
 		cluster.machines.delete("c");
 		await deliverMany(cluster, ["a", "b"], 4, "after");
 		await cluster.verify();
 		expect(cluster.witness.renumbering.renumbered).toBe(0);
+		// Who comes later does not mourn it once more.
+		await cluster.run(cluster.join("d", "a"));
+		await cluster.settle();
+		await deliverMany(cluster, ["a", "d"], 2, "at last");
+		const last = await cluster.run(cluster.read("d", "anna"));
+		const [before, , after] = last.messages().slice(-3);
+		expect((after?.uid ?? 0) - (before?.uid ?? 0)).toBeLessThan(2 ** 20);
+		last.close();
 	});
 });

@@ -60,4 +60,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"act:66945974 deliver:49000182 push:60410407 full:50777835 visit:45158154 split:7283648",
 		was: "a node whose disk was full told a HIGHESTMODSEQ below the token of a client, which kept its token and never asked again for what this node did not show",
 	},
+	{
+		config: "loss",
+		seed: 11,
+		steps:
+			"split:30678884 act:36355698 crash:22485735 split:16341209 lose:12425087 deliver:43857699 crash:17051083",
+		was: "a member that crashed soon after it met another did not know when that was removed that it had ever been there (rule 9)",
+	},
 ];
