@@ -81,8 +81,8 @@ export interface LivesOptions {
 }
 
 const ASK_AGAIN_MILLISECONDS = 1_000;
-/** A process whose link was closed dials again within a second or two. */
-const TWIN_MILLISECONDS = 4_000;
+/** A process whose link was closed dials again within a second or two, on a machine that is very busy within ten. */
+const TWIN_MILLISECONDS = 15_000;
 
 export class Lives {
 	readonly #options: LivesOptions;

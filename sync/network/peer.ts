@@ -15,11 +15,12 @@ import {
 } from "../limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type {
-	Link,
-	PeerAddress,
-	PeerState,
-	PeerStatus,
+import {
+	LINK_REPLACED,
+	type Link,
+	type PeerAddress,
+	type PeerState,
+	type PeerStatus,
 } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import { FramedStream } from "./framed.ts";
@@ -267,8 +268,8 @@ export class Peer {
 	/** The link is agreed; the one before, if any, closes first. */
 	#install(id: string, connection: WireConnection, framed: FramedStream): void {
 		if (this.#stopped) throw new Error("not a member any more");
-		this.#session?.link.abort("replaced by a newer connection");
-		this.#previous?.link.abort("replaced by a newer connection");
+		this.#session?.link.abort(LINK_REPLACED);
+		this.#previous?.link.abort(LINK_REPLACED);
 		const session = new Session(this.node, id, connection, framed, {
 			clock: this.#context.clock,
 			log: this.#context.log,

@@ -18,9 +18,12 @@ export interface PeerStatus {
 	readonly rttMilliseconds: number | undefined;
 }
 
+/** Why a link closed whose peer opened another one: from where it could still have been used. */
+export const LINK_REPLACED = "replaced by a newer connection";
+
 /**
  * The long-lived direct stream to one peer: whole messages, in order, each once, or the link closes. There is at most
- * one link a pair at a time; when a new one replaces it, the old one closes first.
+ * one link a pair at a time; when a new one replaces it, the old one closes first, for the reason LINK_REPLACED.
  */
 export interface Link {
 	readonly peer: NodeId;

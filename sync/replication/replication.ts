@@ -20,7 +20,7 @@ import type { Watermark } from "../mailbox/watermarks.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { Link, Network } from "../ports/network.ts";
+import { LINK_REPLACED, type Link, type Network } from "../ports/network.ts";
 import type { Store, StoreWrite } from "../ports/store.ts";
 import type { ToldByMembers } from "../space/told.ts";
 import { CatchUp } from "./catch-up.ts";
@@ -112,6 +112,8 @@ export class Replication {
 		{ peer: NodeId; upTo: number; until: number }
 	>();
 	readonly #twins = new Twins();
+	/** Members whose last link closed since they opened another. */
+	readonly #replaced = new Set<NodeId>();
 	readonly #latestRun = new Map<NodeId, string>();
 	/** "origin peer" → until when the origin is rather asked of others, as what the peer sent of it was refused. */
 	readonly #distrusted = new Map<string, number>();
@@ -285,7 +287,7 @@ export class Replication {
 		const { ledger } = this.#options;
 		const session = new Session(link, ledger.log, ledger.origin);
 		const before = this.#sessions.get(link.peer);
-		session.replaces = before !== undefined;
+		session.replaces = this.#replaced.delete(link.peer);
 		before?.close();
 		this.#sessions.set(link.peer, session);
 		const heads = new Map(
@@ -317,6 +319,7 @@ export class Replication {
 
 	#close(session: Session, reason: string): void {
 		session.close();
+		if (reason === LINK_REPLACED) this.#replaced.add(session.peer);
 		if (this.#sessions.get(session.peer) === session) {
 			this.#facts.noteGone(session.peer, !/silent/.test(reason));
 			this.#sessions.delete(session.peer);
