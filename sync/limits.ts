@@ -219,6 +219,8 @@ export const SEGMENT_BUCKETS = 64;
 export const DIRECTORY_BUCKETS = 16;
 /** Edits of one change from which on it is encoded and applied whole: 17-50 µs each at 500 to 2,000, but more than one by one below 200. */
 export const EDITS_IN_BULK_MIN = 256;
+/** Changes of a document that were made in bulk and wait to be applied, some 100 kB each: memory, and how long who reads it waits. */
+export const UNSETTLED_CHANGES_MAX = 8;
 /** Documents kept open; the least recently used is written out beyond it. */
 export const DOCUMENTS_OPEN_MAX = 256;
 /** A snapshot is written after this many changes, so that opening a document replays few. */

@@ -31,7 +31,7 @@ import {
 } from "./annotations.ts";
 import type { Context } from "./context.ts";
 import { bodyTooOld } from "./deliver.ts";
-import { addEntry, expunge, moveEntry } from "./edits.ts";
+import { addEntry, expunge, moveEntries } from "./edits.ts";
 import { createMailbox, renameMailbox, subscribeEdit } from "./naming.ts";
 import { checkRoom, quotaOf } from "./quota.ts";
 import { Selected } from "./selected.ts";
@@ -145,8 +145,8 @@ export class AccountSession implements Account {
 			if (mailbox.role === "inbox") {
 				// RFC 9051 §6.3.6: the messages move into a new mailbox, INBOX stays and is empty.
 				const target = createMailbox(tx, this.#context, this.id, to);
-				for (const entry of this.#context.mailboxes.entries(mailbox.id))
-					moveEntry(tx, mailbox.id, entry, target, clock.now(), rules);
+				const entries = this.#context.mailboxes.entries(mailbox.id);
+				moveEntries(tx, mailbox.id, entries, target, clock.now(), rules);
 				return;
 			}
 			if (isBuiltIn(this.id, mailbox))

@@ -26,7 +26,7 @@ import {
 	NO_ANNOTATIONS,
 	setAnnotation,
 } from "./annotations.ts";
-import { moveEntry } from "./edits.ts";
+import { moveEntries } from "./edits.ts";
 import { Ghosts } from "./ghosts.ts";
 import { MailboxLives } from "./lives.ts";
 import { NO_LIMITS } from "./quota.ts";
@@ -294,8 +294,14 @@ export class AccountStates implements Fold {
 			this.#noteTree(account);
 			if (!numbers(account)) continue;
 			for (const [ghost, target] of this.get(account).displaced())
-				for (const entry of this.#living(tx, ghost))
-					moveEntry(tx, ghost, entry, target, clock.now(), rules);
+				moveEntries(
+					tx,
+					ghost,
+					this.#living(tx, ghost),
+					target,
+					clock.now(),
+					rules,
+				);
 		}
 	}
 

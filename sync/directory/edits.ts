@@ -31,9 +31,17 @@ export function addEntry(
 			? box.segment + 1
 			: box.segment;
 	const document = segmentDocument(mailbox, segment);
-	tx.edit(document, { key: keys.facts(entry), set: encodeFacts(facts) });
+	tx.edit(document, {
+		key: keys.facts(entry),
+		set: encodeFacts(facts),
+		isNew: true,
+	});
 	for (const flag of flags)
-		tx.edit(document, { key: keys.flag(entry, flag), add: flag });
+		tx.edit(document, {
+			key: keys.flag(entry, flag),
+			add: flag,
+			isNew: true,
+		});
 }
 
 /** By what lives in the mailbox, so that a small one that turns over fast drops its history soon. */
@@ -118,6 +126,7 @@ export function expunge(
 	tx.edit(segmentDocument(mailbox, row.s), {
 		key: keys.expunged(entry),
 		set: true,
+		isNew: true,
 	});
 }
 
@@ -125,17 +134,30 @@ export function expunge(
 export const movedId = (entry: EntryId, target: MailboxId): EntryId =>
 	deriveId<EntryId>("move", entry, target);
 
-/** There first, then gone here. Undefined where the entry does not live any more. */
-export function moveEntry(
+/** First all there, then all gone here: two changes, where one after the other would be two for each of them. */
+export function moveEntries(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entries: readonly EntryId[],
+	target: MailboxId,
+	savedMilliseconds: number,
+	rules: Rules,
+): void {
+	for (const entry of entries)
+		addMoved(tx, mailbox, entry, target, savedMilliseconds, rules);
+	for (const entry of entries) expunge(tx, mailbox, entry);
+}
+
+function addMoved(
 	tx: Transaction,
 	mailbox: MailboxId,
 	entry: EntryId,
 	target: MailboxId,
 	savedMilliseconds: number,
 	rules: Rules,
-): EntryId | undefined {
+): void {
 	const row = getRow(tx.batch, mailbox, entry);
-	if (row === undefined || !lives(row)) return undefined;
+	if (row === undefined || !lives(row)) return;
 	const moved = movedId(entry, target);
 	if (getRow(tx.batch, target, moved) === undefined) {
 		const facts = decodeFacts(row.f as string);
@@ -147,8 +169,6 @@ export function moveEntry(
 			rules.lineage ? [] : flagsOf(row),
 		);
 	}
-	expunge(tx, mailbox, entry);
-	return moved;
 }
 
 export function copyEntry(

@@ -24,7 +24,7 @@ import {
 	copyEntry,
 	expunge,
 	movedId,
-	moveEntry,
+	moveEntries,
 } from "./edits.ts";
 import { checkRoom } from "./quota.ts";
 
@@ -265,10 +265,10 @@ export class Selected implements SelectedMailbox {
 			to: movedId(entry, box.id),
 		}));
 		return this.#place(box, pairs, async () => {
-			const sequence = await ledger.write((tx) => {
-				for (const { entry } of pairs)
-					moveEntry(tx, this.id, entry, box.id, now, rules);
-			});
+			const entries = pairs.map(({ entry }) => entry);
+			const sequence = await ledger.write((tx) =>
+				moveEntries(tx, this.id, entries, box.id, now, rules),
+			);
 			await second(sequence);
 			await this.#seen();
 		});

@@ -119,6 +119,21 @@ export class OpenDocuments {
 		return writes;
 	}
 
+	get isUnsettled(): boolean {
+		return this.#unsettled() !== undefined;
+	}
+
+	/** Applies one change that was only encoded so far (flat.ts), if there is any. */
+	settleOne(): void {
+		this.#unsettled()?.settle(1);
+	}
+
+	#unsettled(): FlatDocument | undefined {
+		for (const { document } of this.#open.values())
+			if (document.isUnsettled) return document;
+		return undefined;
+	}
+
 	/** The commit failed: what was changed is forgotten, and read again from the store when it is needed. */
 	rolledBack(): void {
 		for (const id of this.#touched) this.forget(id);

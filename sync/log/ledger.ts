@@ -92,6 +92,8 @@ interface Inbound {
 }
 
 const RETRY_MILLISECONDS = 1_000;
+/** Longer than the steps of one command are apart. */
+const SETTLE_MILLISECONDS = 100;
 /** Short beside what a client waits for on a line of 100 ms, long beside a sync. */
 const GATHER_MILLISECONDS = 10;
 
@@ -115,6 +117,8 @@ export class Ledger {
 	/** Cancels the batch that is scheduled, while it waits for more. */
 	#held: Cancel | undefined;
 	#heldReason: string | undefined;
+	/** Documents are to be settled when it has been quiet for a moment. */
+	#settles = false;
 	#snapshots: StoreWrite[] = [];
 	#hadAtLastRecord: Map<Origin, Sequence>;
 	#idle: (() => void)[] = [];
@@ -458,8 +462,20 @@ export class Ledger {
 		for (const fold of this.#folds) fold.committed();
 		for (const { waiting, sequence } of done) waiting.resolve(sequence);
 		if (flush.origins.size > 0) this.#events.committed(flush.groups.length > 0);
+		this.#settleLater();
 		if (this.#works.length > 0 || this.#moreInbound(flush)) this.#schedule();
 		else if (!this.#scheduled) for (const run of this.#idle.splice(0)) run();
+	}
+
+	/** One change at a time, and only while nothing is to be written: nobody waits long for what nobody asked for. */
+	#settleLater(): void {
+		if (this.#settles || !this.documents.isUnsettled) return;
+		this.#settles = true;
+		this.#clock.after(SETTLE_MILLISECONDS, () => {
+			this.#settles = false;
+			if (!this.#scheduled) this.documents.settleOne();
+			this.#settleLater();
+		});
 	}
 
 	/** Of several changes one cannot be applied: they are taken one by one, until it is found and refused. */

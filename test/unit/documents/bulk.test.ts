@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Edit, FlatDocument } from "../../../sync/documents/flat.ts";
 import type { Origin } from "../../../sync/ids.ts";
+import { UNSETTLED_CHANGES_MAX } from "../../../sync/limits.ts";
 
 const buckets = 4;
 const origin = (digit: string) => digit.repeat(32) as Origin;
@@ -123,5 +124,41 @@ describe("edits in bulk", () => {
 		expect(document.values("f:1:x").sort()).toEqual(["one", "two"]);
 		document.change([{ key: "f:1:x", remove: true }], IN_BULK);
 		expect(document.has("f:1:x")).toBe(false);
+	});
+
+	it("are applied when somebody reads: until then each follows the one before, and what waits is bounded", () => {
+		const [a, b] = new Pair(IN_BULK).documents;
+		const changes: Uint8Array[] = [];
+		for (let round = 0; round < 3 * UNSETTLED_CHANGES_MAX; round++) {
+			const put: Edit = { key: `f:${round}:x`, set: true, isNew: true };
+			// Few edits, one by one anywhere else, do not make the others wait either.
+			const bulkFrom = round === 0 ? IN_BULK : ONE_BY_ONE;
+			changes.push(a.change([put], bulkFrom) as Uint8Array);
+			expect(a.isUnsettled).toBe(true);
+		}
+		for (let left = 0; left < UNSETTLED_CHANGES_MAX; left++) a.settle(1);
+		expect(a.isUnsettled).toBe(false);
+		b.apply(changes);
+		expect(b.heads()).toEqual(a.heads());
+		expect(contents(b)).toEqual(contents(a));
+		a.change([{ key: "f:0:x", remove: true }], IN_BULK);
+		expect(a.has("f:0:x")).toBe(false);
+		expect(a.isUnsettled).toBe(false);
+	});
+
+	it("that wait are in what is saved, and in what is merged with", () => {
+		const [a, b] = new Pair(IN_BULK).documents;
+		const change = a.change([{ key: "f:1:x", set: true }], IN_BULK);
+		const loaded = FlatDocument.load(buckets, origin("c"), a.save());
+		expect(loaded.has("f:1:x")).toBe(true);
+		b.change([{ key: "f:2:x", set: true }], IN_BULK);
+		b.apply([change as Uint8Array]);
+		a.mergeFrom(b);
+		expect(contents(a)).toEqual(contents(b));
+		// The next change follows both.
+		a.change([{ key: "f:3:x", set: true }], IN_BULK);
+		loaded.mergeFrom(a);
+		expect(loaded.heads()).toEqual(a.heads());
+		expect([...loaded.keys()].sort()).toEqual(["f:1:x", "f:2:x", "f:3:x"]);
 	});
 });
