@@ -441,3 +441,10 @@ export const HTTP_REQUEST_MILLISECONDS_MAX = 10_000;
 export const STORE_JOURNAL_CARRY_BYTES = 8 * MiB;
 /** A disk that is full or too slow to carry over: nothing more is taken. Twice this lies in memory at most. */
 export const STORE_JOURNAL_BYTES_MAX = 64 * MiB;
+/** Free pages of the database (4 KiB) are given back to the disk where they are so many, and this share of it: below they are used again soon. */
+export const STORE_FREE_PAGES_MIN = 1_024;
+export const STORE_FREE_PERCENT_MAX = 25;
+/** So many after each journal that is carried over: a fifth of a second beside what the carrying takes. */
+export const STORE_FREED_PAGES_MAX = 8_000;
+/** A file of an earlier version is written anew for it, if what is in use is no more: some seconds, in which commits go on. */
+export const STORE_REWRITE_BYTES_MAX = 256 * MiB;

@@ -6,6 +6,12 @@ import { chmodSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import {
+	STORE_FREE_PAGES_MIN,
+	STORE_FREE_PERCENT_MAX,
+	STORE_FREED_PAGES_MAX,
+	STORE_REWRITE_BYTES_MAX,
+} from "../../limits.ts";
+import {
 	StoreDamaged,
 	StoreFailed,
 	StoreFull,
@@ -16,6 +22,7 @@ import { copyDatabase } from "./copy.ts";
 
 /** 2: commits lie in journals beside the database first, and `carried` says which of them are in it. */
 const FORMAT = 2;
+const AUTO_VACUUM_INCREMENTAL = 2;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
@@ -55,7 +62,7 @@ export class Base {
 			this.#database = new DatabaseSync(file);
 			chmodSync(file, 0o600);
 			this.#database.exec(
-				`PRAGMA busy_timeout=${BUSY_MILLISECONDS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+				`PRAGMA busy_timeout=${BUSY_MILLISECONDS}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
        PRAGMA wal_autocheckpoint=${WAL_CHECKPOINT_PAGES}; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY`,
 			);
 			this.#prepareFormat();
@@ -168,6 +175,38 @@ export class Base {
 				throw error;
 			}
 		});
+	}
+
+	/**
+	 * Gives free pages back to the disk where they are many. A file that was made without that is written anew, once. Only
+	 * where commits do not wait for it; a disk without room for it is no fault.
+	 */
+	giveBack(): void {
+		const number = (pragma: string): number =>
+			Number(
+				Object.values(
+					this.#database.prepare(`PRAGMA ${pragma}`).get() ?? {},
+				)[0],
+			);
+		try {
+			this.#try(() => {
+				const free = number("freelist_count");
+				const pages = number("page_count");
+				if (free < STORE_FREE_PAGES_MIN) return;
+				if (free * 100 < pages * STORE_FREE_PERCENT_MAX) return;
+				const usedBytes = (pages - free) * number("page_size");
+				if (number("auto_vacuum") === AUTO_VACUUM_INCREMENTAL)
+					this.#database.exec(
+						`PRAGMA incremental_vacuum(${STORE_FREED_PAGES_MAX})`,
+					);
+				else if (usedBytes <= STORE_REWRITE_BYTES_MAX)
+					// The connection has asked for auto_vacuum when it was opened.
+					this.#database.exec("VACUUM");
+				this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+			});
+		} catch (error) {
+			if (!(error instanceof StoreFull)) throw error;
+		}
 	}
 
 	/** All that is carried over, into a new file. */

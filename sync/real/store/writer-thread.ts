@@ -15,6 +15,7 @@ const base = new Base(file);
 function answer({ journal }: CarryOrder): CarryAnswer {
 	try {
 		carryOver(base, readJournal(journal, base.carried()));
+		base.giveBack();
 		return { done: true };
 	} catch (error) {
 		const { message } = error as Error;

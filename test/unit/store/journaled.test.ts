@@ -4,6 +4,7 @@ import {
 	mkdtempSync,
 	readFileSync,
 	rmSync,
+	statSync,
 	truncateSync,
 	writeFileSync,
 } from "node:fs";
@@ -253,5 +254,55 @@ describe("a store that was cut off or damaged", () => {
 			["c", "new"],
 		]);
 		store.close();
+	});
+});
+
+describe("space that was freed", () => {
+	const rows = (count: number, value: string | undefined): StoreWrite[] =>
+		Array.from({ length: count }, (_, i) => [`row/${i}`, value]);
+	/** Commits until journals were carried over and the file is as small as `bytes`. */
+	const shrinks = async (file: string, bytes: number): Promise<void> => {
+		const store = openStore(file, { carryBytes: 50_000 });
+		try {
+			for (let i = 0; i < 6_000; i += 1_000)
+				store.commit(rows(6_000, undefined).slice(i, i + 1_000));
+			store.commit([["kept", "x".repeat(60_000)]]);
+			await until(`${file} to shrink`, () => {
+				store.commit([["kept", "y".repeat(60_000)]]);
+				return statSync(file).size + statSync(`${file}-wal`).size < bytes;
+			});
+			expect(store.get("kept")).toHaveLength(60_000);
+			expect(all(store)).toHaveLength(1);
+		} finally {
+			store.close();
+		}
+		const again = openStore(file);
+		expect(all(again)).toHaveLength(1);
+		expect(await again.damage?.()).toEqual([]);
+		again.close();
+	};
+
+	it("goes back to the disk", async () => {
+		const file = newFile();
+		const store = openStore(file, { carryBytes: 50_000 });
+		store.commit(rows(6_000, "v".repeat(1_000)));
+		store.close();
+		openStore(file).close();
+		expect(statSync(file).size).toBeGreaterThan(6_000_000);
+		await shrinks(file, 2_000_000);
+	});
+
+	it("also from a file of an earlier version, which is written anew once", async () => {
+		const file = newFile();
+		const old = new DatabaseSync(file);
+		old.exec(
+			"PRAGMA journal_mode=WAL; CREATE TABLE kv (k TEXT PRIMARY KEY, v, c INTEGER) WITHOUT ROWID; PRAGMA user_version=1; BEGIN",
+		);
+		const put = old.prepare("INSERT INTO kv (k, v) VALUES (?, ?)");
+		for (const [key, value] of rows(6_000, "v".repeat(1_000)))
+			put.run(key, value as string);
+		old.exec("COMMIT");
+		old.close();
+		await shrinks(file, 2_000_000);
 	});
 });
