@@ -6,7 +6,6 @@ import type {
 	Account,
 	CheckOptions,
 	CheckResult,
-	PeerReport,
 	Replica,
 	ReplicaReport,
 } from "./api.ts";
@@ -28,13 +27,10 @@ import { deliver } from "./directory/deliver.ts";
 import { createDirectory } from "./directory/directory.ts";
 import { accountDocument, CLUSTER, keys } from "./documents/shapes.ts";
 import { OperatorFault, Temporary } from "./faults.ts";
-import type { AccountId, NodeId, Origin } from "./ids.ts";
+import type { AccountId, NodeId } from "./ids.ts";
 import type { Batch } from "./log/batch.ts";
 import { type Fold, Ledger, type Transaction } from "./log/ledger.ts";
-import type { Head } from "./log/log.ts";
-import { missing } from "./log/record.ts";
 import { Mailboxes } from "./mailbox/mailboxes.ts";
-import { lives } from "./mailbox/rows.ts";
 import { ALL_SLOTS, type SlotRange } from "./mailbox/slots.ts";
 import { Admission } from "./membership/admission.ts";
 import {
@@ -44,9 +40,12 @@ import {
 	loadIdentity,
 	saveIdentity,
 } from "./membership/identity.ts";
-import { type Contact, Lives } from "./membership/lives.ts";
+import { Joining } from "./membership/joining.ts";
+import { Lives } from "./membership/lives.ts";
 import { Mourning } from "./membership/mourning.ts";
 import { numbererOf } from "./membership/numberer.ts";
+import { Presence } from "./membership/presence.ts";
+import { Reporting } from "./membership/reporting.ts";
 import { Granter } from "./membership/revival.ts";
 import { Sources } from "./membership/sources.ts";
 import type { Bodies, ReclaimableBodies } from "./ports/bodies.ts";
@@ -56,13 +55,12 @@ import type { Network, PeerAddress } from "./ports/network.ts";
 import type { Random } from "./ports/random.ts";
 import type { Store } from "./ports/store.ts";
 import { Copies } from "./replication/copies.ts";
-import type { Frame, ProtocolVersions } from "./replication/frames.ts";
-import { needAllBodies, needBody } from "./replication/lost-bodies.ts";
+import type { ProtocolVersions } from "./replication/frames.ts";
+import { needAllBodies } from "./replication/lost-bodies.ts";
 import { BodyNeeds } from "./replication/needs.ts";
 import { OwnBodies } from "./replication/own-bodies.ts";
 import { Replication } from "./replication/replication.ts";
 import { Returning } from "./replication/returning.ts";
-import { adoptDocument } from "./replication/snapshot.ts";
 import { ALL_RULES, type Rules } from "./rules.ts";
 import { Space } from "./space/space.ts";
 
@@ -112,6 +110,9 @@ export class ClusterReplica implements Replica {
 	readonly #admission: Admission;
 	readonly #lives: Lives;
 	readonly #sources: Sources;
+	readonly #presence: Presence;
+	readonly #joining: Joining;
+	readonly #reporting: Reporting;
 	readonly #mourning: Mourning;
 	/** Tells processes of one node apart. */
 	readonly #run: string;
@@ -120,13 +121,10 @@ export class ClusterReplica implements Replica {
 	readonly #checker: Checker;
 	readonly #scrub: Scrub;
 	readonly #healing: Healing;
-	readonly #listeners = new Set<() => void>();
 	readonly #joined = Promise.withResolvers<void>();
 	readonly #over = Promise.withResolvers<Error>();
-	#snapshotHeads: ReadonlyMap<Origin, Head> | undefined;
 	#numberers = "";
 	#marksKept = 0;
-	#reportScheduled = false;
 	#stopped = false;
 
 	constructor(options: ReplicaOptions) {
@@ -143,6 +141,12 @@ export class ClusterReplica implements Replica {
 			() => this.#ledger.documents.get(CLUSTER),
 			() => this.#clusterChanged(),
 		);
+		this.#presence = new Presence({
+			network: options.network,
+			cluster: this.#cluster,
+			facts: (node) => this.#replication.facts(node),
+			isLinked: (node) => this.#replication.isLinked(node),
+		});
 		this.#accounts = new AccountStates({
 			store,
 			clock,
@@ -161,13 +165,22 @@ export class ClusterReplica implements Replica {
 			mender: () => this.#checker.mender,
 		});
 		this.#copies = new Copies(origin, clock, store, {
-			up: () => this.#presentPeers(),
-			ready: () => this.#readyPeers(),
+			up: () => this.#presence.present(),
+			ready: () => this.#presence.ready(),
 			site: (node) => this.#cluster.member(node)?.site,
 			ownSite: () => options.self.site,
 		});
 		this.#replication = this.#makeReplication();
 		this.#returning = this.#makeReturning();
+		this.#joining = new Joining({
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			space: this.#space,
+			needs: this.#needs,
+			isJoining: () => this.isJoining,
+			heard: () => this.#sources.heard(),
+			done: () => this.#hasJoined(),
+		});
 		this.#context = this.#makeContext();
 		this.directory = createDirectory(this.#context);
 		this.#admission = new Admission({
@@ -185,14 +198,7 @@ export class ClusterReplica implements Replica {
 			cluster: this.#cluster,
 			arrived: (vector) => this.#replication.arrived(vector),
 			adopted: (...entry) => this.#space.adopted(...entry),
-			tooFewCopies: () => {
-				const first = this.#firstWithTooFewCopies();
-				return {
-					first,
-					head: this.#ownHead(),
-					count: this.#ownBodies.countFrom(first),
-				};
-			},
+			tooFewCopies: () => this.#reporting.tooFewCopies(),
 			directoryChanged: (what) => {
 				if (what === "cluster") {
 					this.#cluster.load();
@@ -207,6 +213,7 @@ export class ClusterReplica implements Replica {
 			isWanted: (body) => this.#space.isWanted(body),
 			isWhole: () => !this.isJoining && this.#lives.alive,
 		});
+		this.#reporting = this.#makeReporting();
 		this.#lives = this.#makeLives();
 		this.#mourning = new Mourning({
 			...options,
@@ -243,7 +250,7 @@ export class ClusterReplica implements Replica {
 			mailboxes: this.#mailboxes,
 			rules,
 			alone,
-			contacts: () => this.#contacts(),
+			contacts: () => this.#presence.contacts(),
 			begin: (tx) => {
 				const begun = { ...this.#identity, reviving: undefined };
 				tx.batch.putAll(identityWrites(begun));
@@ -256,25 +263,21 @@ export class ClusterReplica implements Replica {
 		});
 	}
 
-	#contacts(): Contact[] {
-		const statuses = new Map(
-			this.#options.network.peers().map((peer) => [peer.node, peer.state]),
-		);
-		return this.#cluster
-			.members()
-			.filter(({ node }) => node !== this.node)
-			.map(({ node }) => {
-				const { holds, absent, reviving } = this.#replication.facts(node);
-				const linked = this.#replication.isLinked(node);
-				return {
-					node,
-					linked,
-					serves: !absent && !reviving,
-					reviving,
-					vector: holds?.vector ?? new Map(),
-					down: !linked && statuses.get(node) === "down",
-				};
-			});
+	#makeReporting(): Reporting {
+		return new Reporting({
+			...this.#options,
+			clusterId: () => this.#identity.cluster,
+			alive: () => this.#lives.alive,
+			presence: this.#presence,
+			cluster: this.#cluster,
+			ledger: this.#ledger,
+			mailboxes: this.#mailboxes,
+			needs: this.#needs,
+			held: this.#copies,
+			ownBodies: this.#ownBodies,
+			replication: this.#replication,
+			scrub: this.#scrub,
+		});
 	}
 
 	#makeNeeds(): BodyNeeds {
@@ -284,7 +287,7 @@ export class ClusterReplica implements Replica {
 			isCleared: (body) => !this.#space.isNamed(body),
 			done: () => {
 				this.#replication.tellHolds();
-				this.#scheduleReport();
+				this.#reporting.changed();
 			},
 			flush: () => this.#write(() => {}),
 		});
@@ -295,7 +298,7 @@ export class ClusterReplica implements Replica {
 			...this.#options,
 			ledger: () => this.#ledger,
 			mailboxes: () => this.#mailboxes,
-			others: () => this.#others(),
+			others: () => this.#presence.others(),
 			// What a restore put back is named by nothing before all of it is told (backup/rehome.ts).
 			drives: () => {
 				const restored = restoredDrive(this.#options.store);
@@ -355,7 +358,8 @@ export class ClusterReplica implements Replica {
 				committed: (own) => this.#replication.committed(own),
 				refused: (origin, peer) => this.#replication.refused(origin, peer),
 				damaged: (document, reason) => this.#healing.met(document, reason),
-				onTheWay: () => !this.#copies.isSettled(this.#ownHead(), copies),
+				onTheWay: () =>
+					!this.#copies.isSettled(this.#reporting.ownHead, copies),
 			},
 		});
 	}
@@ -369,7 +373,7 @@ export class ClusterReplica implements Replica {
 			mailboxes: this.#mailboxes,
 			needs: this.#needs,
 			copies: this.#copies,
-			others: () => this.#others().map(({ node }) => node),
+			others: () => this.#presence.others().map(({ node }) => node),
 			told: this.#space.told,
 			returning: () => this.#returning,
 			joining: () => this.isJoining,
@@ -383,13 +387,13 @@ export class ClusterReplica implements Replica {
 				this.#lives.heard(heads, !joining && !life.reviving),
 			confirmed: () => this.#lives.confirmed(),
 			twin: (end) => this.#lives.twin(end),
-			snapshotFrame: (frame) => this.#takeSnapshot(frame),
+			snapshotFrame: (frame) => this.#joining.take(frame),
 			changed: () => this.#evaluate(),
 			heard: () => {
 				this.#ledger.confirmed();
 				this.#showWaiting();
 				this.#keepMarks();
-				this.#scheduleReport();
+				this.#reporting.changed();
 			},
 		});
 	}
@@ -434,7 +438,7 @@ export class ClusterReplica implements Replica {
 			},
 			copies: (sequence) => this.#waitForCopies(sequence),
 			mayAccept: () => {
-				if (whenAlone === "defer" && 1 + this.#readyPeers().length < copies)
+				if (whenAlone === "defer" && 1 + this.#presence.ready().length < copies)
 					throw tooFewMembers();
 			},
 			mayName: (body) => this.#space.mayName(body),
@@ -464,7 +468,7 @@ export class ClusterReplica implements Replica {
 		this.#ownBodies.load(
 			this.#ledger.log,
 			this.#ledger.origin,
-			this.#firstWithTooFewCopies(),
+			this.#reporting.firstWithTooFewCopies(),
 		);
 		network.onPeers(() => this.#evaluate());
 		this.#connect();
@@ -496,7 +500,7 @@ export class ClusterReplica implements Replica {
 	/** Which cluster this is, and where its other members are. */
 	others(): { node: NodeId; cluster: string; members: PeerAddress[] } {
 		const { cluster } = this.#identity;
-		const members = this.#others().map(({ node, multiaddrs }) => ({
+		const members = this.#presence.others().map(({ node, multiaddrs }) => ({
 			node,
 			multiaddrs,
 		}));
@@ -572,35 +576,9 @@ export class ClusterReplica implements Replica {
 		return { ...this.#options.self, node: this.node, joinedMilliseconds };
 	}
 
-	async #takeSnapshot(frame: Frame): Promise<void> {
-		if (!this.isJoining) return;
-		this.#sources.heard();
-		if (frame.type === "snapshot") this.#snapshotHeads = frame.heads;
-		else if (frame.type === "document")
-			await this.#ledger.write((tx) => this.#takeDocument(tx, frame));
-		else if (frame.type === "snapshotEnd" && this.#snapshotHeads)
-			await this.#endSnapshot(this.#snapshotHeads);
-	}
-
-	#takeDocument(
-		tx: Transaction,
-		frame: Extract<Frame, { type: "document" }>,
-	): void {
-		for (const { mailbox, entry, row } of adoptDocument(
-			this.#ledger,
-			tx,
-			frame,
-		)) {
-			this.#space.adopted(tx.batch, mailbox, entry, row);
-			if (!lives(row)) continue;
-			this.#mailboxes.noteAdopted(tx.batch, mailbox, entry);
-			needBody(this.#needs, tx.batch, row);
-		}
-	}
-
-	async #endSnapshot(heads: ReadonlyMap<Origin, Head>): Promise<void> {
+	/** All documents of the cluster are here. */
+	async #hasJoined(): Promise<void> {
 		const { store, diary } = this.#options;
-		await this.#ledger.adopt(heads, () => {});
 		this.#identity = saveIdentity(store, {
 			...this.#identity,
 			joining: undefined,
@@ -609,7 +587,6 @@ export class ClusterReplica implements Replica {
 		this.#mailboxes.recount();
 		this.#accounts.recount();
 		await this.#ledger.write((tx) => this.#mourning.arrive(tx));
-		this.#snapshotHeads = undefined;
 		diary.info("has all documents of the cluster", {
 			members: this.#cluster.members().length,
 		});
@@ -634,44 +611,16 @@ export class ClusterReplica implements Replica {
 	#connect(): void {
 		const { network } = this.#options;
 		const { joining } = this.#identity;
-		network.setPeers(joining ? this.#sources.current : this.#others());
+		network.setPeers(joining ? this.#sources.current : this.#presence.others());
 		this.bodies.setDrives(this.#cluster.incarnations());
-	}
-
-	/** Members, without this one. */
-	#others(): Member[] {
-		return this.#cluster.members().filter(({ node }) => node !== this.node);
-	}
-
-	/** Members, without this one, that are up (or silent for a moment), also those that are catching up. */
-	#presentPeers(): NodeId[] {
-		return this.#options.network
-			.peers()
-			.filter(({ state }) => state !== "down")
-			.map(({ node }) => node)
-			.filter((node) => !this.#replication.facts(node).absent);
-	}
-
-	/** Those that have caught up. */
-	#readyPeers(): NodeId[] {
-		return this.#presentPeers().filter(
-			(node) => this.#replication.facts(node).ready,
-		);
-	}
-
-	/** Whether a member may be up of which nothing was heard yet since this process started. */
-	get #isStarting(): boolean {
-		return this.#presentPeers().some(
-			(node) => this.#replication.facts(node).holds === undefined,
-		);
 	}
 
 	/** Rule 2: one of the members that are up numbers. Nobody does before it is known who that is. */
 	#numbers(account: AccountId): boolean {
-		if (this.#isStarting || !this.#lives.alive) return false;
+		if (this.#presence.isStarting || !this.#lives.alive) return false;
 		if (this.#returning.isRunning) return false;
 		if (!this.#rules.oneNumberer) return true;
-		const others = this.#readyPeers();
+		const others = this.#presence.ready();
 		const ready = this.#replication.ready || others.length === 0;
 		const candidates = ready ? [this.node, ...others] : others;
 		return numbererOf(account, candidates) === this.node;
@@ -681,7 +630,7 @@ export class ClusterReplica implements Replica {
 		return (
 			!this.#rules.secondCopy ||
 			this.#copies.count(sequence, false) >= 2 ||
-			this.#readyPeers().length === 0
+			this.#presence.ready().length === 0
 		);
 	}
 
@@ -701,9 +650,9 @@ export class ClusterReplica implements Replica {
 			if (!(error instanceof Temporary)) throw error;
 		});
 		const numberers = [
-			this.#isStarting,
+			this.#presence.isStarting,
 			this.#replication.ready ? this.node : "",
-			...this.#readyPeers(),
+			...this.#presence.ready(),
 		].join();
 		if (numberers !== this.#numberers && this.#hasSlots) {
 			this.#numberers = numberers;
@@ -711,7 +660,7 @@ export class ClusterReplica implements Replica {
 		}
 		this.#showWaiting();
 		this.#keepMarks();
-		this.#scheduleReport();
+		this.#reporting.changed();
 	}
 
 	get #hasSlots(): boolean {
@@ -743,7 +692,7 @@ export class ClusterReplica implements Replica {
 		const marks = [
 			...this.#copies.marks(),
 			...this.#replication.factsMarks.marks(),
-			...this.#space.told.marks(this.#others()),
+			...this.#space.told.marks(this.#presence.others()),
 		];
 		if (marks.length > 0)
 			this.#write((tx) => {
@@ -813,7 +762,7 @@ export class ClusterReplica implements Replica {
 			await rehome({
 				...this.#options,
 				ledger: this.#ledger,
-				hasPeers: () => this.#readyPeers().length > 0,
+				hasPeers: () => this.#presence.ready().length > 0,
 				stopped: () => this.#stopped,
 				nameDrive: async (drive) => {
 					const { origin } = this.#ledger;
@@ -833,86 +782,11 @@ export class ClusterReplica implements Replica {
 	}
 
 	report(): ReplicaReport {
-		const members = this.#cluster.members();
-		const peers = this.#options.network
-			.peers()
-			.map((peer) => this.#peerReport(peer));
-		const up = peers.filter(({ state }) => state === "up");
-		return {
-			cluster: this.#identity.cluster,
-			node: this.node,
-			origin: this.#ledger.origin,
-			members: members.length,
-			up: 1 + up.length,
-			converged: this.#isConverged(up),
-			peers,
-			accounts: this.#cluster.userCount,
-			messages: this.#mailboxes.live,
-			bodiesWithTooFewCopies: this.#ownBodies.countFrom(
-				this.#firstWithTooFewCopies(),
-			),
-			missingBodies: this.#needs.count,
-			scrub: this.#scrub.report(),
-		};
-	}
-
-	/** The first own change that fewer members hold than the operator wants, and there are. */
-	#firstWithTooFewCopies(): number {
-		const members = this.#cluster.members().length;
-		return this.#copies.firstWithTooFew(
-			Math.min(this.#options.copies, members),
-			this.#ownHead(),
-		);
-	}
-
-	#ownHead(): number {
-		return this.#ledger.log.vector.get(this.#ledger.origin) ?? 0;
-	}
-
-	#peerReport({
-		node,
-		state,
-		rttMilliseconds,
-	}: ReturnType<Network["peers"]>[number]): PeerReport {
-		const { holds } = this.#replication.facts(node);
-		const { vector } = this.#ledger.log;
-		return {
-			id: node,
-			name: this.#cluster.member(node)?.name ?? "",
-			state,
-			rttMilliseconds,
-			missingChanges: missing(holds?.vector ?? new Map(), vector),
-			missingBodies: holds?.missingBodies ?? 0,
-		};
-	}
-
-	#isConverged(up: readonly PeerReport[]): boolean {
-		return (
-			this.#lives.alive &&
-			!this.#isStarting &&
-			this.#needs.count === 0 &&
-			this.#replication.behind() === 0 &&
-			up.every(
-				({ id, missingChanges, missingBodies }) =>
-					this.#replication.isLinked(id) &&
-					missingChanges === 0 &&
-					missingBodies === 0,
-			)
-		);
+		return this.#reporting.report();
 	}
 
 	onReport(run: () => void): Cancel {
-		this.#listeners.add(run);
-		return () => this.#listeners.delete(run);
-	}
-
-	#scheduleReport(): void {
-		if (this.#reportScheduled || this.#listeners.size === 0) return;
-		this.#reportScheduled = true;
-		this.#options.clock.after(REPORT_MILLISECONDS, () => {
-			this.#reportScheduled = false;
-			for (const run of [...this.#listeners]) run();
-		});
+		return this.#reporting.onReport(run);
 	}
 
 	async stop(): Promise<void> {
@@ -934,7 +808,6 @@ export class ClusterReplica implements Replica {
 	}
 }
 
-const REPORT_MILLISECONDS = 50;
 const DESCRIBE_AGAIN_MILLISECONDS = 1_000;
 /** The disk refused: tried again after this. */
 const REHOME_MILLISECONDS = 10_000;
