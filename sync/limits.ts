@@ -157,6 +157,8 @@ export const SCRUB_BYTES_PER_SECOND_MAX = 8 * MiB;
 export const SCRUB_DOCUMENTS_MILLISECONDS = 24 * 3_600_000;
 /** Bodies of one step, as small ones cost by their number. */
 export const SCRUB_STEP_BODIES_MAX = 1_000;
+/** Bodies that it remembers as missing, some megabytes of memory; the next round finds the others again. */
+export const OWED_BODIES_MAX = 10_000;
 
 // ---- backup
 /** A pack file is closed above this: small enough to copy elsewhere, large enough that few are there. */

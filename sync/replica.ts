@@ -211,6 +211,8 @@ export class ClusterReplica implements Replica {
 			ledger: this.#ledger,
 			checker: this.#checker,
 			isWanted: (body) => this.#space.isWanted(body),
+			isAwaited: (body) => this.#needs.isAwaited(body),
+			inTouch: () => this.#replication.inTouch(),
 			isWhole: () => !this.isJoining && this.#lives.alive,
 		});
 		this.#reporting = this.#makeReporting();

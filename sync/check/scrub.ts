@@ -19,6 +19,7 @@ import type { Store } from "../ports/store.ts";
 import { boxOf, mailboxesOf } from "./boxes.ts";
 import { bodiesOf, type Checker, documentFault } from "./checker.ts";
 import { type Flaw, whatOf } from "./flaws.ts";
+import { OwedBodies, type OwedBodiesOptions } from "./owed.ts";
 import { NotComparable } from "./peers.ts";
 
 export interface ScrubOptions {
@@ -28,8 +29,10 @@ export interface ScrubOptions {
 	readonly clock: Clock;
 	readonly diary: Log;
 	readonly checker: Checker;
-	/** Whether a body is missed here. */
-	readonly isWanted: (body: Parameters<Bodies["verify"]>[0]) => boolean;
+	/** Whether a body is missed here; whether it is being fetched since its entry came; whether all can be asked for it. */
+	readonly isWanted: OwedBodiesOptions["isWanted"];
+	readonly isAwaited: OwedBodiesOptions["isAwaited"];
+	readonly inTouch: OwedBodiesOptions["inTouch"];
 	/** False while this node has no documents, or only half of them. */
 	readonly isWhole: () => boolean;
 }
@@ -52,6 +55,7 @@ const KEY = "meta/scrub";
 
 export class Scrub {
 	readonly #options: ScrubOptions;
+	readonly #owed: OwedBodies;
 	#progress: Progress;
 	#keptMilliseconds: number;
 	#cancel: Cancel = () => {};
@@ -64,6 +68,7 @@ export class Scrub {
 
 	constructor(options: ScrubOptions) {
 		this.#options = options;
+		this.#owed = new OwedBodies(options);
 		const { store, clock } = options;
 		const text = store.get(KEY);
 		this.#progress =
@@ -136,6 +141,7 @@ export class Scrub {
 		// Time in which nothing was read (a node that slept) is not made up for.
 		this.#budget = Math.min(this.#budget + most, 2 * most);
 		await this.#documentStep();
+		if (await this.#owed.again()) this.#count(0, 1);
 		await this.#bodiesStep();
 		this.#keep(false);
 	}
@@ -165,7 +171,9 @@ export class Scrub {
 			};
 			if (state === "whole" || !this.#options.isWanted(one.body)) continue;
 			const { mailbox, entry, body } = one;
-			await this.#found({ kind: "body", mailbox, entry, body, state });
+			const flaw = { kind: "body", mailbox, entry, body, state } as const;
+			const outcome = await this.#owed.take(flaw);
+			if (outcome !== "nothing") this.#count(1, Number(outcome === "mended"));
 		}
 		this.#endRound();
 	}
@@ -216,14 +224,18 @@ export class Scrub {
 	async #found(flaw: Flaw): Promise<void> {
 		const { checker, diary } = this.#options;
 		const mended = await checker.mender.mend(flaw);
-		this.#progress = {
-			...this.#progress,
-			found: this.#progress.found + 1,
-			mended: this.#progress.mended + Number(mended),
-		};
+		this.#count(1, Number(mended));
 		diary[mended ? "warn" : "error"](`the scrub found: ${whatOf(flaw)}`, {
 			mended,
 		});
+	}
+
+	#count(found: number, mended: number): void {
+		this.#progress = {
+			...this.#progress,
+			found: this.#progress.found + found,
+			mended: this.#progress.mended + mended,
+		};
 	}
 
 	#endRound(): void {

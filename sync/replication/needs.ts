@@ -87,6 +87,11 @@ export class BodyNeeds {
 		return this.#needs.size;
 	}
 
+	/** Not here yet, and being fetched. */
+	isAwaited(body: BodyRef): boolean {
+		return this.#needs.has(needKey(body));
+	}
+
 	/** Within a batch: an entry names this body. */
 	named(batch: Batch, facts: Facts, origin: Origin, sequence: number): void {
 		const { body } = facts;

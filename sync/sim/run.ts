@@ -126,8 +126,6 @@ export class Run {
 		this.cluster.expectedErrors.push(
 			/could not write a batch.*(disk is full|the process died|process is dead)/,
 			/could not admit a node/,
-			// With a full disk it could not be copied yet; whether it comes is checked when all is quiet.
-			/the scrub found: the body of .* is not here/,
 		);
 	}
 

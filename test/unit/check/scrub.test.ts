@@ -5,11 +5,16 @@ import {
 	SCRUB_ROUND_MILLISECONDS,
 } from "../../../sync/limits.ts";
 import { decodeFacts } from "../../../sync/mailbox/rows.ts";
+import type { BodyRef } from "../../../sync/ports/bodies.ts";
 import type { SimCluster } from "../../../sync/sim/cluster.ts";
 import { check, Disk, mailCluster } from "./world.ts";
 
 const scrubOf = (cluster: SimCluster, node: string) =>
 	cluster.replica(node).report().scrub;
+const bodiesAt = (cluster: SimCluster, node: string): BodyRef[] =>
+	new Disk(cluster, node)
+		.shown()
+		.map(({ row }) => decodeFacts(row.f as string).body);
 const DAY = 24 * 3_600_000;
 
 /** Time goes by as fast as nothing but the scrub of `node` needs it. */
@@ -59,6 +64,42 @@ describe("the scrub", () => {
 			mended: rows.length,
 		});
 		expect((await check(cluster, "a")).lines).toEqual([]);
+	});
+
+	it("warns of a body whose holders cannot be reached, and fetches it when they can be", async () => {
+		const cluster = await mailCluster();
+		const body = bodiesAt(cluster, "a").at(-1) as BodyRef;
+		const a = cluster.machine("a").id;
+		cluster.split(["a"], ["b"]);
+		cluster.bodies.damage(a, body, "lost");
+		await untilScrub(cluster, "a", ({ found }) => found === 1, 10_000);
+		await cluster.pass(10 * 60_000);
+		expect(cluster.trace(2_000)).toMatch(
+			/warn a: the scrub found: .* it is tried again/,
+		);
+		expect(scrubOf(cluster, "a").mended).toBe(0);
+		cluster.heal();
+		await untilScrub(cluster, "a", ({ mended }) => mended === 1, 10_000);
+		expect(cluster.bodies.holds(a, body)).toBe(true);
+	});
+
+	it("an error only when all members were asked, several times", async () => {
+		const cluster = await mailCluster();
+		const body = bodiesAt(cluster, "a").at(-1) as BodyRef;
+		for (const name of ["a", "b"])
+			cluster.bodies.damage(cluster.machine(name).id, body, "lost");
+		cluster.expectedErrors.push(/no member has it/);
+		await untilScrub(cluster, "a", ({ found }) => found === 1, 10_000);
+		const errors = () =>
+			cluster
+				.trace(2_000)
+				.match(/error .: the scrub found: .*no member has it/g) ?? [];
+		expect(errors()).toEqual([]);
+		await cluster.pass(10 * 60_000);
+		expect(errors().length).toBeGreaterThan(0);
+		await cluster.pass(10 * 60_000);
+		expect(errors().length).toBeLessThanOrEqual(2);
+		expect(scrubOf(cluster, "a").mended).toBe(0);
 	});
 
 	it("compares documents with members once a day, and merges what differs", async () => {
