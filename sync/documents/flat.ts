@@ -183,7 +183,7 @@ export class FlatDocument {
 		edits: readonly Edit[],
 		bulkFrom = EDITS_IN_BULK_MIN,
 	): Uint8Array | undefined {
-		const isBulk = edits.length >= bulkFrom || this.isUnsettled;
+		const isBulk = edits.length >= bulkFrom || this.#mayWait;
 		if (isBulk && edits.length > 0 && !edits.some(isNumber))
 			return this.#changeInBulk(edits);
 		this.#tip = undefined;
@@ -281,6 +281,12 @@ export class FlatDocument {
 			at !== bt ? at - bt : a.key < b.key ? -1 : a.key > b.key ? 1 : 0,
 		);
 		return places.map(([, edit]) => edit);
+	}
+
+	/** Large changes wait to be applied, and not many yet. */
+	get #mayWait(): boolean {
+		const { length } = this.#unapplied;
+		return length > 0 && length < UNSETTLED_CHANGES_MAX;
 	}
 
 	/** The operations whose values the key holds. */

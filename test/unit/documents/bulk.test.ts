@@ -129,13 +129,19 @@ describe("edits in bulk", () => {
 	it("are applied when somebody reads: until then each follows the one before, and what waits is bounded", () => {
 		const [a, b] = new Pair(IN_BULK).documents;
 		const changes: Uint8Array[] = [];
-		for (let round = 0; round < 3 * UNSETTLED_CHANGES_MAX; round++) {
-			const put: Edit = { key: `f:${round}:x`, set: true, isNew: true };
-			// Few edits, one by one anywhere else, do not make the others wait either.
+		const put = (round: number): Edit[] => [
+			{ key: `f:${round}:x`, set: true, isNew: true },
+		];
+		for (let round = 0; round < UNSETTLED_CHANGES_MAX; round++) {
+			// Few edits, which anywhere else are made one by one, do not make the others wait either.
 			const bulkFrom = round === 0 ? IN_BULK : ONE_BY_ONE;
-			changes.push(a.change([put], bulkFrom) as Uint8Array);
+			changes.push(a.change(put(round), bulkFrom) as Uint8Array);
 			expect(a.isUnsettled).toBe(true);
 		}
+		changes.push(a.change(put(100), ONE_BY_ONE) as Uint8Array);
+		expect(a.isUnsettled).toBe(false);
+		for (let round = 101; round < 103 + UNSETTLED_CHANGES_MAX; round++)
+			changes.push(a.change(put(round), IN_BULK) as Uint8Array);
 		for (let left = 0; left < UNSETTLED_CHANGES_MAX; left++) a.settle(1);
 		expect(a.isUnsettled).toBe(false);
 		b.apply(changes);
@@ -157,6 +163,7 @@ describe("edits in bulk", () => {
 		expect(contents(a)).toEqual(contents(b));
 		// The next change follows both.
 		a.change([{ key: "f:3:x", set: true }], IN_BULK);
+		expect(a.heads()).toHaveLength(1);
 		loaded.mergeFrom(a);
 		expect(loaded.heads()).toEqual(a.heads());
 		expect([...loaded.keys()].sort()).toEqual(["f:1:x", "f:2:x", "f:3:x"]);
