@@ -240,6 +240,8 @@ export const TOMBSTONE_MILLISECONDS = 3600_000;
 export const TOMBSTONES_MIN = 500;
 /** Dead entries in one step: some milliseconds of work. */
 export const BURY_COUNT = 500;
+/** Entries of a removed user expunged in one step: as much. */
+export const ESTATE_ENTRIES = 500;
 /** Ranges of blocks cleared at once, at some 0.25 ms each. */
 export const RECLAIM_RANGES_COUNT = 1_000;
 /** A member that is not heard for so long is not waited for: it gets the documents as a whole when it returns. */

@@ -25,6 +25,7 @@ import {
 import type { Context } from "./directory/context.ts";
 import { deliver } from "./directory/deliver.ts";
 import { createDirectory } from "./directory/directory.ts";
+import { expunge } from "./directory/edits.ts";
 import { accountDocument, CLUSTER, keys } from "./documents/shapes.ts";
 import { OperatorFault, Temporary } from "./faults.ts";
 import type { AccountId, NodeId } from "./ids.ts";
@@ -301,6 +302,11 @@ export class ClusterReplica implements Replica {
 			ledger: () => this.#ledger,
 			mailboxes: () => this.#mailboxes,
 			others: () => this.#presence.others(),
+			heirs: {
+				gone: () => this.#cluster.gone(),
+				numbers: (account) => this.#numbers(account),
+				expunge,
+			},
 			// What a restore put back is named by nothing before all of it is told (backup/rehome.ts).
 			drives: () => {
 				const restored = restoredDrive(this.#options.store);

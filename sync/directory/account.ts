@@ -80,6 +80,9 @@ export class AccountSession implements Account {
 		return this.#state.subscriptions();
 	}
 	find(name: string): AccountMailbox | undefined {
+		// Whoever is still logged in when the user is removed.
+		if (this.#context.cluster.addressOf(this.id) === undefined)
+			return undefined;
 		const wanted = splitName(name).join(DELIMITER);
 		return this.#state.mailboxes().find((mailbox) => mailbox.name === wanted);
 	}

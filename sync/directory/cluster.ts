@@ -40,6 +40,8 @@ export class ClusterState implements Fold {
 	readonly #domains = new Set<string>();
 	readonly #users = new Map<Address, AccountId>();
 	readonly #addresses = new Map<AccountId, Address>();
+	/** Accounts whose users were removed. */
+	readonly #gone = new Set<AccountId>();
 	readonly #aliases = new Map<Address, Set<Address>>();
 	#secret: Uint8Array | undefined;
 	#changedInBatch = false;
@@ -62,6 +64,7 @@ export class ClusterState implements Fold {
 			this.#domains,
 			this.#users,
 			this.#addresses,
+			this.#gone,
 			this.#aliases,
 		])
 			held.clear();
@@ -107,6 +110,7 @@ export class ClusterState implements Fold {
 			this.#ended.set(id as Origin, value as Origin);
 		else if (kind === "d") setOrDelete(this.#domains, id, value !== undefined);
 		else if (kind === "u") this.#setUser(id as Address, value);
+		else if (kind === "g") this.#gone.add(id as AccountId);
 		else if (kind === "a")
 			this.#setAlias(id as Address, detail as Address, value !== undefined);
 	}
@@ -119,6 +123,8 @@ export class ClusterState implements Fold {
 	#setUser(address: Address, value: string | undefined): void {
 		const before = this.#users.get(address);
 		if (before !== undefined) this.#addresses.delete(before);
+		// Added again on a side that had not heard of the removal.
+		if (value !== undefined) this.#gone.delete(value as AccountId);
 		if (value === undefined) {
 			this.#users.delete(address);
 			return;
@@ -209,6 +215,10 @@ export class ClusterState implements Fold {
 	}
 	addressOf(account: AccountId): Address | undefined {
 		return this.#addresses.get(account);
+	}
+	/** Accounts whose users were removed for good. */
+	gone(): ReadonlySet<AccountId> {
+		return this.#gone;
 	}
 	/** Made with the first user. */
 	secret(): Uint8Array | undefined {

@@ -50,8 +50,9 @@ export function createDirectory(context: Context): Directory {
 		},
 		removeUser: (address) =>
 			write((tx) => {
-				mustHaveUser(address);
+				const account = mustHaveUser(address);
 				tx.edit(CLUSTER, { key: keys.user(address), remove: true });
+				tx.edit(CLUSTER, { key: keys.gone(account), set: true });
 			}),
 		setPasswordHash: (address, passwordHash) =>
 			write((tx) => {

@@ -10,6 +10,7 @@
  * |                             | `z:<origin>`             | this life has ended: the life that follows it    |
  * |                             | `d:<domain>`             | mail domain                                      |
  * |                             | `u:<address>`            | account id                                       |
+ * |                             | `g:<account>`            | its user was removed: its mail is given back     |
  * |                             | `a:<alias>:<target>`     | alias                                            |
  * |                             | `k:secret`               | 32 random bytes that only members know (hex)     |
  * | `account:<account>`         | `p:password`             | PHC string of the password, and its SCRAM keys   |
@@ -90,6 +91,7 @@ export const keys = {
 	ended: (origin: Origin) => `z:${origin}`,
 	domain: (domain: string) => `d:${domain}`,
 	user: (address: string) => `u:${address}`,
+	gone: (account: AccountId) => `g:${account}`,
 	alias: (alias: string, target: string) => `a:${alias}:${target}`,
 	secret: "k:secret",
 	password: "p:password",

@@ -72,6 +72,10 @@ export class SimMail extends SimNodes {
 		});
 		this.#accounts.set(user, account);
 	}
+	async removeUser(name: string, user: string): Promise<void> {
+		await this.replica(name).directory.removeUser(mailAddress(user));
+		this.#accounts.delete(user);
+	}
 	accountId(user: string): AccountId {
 		const id = this.#accounts.get(user);
 		if (id === undefined) throw new Error(`there is no user ${user}`);

@@ -6,7 +6,7 @@
 import { segmentDocument } from "../documents/shapes.ts";
 import type { DocumentId, MailboxId } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
-import { getBox } from "../mailbox/rows.ts";
+import { type BoxRow, getBox } from "../mailbox/rows.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 
 const segmentPrefix = (mailbox: MailboxId): string => `seg/${mailbox}/`;
@@ -23,14 +23,16 @@ export function changeSegment(
 	batch.put(key, String(Number(batch.get(key) ?? 0) + by));
 }
 
-/** Segments with this many entries or fewer that take no new ones. */
+/** Segments without an entry that take no new ones: where the mailbox's user is gone, all of them. */
 export function emptySegments(
 	store: Store,
 	batch: Batch,
 	mailbox: MailboxId,
+	isGone: (account: BoxRow["account"]) => boolean,
 ): DocumentId[] {
 	const prefix = segmentPrefix(mailbox);
-	const current = getBox(batch, mailbox).segment;
+	const box = getBox(batch, mailbox);
+	const current = isGone(box.account) ? Number.POSITIVE_INFINITY : box.segment;
 	const empty: DocumentId[] = [];
 	for (const [key] of store.range(prefix, prefixEnd(prefix))) {
 		const segment = Number.parseInt(key.slice(prefix.length), 16);

@@ -27,6 +27,7 @@ import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { type Store, StoreFailed, StoreFull } from "../ports/store.ts";
 import { Bury } from "./bury.ts";
+import { Estates, type Heirs } from "./estates.ts";
 import { emptySegments } from "./segments.ts";
 import { Sweep } from "./sweep.ts";
 import { type OtherMember, type Stable, ToldByMembers } from "./told.ts";
@@ -42,6 +43,7 @@ export interface SpaceOptions {
 	readonly mailboxes: () => Mailboxes;
 	/** Members that were not removed, but for this one. */
 	readonly others: () => readonly OtherMember[];
+	readonly heirs: Heirs;
 	/** Drives of all incarnations. */
 	readonly drives: () => readonly string[];
 	/** False while this node has no documents, or only half of them. */
@@ -53,6 +55,7 @@ export class Space {
 	readonly #options: SpaceOptions;
 	readonly #bury: Bury;
 	readonly #sweep: Sweep;
+	readonly #estates: Estates;
 	#truncation: Truncation | undefined;
 	/** Mailboxes in which entries were forgotten since their segments were looked at. */
 	readonly #thinned = new Set<MailboxId>();
@@ -70,6 +73,7 @@ export class Space {
 		this.told = new ToldByMembers(store);
 		this.#sweep = new Sweep(store, bodies);
 		this.#sweepAfter = clock.monotonic() + SWEEP_FIRST_MILLISECONDS;
+		this.#estates = new Estates({ ...options, ...options.heirs });
 		this.#bury = new Bury({
 			store,
 			now: () => clock.now(),
@@ -86,6 +90,7 @@ export class Space {
 	/** Within a batch: an entry changed. */
 	folded(batch: Batch, folded: Folded, change: KeyChange): void {
 		this.#bury.folded(batch, folded, change);
+		this.#estates.folded(batch, folded);
 	}
 	adopted(...[batch, mailbox, entry, row]: Parameters<Bury["adopted"]>): void {
 		this.#bury.adopted(batch, mailbox, entry, row);
@@ -154,7 +159,8 @@ export class Space {
 	/** Resolves to whether there is more to do at once. */
 	async #step(): Promise<boolean> {
 		const stable = this.#stable();
-		let more = await this.#clearDead(stable);
+		let more = await this.#estates.step();
+		more = (await this.#clearDead(stable)) || more;
 		more = (await this.#forgetDead(stable)) || more;
 		await this.#dropSegments();
 		more = ((await this.#truncation?.step(stable)) ?? false) || more;
@@ -215,7 +221,9 @@ export class Space {
 		const { store, ledger } = this.#options;
 		await this.#write(({ batch }) => {
 			for (const mailbox of this.#thinned)
-				for (const id of emptySegments(store, batch, mailbox))
+				for (const id of emptySegments(store, batch, mailbox, (account) =>
+					this.#estates.isGone(account),
+				))
 					batch.putAll(ledger().documents.drop(id));
 		});
 		this.#thinned.clear();

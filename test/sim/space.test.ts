@@ -1,6 +1,9 @@
 /** Stories of space that comes back: what is dead goes everywhere, and nothing that lives is ever lost for it. */
 import { describe, expect, it } from "vitest";
-import { RECLAIM_GRACE_MILLISECONDS } from "../../sync/limits.ts";
+import {
+	RECLAIM_GRACE_MILLISECONDS,
+	TOMBSTONE_MILLISECONDS,
+} from "../../sync/limits.ts";
 import type { BodyRef } from "../../sync/ports/bodies.ts";
 import { vectorOf } from "../../sync/sim/checkers.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
@@ -280,5 +283,63 @@ describe("the log", () => {
 		await ok(cluster, cluster.deliver("c", "anna", "on all of it"));
 		await cluster.verify();
 		expect(cluster.machine("c").disk.get("meta/returning")).toBeUndefined();
+	});
+});
+
+describe("removed users", () => {
+	/** What a node keeps of the mailboxes of an account, and of their documents. */
+	const left = (
+		cluster: SimCluster,
+		node: string,
+		boxes: readonly string[],
+	): string[] => {
+		const { disk } = cluster.machine(node);
+		return ["ent/", "docs/segment:", "snap/segment:", "use/"].flatMap((kind) =>
+			[...disk.range(kind, `${kind}~`)]
+				.map(([key]) => key)
+				.filter((key) => boxes.some((box) => key.includes(box))),
+		);
+	};
+
+	it("leave nothing on any node once all know; who comes after them begins with nothing", async () => {
+		const cluster = await clusterOf(["a", "c"], {}, ["anna", "bert"]);
+		await deliverMany(cluster, ["a", "c"], 6);
+		await ok(cluster, cluster.deliver("a", "bert", "to bert"));
+		await cluster.settle();
+		const one = await bodyOf(cluster, "mail 1");
+		const boxes = cluster
+			.account("a", "anna")
+			.mailboxes()
+			.map(({ id }) => id);
+		const account = cluster.accountId("anna");
+		cluster.split(["a"], ["c"]);
+		await cluster.pass(8_000);
+		await cluster.run(cluster.removeUser("a", "anna"));
+		cluster.history.forgive('mail "mail');
+		// A member that cannot know yet goes on taking mail.
+		await cluster.run(
+			cluster.replica("c").deliver({
+				body: await cluster.run(cluster.body("c", "late")),
+				recipients: [account],
+				transaction: "late",
+			}),
+		);
+		await cluster.pass(GONE);
+		expect(left(cluster, "c", boxes)).not.toEqual([]);
+		expect(holders(cluster, one)).toContain("c");
+		cluster.heal();
+		await cluster.settle();
+		await cluster.pass(TOMBSTONE_MILLISECONDS + GONE);
+		expect(holders(cluster, one)).toEqual([]);
+		for (const node of ["a", "c"])
+			expect(left(cluster, node, boxes), node).toEqual([]);
+		await cluster.run(cluster.addUser("c", "anna"));
+		await cluster.settle();
+		expect(cluster.accountId("anna")).not.toBe(account);
+		expect(await textsAt(cluster, "a", "anna")).toEqual([]);
+		await ok(cluster, cluster.deliver("c", "anna", "anew"));
+		await cluster.verify();
+		expect(await textsAt(cluster, "a", "bert")).toEqual(["to bert"]);
+		expect(await textsAt(cluster, "a", "anna")).toEqual(["anew"]);
 	});
 });

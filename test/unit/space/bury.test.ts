@@ -177,9 +177,13 @@ describe("an expunged entry", () => {
 		forget(knownTo(later));
 		expect(deadRanges(store, mailbox)).toEqual([[4, 5]]);
 		expect([...store.range("ent/", "ent0")]).toHaveLength(1);
-		const dropped = run(({ batch }) => emptySegments(store, batch, mailbox));
+		const dropped = run(({ batch }) =>
+			emptySegments(store, batch, mailbox, () => false),
+		);
 		expect(dropped).toEqual([segmentDocument(mailbox, 0)]);
-		const again = run(({ batch }) => emptySegments(store, batch, mailbox));
+		const again = run(({ batch }) =>
+			emptySegments(store, batch, mailbox, () => false),
+		);
 		expect(again).toEqual([]);
 	});
 
