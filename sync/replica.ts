@@ -15,13 +15,7 @@ import { Healing, mendCluster } from "./check/heal.ts";
 import { Scrub } from "./check/scrub.ts";
 import { AccountSession } from "./directory/account.ts";
 import { AccountStates } from "./directory/accounts.ts";
-import {
-	ClusterState,
-	type Member,
-	writeIncarnation,
-	writeMember,
-	writeSlots,
-} from "./directory/cluster.ts";
+import { ClusterState, type Member } from "./directory/cluster.ts";
 import type { Context } from "./directory/context.ts";
 import { deliver } from "./directory/deliver.ts";
 import { createDirectory } from "./directory/directory.ts";
@@ -32,7 +26,7 @@ import type { AccountId, NodeId } from "./ids.ts";
 import type { Batch } from "./log/batch.ts";
 import { type Fold, Ledger, type Transaction } from "./log/ledger.ts";
 import { Mailboxes } from "./mailbox/mailboxes.ts";
-import { ALL_SLOTS, type SlotRange } from "./mailbox/slots.ts";
+import type { SlotRange } from "./mailbox/slots.ts";
 import { Admission } from "./membership/admission.ts";
 import {
 	BODIES_LOST_KEY,
@@ -45,6 +39,7 @@ import { Joining } from "./membership/joining.ts";
 import { Lives } from "./membership/lives.ts";
 import { Mourning } from "./membership/mourning.ts";
 import { numbererOf } from "./membership/numberer.ts";
+import { OwnEntry } from "./membership/own-entry.ts";
 import { Presence } from "./membership/presence.ts";
 import { Reporting } from "./membership/reporting.ts";
 import { Granter } from "./membership/revival.ts";
@@ -113,6 +108,7 @@ export class ClusterReplica implements Replica {
 	readonly #sources: Sources;
 	readonly #presence: Presence;
 	readonly #joining: Joining;
+	readonly #ownEntry: OwnEntry;
 	readonly #reporting: Reporting;
 	readonly #mourning: Mourning;
 	/** Tells processes of one node apart. */
@@ -181,6 +177,14 @@ export class ClusterReplica implements Replica {
 			isJoining: () => this.isJoining,
 			heard: () => this.#sources.heard(),
 			done: () => this.#hasJoined(),
+		});
+		this.#ownEntry = new OwnEntry({
+			...options,
+			node: this.node,
+			drive: this.bodies.drive,
+			cluster: this.#cluster,
+			ledger: this.#ledger,
+			stopped: () => this.#stopped,
 		});
 		this.#context = this.#makeContext();
 		this.directory = createDirectory(this.#context);
@@ -260,7 +264,7 @@ export class ClusterReplica implements Replica {
 			},
 			lives: () => {
 				this.#identity = loadIdentity(store) ?? this.#identity;
-				this.#describe();
+				void this.#takePart();
 			},
 			over: (fault) => this.#over.resolve(fault),
 		});
@@ -531,57 +535,20 @@ export class ClusterReplica implements Replica {
 	}
 
 	async #found(): Promise<void> {
-		const { store, clock } = this.#options;
-		await this.#ledger.write((tx) => {
-			writeMember(tx, this.#self(clock.now()));
-			this.#writeOwn(tx);
-			writeSlots(tx, this.#ledger.origin, ALL_SLOTS);
-		});
-		this.#identity = saveIdentity(store, {
+		await this.#ownEntry.found();
+		this.#identity = saveIdentity(this.#options.store, {
 			...this.#identity,
 			founding: false,
 		});
 		this.#lives.founded();
 	}
 
-	/** Tells the others where this node is now, if that changed since it last ran; where the disk refuses, again and again. */
-	#describe(): void {
-		const known = this.#cluster.member(this.node);
-		const self = this.#self(known?.joinedMilliseconds ?? 0);
-		this.#ledger
-			.write((tx) => {
-				if (known !== undefined && !sameMember(known, self))
-					writeMember(tx, self);
-				this.#writeOwn(tx);
-			})
-			.then(
-				() => this.#becameMember(),
-				(error) => {
-					if (!(error instanceof Temporary)) throw error;
-					if (this.#stopped) return;
-					const { clock } = this.#options;
-					clock.after(DESCRIBE_AGAIN_MILLISECONDS, () => this.#describe());
-				},
-			);
-	}
-
-	#writeOwn(tx: Transaction): void {
-		const { origin } = this.#ledger;
-		const { drive } = this.bodies;
-		const there = this.#cluster
-			.incarnations()
-			.some((one) => one.origin === origin && one.drive === drive);
-		if (!there) writeIncarnation(tx, { origin, node: this.node, drive });
-	}
-
-	#becameMember(): void {
+	/** This life may write: it tells the others where it is, and takes part. */
+	async #takePart(): Promise<void> {
+		if (!(await this.#ownEntry.tell())) return;
 		this.#joined.resolve();
 		this.#evaluate();
-		void this.#rehome();
-	}
-
-	#self(joinedMilliseconds: number): Member {
-		return { ...this.#options.self, node: this.node, joinedMilliseconds };
+		await this.#rehome();
 	}
 
 	/** All documents of the cluster are here. */
@@ -772,12 +739,7 @@ export class ClusterReplica implements Replica {
 				ledger: this.#ledger,
 				hasPeers: () => this.#presence.ready().length > 0,
 				stopped: () => this.#stopped,
-				nameDrive: async (drive) => {
-					const { origin } = this.#ledger;
-					await this.#ledger.write((tx) =>
-						writeIncarnation(tx, { origin, node: this.node, drive }),
-					);
-				},
+				nameDrive: (drive) => this.#ownEntry.nameDrive(drive),
 			});
 		} catch (error) {
 			if (!(error instanceof Temporary)) throw error;
@@ -816,17 +778,12 @@ export class ClusterReplica implements Replica {
 	}
 }
 
-const DESCRIBE_AGAIN_MILLISECONDS = 1_000;
 /** The disk refused: tried again after this. */
 const REHOME_MILLISECONDS = 10_000;
 const MARKS_MILLISECONDS = 5_000;
 
 const tooFewMembers = (): Temporary =>
 	new Temporary("too few members are up to keep the wanted copies; try later");
-
-const sameMember = (a: Member, b: Member): boolean =>
-	JSON.stringify(Object.entries(a).sort()) ===
-	JSON.stringify(Object.entries(b).sort());
 
 /** They follow the batches like a fold, though mailboxes tell them what is named. */
 interface Follower {
