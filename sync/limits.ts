@@ -223,6 +223,8 @@ export const DIRECTORY_BUCKETS = 16;
 export const EDITS_IN_BULK_MIN = 256;
 /** Changes of a document that were made in bulk and wait to be applied, some 100 kB each: memory, and how long who reads it waits. */
 export const UNSETTLED_CHANGES_MAX = 8;
+/** Accounts whose document is held folded in memory, some 10 kB each; who is not looked at is read again beyond it. */
+export const ACCOUNTS_FOLDED_MAX = 2_000;
 /** Documents kept open; the least recently used is written out beyond it. */
 export const DOCUMENTS_OPEN_MAX = 256;
 /** A snapshot is written after this many changes, so that opening a document replays few. */

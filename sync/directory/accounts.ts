@@ -8,6 +8,7 @@ import {
 	type EntryId,
 	type MailboxId,
 } from "../ids.ts";
+import { ACCOUNTS_FOLDED_MAX } from "../limits.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import { boxKey, getBox, rowKey } from "../mailbox/rows.ts";
 import {
@@ -217,8 +218,11 @@ export interface AccountStatesOptions {
 }
 
 export class AccountStates implements Fold {
+	/** In the order in which they were asked for. */
 	readonly #states = new Map<AccountId, AccountState>();
 	readonly #touched = new Set<AccountId>();
+	/** Read in a batch that had changed their document before: what is in that batch only is not in them. */
+	readonly #halfRead = new Set<AccountId>();
 	readonly #options: AccountStatesOptions;
 	readonly #ghosts: Ghosts;
 	readonly #listeners = new Map<AccountId, Set<() => void>>();
@@ -239,9 +243,25 @@ export class AccountStates implements Fold {
 		if (state === undefined) {
 			const document = this.#options.document(account);
 			state = AccountState.of(account, document, (id) => this.#ghosts.has(id));
-			this.#states.set(account, state);
-		}
+			if (this.#touched.has(account)) this.#halfRead.add(account);
+			this.#evict();
+		} else this.#states.delete(account);
+		this.#states.set(account, state);
 		return state;
+	}
+
+	/** How many are held in memory. */
+	get held(): number {
+		return this.#states.size;
+	}
+
+	/** The least recently asked for; not what sessions look at, nor what this batch changes. */
+	#evict(): void {
+		for (const account of this.#states.keys()) {
+			if (this.#states.size < ACCOUNTS_FOLDED_MAX) return;
+			if (this.#listeners.has(account) || this.#touched.has(account)) continue;
+			this.#states.delete(account);
+		}
 	}
 
 	forgetAll(): void {
@@ -319,12 +339,15 @@ export class AccountStates implements Fold {
 	}
 
 	committed(): void {
+		for (const account of this.#halfRead) this.#states.delete(account);
+		this.#halfRead.clear();
 		for (const account of this.#touched)
 			for (const run of [...(this.#listeners.get(account) ?? [])]) run();
 		this.#touched.clear();
 	}
 	rolledBack(): void {
 		for (const account of this.#touched) this.#states.delete(account);
+		this.#halfRead.clear();
 		this.#touched.clear();
 		this.#ghosts.rolledBack();
 	}

@@ -51,18 +51,36 @@ export function decodeInvite(link: string): Invite {
 		throw new OperatorFault(
 			"the join link was altered or cut; copy the whole line again",
 		);
-	const [cluster, node, multiaddrs, secret, expires] = decode(body) as [
-		string,
-		string,
-		string[],
-		Uint8Array,
-		number,
-	];
-	return {
-		cluster,
-		node: nodeId(node),
-		multiaddrs,
-		secret,
-		expiresMilliseconds: expires,
-	};
+	const invite = parse(body);
+	if (invite === undefined)
+		throw new OperatorFault(
+			"the join link is whole, but not one that this version reads; run the same version of pmnode on both nodes",
+		);
+	return invite;
+}
+
+/** undefined for anything that encodeInvite could not have made. */
+function parse(body: Uint8Array): Invite | undefined {
+	try {
+		const [cluster, node, multiaddrs, secret, expiresMilliseconds] = decode(
+			body,
+		) as unknown[];
+		const isSound =
+			typeof cluster === "string" &&
+			typeof node === "string" &&
+			Array.isArray(multiaddrs) &&
+			multiaddrs.every((each) => typeof each === "string") &&
+			secret instanceof Uint8Array &&
+			typeof expiresMilliseconds === "number";
+		if (!isSound) return undefined;
+		return {
+			cluster,
+			node: nodeId(node),
+			multiaddrs,
+			secret,
+			expiresMilliseconds,
+		};
+	} catch {
+		return undefined; // not CBOR, not a list, or no node's name
+	}
 }

@@ -1,0 +1,78 @@
+/** Accounts folded in memory: a bounded number, and never half of a batch. */
+import { expect, it } from "vitest";
+import { AccountStates } from "../../../sync/directory/accounts.ts";
+import { FlatDocument } from "../../../sync/documents/flat.ts";
+import { accountDocument, keys } from "../../../sync/documents/shapes.ts";
+import { type AccountId, origin } from "../../../sync/ids.ts";
+import { ACCOUNTS_FOLDED_MAX } from "../../../sync/limits.ts";
+import { Batch } from "../../../sync/log/batch.ts";
+import type { KeyChange, Transaction } from "../../../sync/log/ledger.ts";
+import type { Clock } from "../../../sync/ports/clock.ts";
+import { ALL_RULES } from "../../../sync/rules.ts";
+import { MemoryStore } from "../../../sync/sim/store.ts";
+
+const me = origin("a".repeat(16));
+const idOf = (number: number): AccountId => `account${number}` as AccountId;
+
+function world() {
+	const store = new MemoryStore();
+	// One for all: each would cost milliseconds.
+	const shared = FlatDocument.create(16, me);
+	let opened = 0;
+	const document = (): FlatDocument => {
+		opened++;
+		return shared;
+	};
+	const states = new AccountStates({
+		store,
+		clock: {} as Clock,
+		rules: ALL_RULES,
+		document,
+		numbers: () => false,
+	});
+	/** As a batch folds it, before the document has it. */
+	const fold = (account: AccountId, passwordHash: string): void => {
+		const tx: Transaction = {
+			batch: new Batch(store),
+			edit: () => {},
+			isDamaged: () => false,
+		};
+		states.fold(tx, {
+			document: accountDocument(account),
+			key: keys.password,
+			origin: me,
+			sequence: 1 as KeyChange["sequence"],
+			values: [passwordHash],
+		});
+	};
+	const emit = (passwordHash: string) =>
+		shared.change([{ key: keys.password, set: passwordHash }]);
+	return { states, fold, emit, opened: () => opened };
+}
+
+it("who is not looked at is read again, beyond a bound", () => {
+	const { states, opened } = world();
+	const stop = states.onChange(idOf(0), () => {});
+	const first = states.get(idOf(0));
+	for (let i = 1; i < ACCOUNTS_FOLDED_MAX + 50; i++) {
+		states.get(idOf(i));
+		states.get(idOf(1));
+	}
+	expect(states.held).toBe(ACCOUNTS_FOLDED_MAX);
+	const before = opened();
+	expect(states.get(idOf(0))).toBe(first);
+	states.get(idOf(1));
+	expect(opened()).toBe(before);
+	states.get(idOf(2));
+	expect(opened()).toBe(before + 1);
+	stop();
+});
+
+it("what was read in the midst of a batch that changes it is read again after it", () => {
+	const { states, fold, emit } = world();
+	fold(idOf(1), "new");
+	expect(states.get(idOf(1)).passwordHash).toBeUndefined();
+	emit("new");
+	states.committed();
+	expect(states.get(idOf(1)).passwordHash).toBe("new");
+});
