@@ -33,6 +33,7 @@ import type { BodyRef } from "../ports/bodies.ts";
  * |---------|--------------------------------------------------------------------------------------|
  * | 2       | the first one                                                                        |
  * | 3       | documents as a whole also for a member that returns late; dead UIDs along with them   |
+ * | 4       | "lacks": the log does not reach back to what was asked for                            |
  *
  * Within a version frames may get further fields at their end. Frames of a kind that is not known are passed over when
  * they come from a newer release.
@@ -41,7 +42,7 @@ export interface ProtocolVersions {
 	readonly oldest: number;
 	readonly newest: number;
 }
-export const PROTOCOL: ProtocolVersions = { oldest: 2, newest: 3 };
+export const PROTOCOL: ProtocolVersions = { oldest: 2, newest: 4 };
 
 /** The version of a link; undefined where the two have none in common. */
 export function agreed(
@@ -120,6 +121,8 @@ export type Frame =
 			readonly type: "pull";
 			readonly from: readonly (readonly [Origin, Sequence])[];
 	  }
+	/** The sender's log does not reach back to what the receiver asked for of these. */
+	| { readonly type: "lacks"; readonly origins: readonly Origin[] }
 	| { readonly type: "snapshot"; readonly heads: ReadonlyMap<Origin, Head> }
 	| {
 			readonly type: "document";
@@ -193,6 +196,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
 			]);
 		case "pull":
 			return encode(["pull", frame.from]);
+		case "lacks":
+			return encode(["lacks", frame.origins]);
 		case "snapshot":
 			return encode(["snapshot", encodeHeads(frame.heads)]);
 		case "document":
@@ -373,6 +378,10 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 			const [origin, sequence] = list(one);
 			return [toOrigin(text(origin)), toSequence(number(sequence))];
 		}),
+	}),
+	lacks: ([origins]) => ({
+		type: "lacks",
+		origins: list(origins).map((one) => toOrigin(text(one))),
 	}),
 	snapshot: ([heads]) => ({ type: "snapshot", heads: decodeHeads(heads) }),
 	document: ([id, saved, rows, dead = []]) => ({

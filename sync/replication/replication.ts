@@ -43,6 +43,7 @@ import type { Returning } from "./returning.ts";
 import { Session } from "./session.ts";
 import { snapshotFrames } from "./snapshot.ts";
 import { Twins } from "./twins.ts";
+import { Whole } from "./whole.ts";
 
 export interface ReplicationOptions {
 	readonly self: NodeId;
@@ -127,6 +128,7 @@ export class Replication {
 	/** Pairs of this turn (rule 12). */
 	#pairs: Pair[] = [];
 	readonly #catchUp: CatchUp;
+	readonly #whole: Whole;
 	#stopped = false;
 
 	constructor(options: ReplicationOptions) {
@@ -138,6 +140,15 @@ export class Replication {
 			...options,
 			session: (node) => this.#sessions.get(node),
 			write: (work) => this.#write(work),
+		});
+		this.#whole = new Whole({
+			clock: options.clock,
+			lacking: (session) => this.#lacking(session),
+			othersMayHave: (session) =>
+				[...this.#sessions.values()].some(
+					(one) => one !== session && one.vector !== undefined && !one.joining,
+				),
+			send: (session) => this.#sendWhole(session),
 		});
 		options.network.onLink((link) => this.#open(link));
 		this.#tellAgain();
@@ -319,6 +330,7 @@ export class Replication {
 
 	#close(session: Session, reason: string): void {
 		session.close();
+		this.#whole.closed(session);
 		if (reason === LINK_REPLACED) this.#replaced.add(session.peer);
 		if (this.#sessions.get(session.peer) === session) {
 			this.#facts.noteGone(session.peer, !/silent/.test(reason));
@@ -393,6 +405,9 @@ export class Replication {
 			case "pull":
 				this.#answerPull(session, frame.from);
 				break;
+			case "lacks":
+				this.#lacks(session, frame.origins);
+				break;
 			case "sync":
 				this.#catchUp.answer(session, frame);
 				break;
@@ -461,7 +476,7 @@ export class Replication {
 			serves,
 		);
 		if (frame.joining) session.sendSnapshot(snapshotFrames(ledger, store));
-		else if (this.#lacksLog(frame.holds.vector)) this.#sendWhole(session);
+		else if (this.#lacking(session).length > 0) this.#whole.wanted(session);
 		else session.startAt(frame.holds.vector.get(ledger.origin) ?? 0);
 		if (this.behind() > BEHIND_CHANGES) this.#ready = false;
 		for (const one of watermarkFrames(mailboxes.watermarks.all()))
@@ -475,18 +490,17 @@ export class Replication {
 		this.#options.changed();
 	}
 
-	/** Whether what comes next for it is in the log no more. */
-	#lacksLog(theirs: Vector): boolean {
+	/** Origins of which what comes next for it is in the log here no more. */
+	#lacking({ vector }: Session): Origin[] {
 		const { log } = this.#options.ledger;
-		for (const origin of log.vector.keys())
-			if ((theirs.get(origin) ?? 0) + 1 < log.firstKept(origin)) return true;
-		return false;
+		return [...log.vector.keys()].filter(
+			(origin) => (vector?.get(origin) ?? 0) + 1 < log.firstKept(origin),
+		);
 	}
 
 	/** The documents instead of the changes; one member's are enough for it. */
 	#sendWhole(session: Session): void {
 		const { ledger, store, diary, returning } = this.#options;
-		session.behind = true;
 		if (session.isSendingSnapshot || returning().isRunning) return;
 		if (session.version >= 3)
 			session.sendSnapshot(snapshotFrames(ledger, store));
@@ -548,7 +562,7 @@ export class Replication {
 			session.joining = false;
 			session.startAt(holds.vector.get(ledger.origin) ?? 0);
 		}
-		if (session.behind && !this.#lacksLog(holds.vector)) {
+		if (session.behind && this.#lacking(session).length === 0) {
 			session.behind = false;
 			session.startAt(holds.vector.get(ledger.origin) ?? 0);
 		}
@@ -663,10 +677,7 @@ export class Replication {
 
 	/** What the peer sent of the origin was damaged or forged: others are asked first, and the peer after a while. */
 	refused(origin: Origin, peer: NodeId): void {
-		const { clock } = this.#options;
-		const until = clock.monotonic() + DISTRUST_MILLISECONDS;
-		this.#distrusted.set(`${origin} ${peer}`, until);
-		this.#pulls.delete(origin);
+		this.#askOthers(origin, peer);
 		this.#schedulePull(PULL_GRACE_MILLISECONDS);
 	}
 
@@ -688,7 +699,24 @@ export class Replication {
 			([origin, sequence]) => sequence >= log.firstKept(origin),
 		);
 		session.pull(kept);
-		if (kept.length < from.length) this.#sendWhole(session);
+		if (kept.length === from.length) return;
+		const origins = from
+			.filter((one) => !kept.includes(one))
+			.map(([origin]) => origin);
+		if (session.version >= 4) session.send({ type: "lacks", origins });
+		this.#whole.wanted(session);
+	}
+
+	/** Its log does not reach back to what this node asked for: others are asked, and it sends all if they cannot help. */
+	#lacks({ peer }: Session, origins: readonly Origin[]): void {
+		for (const origin of origins) this.#askOthers(origin, peer);
+		this.#schedulePull(0);
+	}
+
+	#askOthers(origin: Origin, peer: NodeId): void {
+		const until = this.#options.clock.monotonic() + DISTRUST_MILLISECONDS;
+		this.#distrusted.set(`${origin} ${peer}`, until);
+		this.#pulls.delete(origin);
 	}
 
 	stop(): void {

@@ -108,6 +108,7 @@ const types: readonly string[] = Object.keys({
 	records: true,
 	holds: true,
 	pull: true,
+	lacks: true,
 	snapshot: true,
 	document: true,
 	snapshotEnd: true,
