@@ -94,8 +94,8 @@ interface Inbound {
 const RETRY_MILLISECONDS = 1_000;
 /** Longer than the steps of one command are apart. */
 const SETTLE_MILLISECONDS = 100;
-/** Short beside what a client waits for on a line of 100 ms, long beside a sync. */
-const GATHER_MILLISECONDS = 10;
+/** Less than a client waits for on a line of 100 ms, and as long as a member takes to confirm where both are busy. */
+const GATHER_MILLISECONDS = 40;
 
 export class Ledger {
 	readonly origin: Origin;
@@ -196,7 +196,7 @@ export class Ledger {
 			waiting.set(record.sequence, { framed: one, record, from });
 			this.#inboundCount++;
 		}
-		if (this.#inboundCount > 0) this.#schedule();
+		if (this.#inboundCount > 0) this.#scheduleNow();
 	}
 
 	/** The record, if it is whole and does what it says. */
@@ -286,11 +286,18 @@ export class Ledger {
 
 	/** Own changes on the way to other members were confirmed: what was gathered meanwhile may go. */
 	confirmed(): void {
-		if (this.#held === undefined || this.#events.onTheWay()) return;
-		this.#held();
-		this.#held = undefined;
-		this.#scheduled = false;
-		this.#schedule();
+		if (this.#held !== undefined && !this.#events.onTheWay())
+			this.#scheduleNow();
+	}
+
+	/** Also where the batch was to wait for more: of two members none must wait for what the other has gathered. */
+	#scheduleNow(): void {
+		if (this.#held !== undefined) {
+			this.#held();
+			this.#held = undefined;
+			this.#scheduled = false;
+		}
+		this.#scheduleAfter(0);
 	}
 
 	/**
@@ -299,12 +306,14 @@ export class Ledger {
 	 */
 	#schedule(): void {
 		if (this.#scheduled) return;
-		this.#scheduled = true;
 		const holds = this.#works.length > 0 && this.#events.onTheWay();
-		const cancel = this.#clock.after(holds ? GATHER_MILLISECONDS : 0, () =>
-			this.#run(),
-		);
-		this.#held = holds ? cancel : undefined;
+		this.#scheduleAfter(holds ? GATHER_MILLISECONDS : 0);
+	}
+	#scheduleAfter(milliseconds: number): void {
+		if (this.#scheduled) return;
+		this.#scheduled = true;
+		const cancel = this.#clock.after(milliseconds, () => this.#run());
+		this.#held = milliseconds > 0 ? cancel : undefined;
 	}
 
 	#run(): void {

@@ -41,6 +41,7 @@ import {
 	withoutPeer,
 } from "./addresses.ts";
 import { GOSSIP_TOPIC, GossipGate, joinGossip } from "./gossip.ts";
+import { withOneWrite } from "./one-write.ts";
 import type { Transport, TransportOwner } from "./transport.ts";
 
 export interface Libp2pOptions {
@@ -102,7 +103,7 @@ function createHost(options: Libp2pOptions, listen: string, gate: GossipGate) {
 		privateKey: options.privateKey,
 		addresses: { listen: [listen] },
 		transports: [tcp()],
-		connectionEncrypters: [noise()],
+		connectionEncrypters: [withOneWrite(noise())],
 		streamMuxers: [
 			yamux({
 				streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX },

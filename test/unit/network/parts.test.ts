@@ -1,3 +1,4 @@
+import type { ConnectionEncrypter, MessageStream } from "@libp2p/interface";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -11,6 +12,7 @@ import {
 	frameHeader,
 } from "../../../sync/network/frames.ts";
 import { Liveness, TICK_MILLISECONDS } from "../../../sync/network/liveness.ts";
+import { withOneWrite } from "../../../sync/network/one-write.ts";
 import { requestProtocol } from "../../../sync/network/protocols.ts";
 import { RateLimit } from "../../../sync/network/rate-limit.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
@@ -111,4 +113,27 @@ test("a source is an IPv4 address or an IPv6 /64", () => {
 	expect(sourceOf("/ip6/2001:db8:1:2:3:4:5:6/tcp/1")).toBe("2001:db8:1:2");
 	expect(sourceOf("/ip6/2001:db8::6/tcp/1")).toBe("2001:db8:0:0");
 	expect(sourceOf("/ip6/2001:db8:1:2::9/tcp/1")).toBe("2001:db8:1:2");
+});
+
+test("what noise sends as a length and a text goes to the socket as one write", async () => {
+	const written: Uint8Array[][] = [];
+	const connection = {
+		sendData: (data: Iterable<Uint8Array>) => written.push([...data]),
+	};
+	const secured = [] as unknown[];
+	const make = withOneWrite(() => {
+		const secure = async (given: unknown) => secured.push(given);
+		return {
+			protocol: "/x",
+			secureOutbound: secure,
+			secureInbound: secure,
+		} as unknown as ConnectionEncrypter;
+	});
+	await make({}).secureOutbound(connection as unknown as MessageStream);
+	const [given] = secured as [typeof connection];
+	const list = Object.assign([Buffer.from("\0\x05"), Buffer.from("hello")], {
+		subarray: () => Buffer.from("\0\x05hello"),
+	});
+	given.sendData(list);
+	expect(written).toEqual([[Buffer.from("\0\x05hello")]]);
 });

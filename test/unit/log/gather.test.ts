@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import { CLUSTER } from "../../../sync/documents/shapes.ts";
+import { nodeId, origin } from "../../../sync/ids.ts";
+import { Ledger } from "../../../sync/log/ledger.ts";
+import type { Log } from "../../../sync/ports/log.ts";
+import { ALL_RULES } from "../../../sync/rules.ts";
+import { SimClock } from "../../../sync/sim/clock.ts";
+import { MemoryStore } from "../../../sync/sim/store.ts";
+
+const peer = nodeId("b".repeat(44));
+const silent: Log = {
+	debug: () => {},
+	info: () => {},
+	warn: () => {},
+	error: () => {},
+	child: () => silent,
+};
+
+/** A ledger whose own changes are on their way until it is told otherwise; counts its commits. */
+function node(name: string) {
+	const clock = new SimClock();
+	const state = { onTheWay: false, commits: 0 };
+	const ledger = new Ledger({
+		origin: origin(name.repeat(16)),
+		store: new MemoryStore(),
+		clock,
+		diary: silent,
+		rules: ALL_RULES,
+		folds: [],
+		events: {
+			committed: () => {
+				state.commits++;
+			},
+			onTheWay: () => state.onTheWay,
+			refused: () => {},
+			damaged: () => {},
+		},
+	});
+	const write = (key: string) =>
+		ledger.write((tx) => tx.edit(CLUSTER, { key, set: true }));
+	return { clock, ledger, state, write };
+}
+
+test("while own changes are on their way, what comes is gathered, for a bounded time", async () => {
+	const { clock, state, write } = node("a");
+	state.onTheWay = true;
+	const writes = [write("d:x")];
+	await clock.advance(20);
+	writes.push(write("d:y"));
+	await clock.advance(15);
+	expect(state.commits).toBe(0);
+	await clock.advance(10);
+	expect(state.commits).toBe(1);
+	expect(await Promise.all(writes)).toEqual([1, 1]);
+});
+
+test("what was gathered goes at once when the changes before it are confirmed", async () => {
+	const { clock, ledger, state, write } = node("a");
+	state.onTheWay = true;
+	void write("d:x");
+	await clock.advance(1);
+	ledger.confirmed();
+	await clock.advance(1);
+	expect(state.commits).toBe(0);
+	state.onTheWay = false;
+	ledger.confirmed();
+	await clock.advance(1);
+	expect(state.commits).toBe(1);
+});
+
+test("changes of a member are taken in at once, and what was gathered goes along: it may be waiting for them", async () => {
+	const other = node("b");
+	void other.write("d:z");
+	await other.clock.advance(1);
+	const { clock, ledger, state, write } = node("a");
+	state.onTheWay = true;
+	void write("d:x");
+	await clock.advance(1);
+	ledger.accept(
+		other.ledger.log.readFramed(other.ledger.origin, 1, 10, 10_000),
+		peer,
+	);
+	await clock.advance(1);
+	expect(state.commits).toBe(1);
+	expect(ledger.log.vector.get(other.ledger.origin)).toBe(1);
+	expect(ledger.log.vector.get(ledger.origin)).toBe(1);
+});
