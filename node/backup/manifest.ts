@@ -131,7 +131,7 @@ async function parsed(file: string): Promise<Manifest | undefined> {
 	return JSON.parse(json) as Manifest;
 }
 
-const exists = (file: string): Promise<boolean> =>
+export const exists = (file: string): Promise<boolean> =>
 	open(file, "r").then(
 		async (handle) => {
 			await handle.close();

@@ -15,7 +15,12 @@ import {
 import type { Bodies, BodyRef } from "../../sync/ports/bodies.ts";
 import type { Clock } from "../../sync/ports/clock.ts";
 import type { Store } from "../../sync/ports/store.ts";
-import { decodeList, type ListedMessage, type Manifest } from "./manifest.ts";
+import {
+	decodeList,
+	exists,
+	type ListedMessage,
+	type Manifest,
+} from "./manifest.ts";
 import { BlobLost, type Packs, syncFolder } from "./packs.ts";
 import { openBackup, type RestoreResult } from "./restore.ts";
 
@@ -252,12 +257,3 @@ class NodeRestore {
 }
 
 const AT_ONCE = BACKUP_BODIES_AT_ONCE * 8;
-
-const exists = (file: string): Promise<boolean> =>
-	open(file, "r").then(
-		async (handle) => {
-			await handle.close();
-			return true;
-		},
-		() => false,
-	);

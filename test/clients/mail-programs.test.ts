@@ -5,7 +5,7 @@ import type { TestNode } from "../harness/node.ts";
 import { run, runOk } from "../harness/processes.ts";
 import { until } from "../harness/until.ts";
 import { testWith } from "./programs.ts";
-import { password, port, useWorld } from "./world.ts";
+import { muttrc, password, port, useWorld } from "./world.ts";
 
 const world = useWorld();
 
@@ -87,7 +87,19 @@ describe("neomutt", () => {
 			await world.arrived(world.b, 2);
 			const home = join(world.folder, `mutt${world.number}`);
 			await mkdir(home, { recursive: true });
-			await writeFile(join(home, "rc"), muttrc(home, world.b));
+			await writeFile(
+				join(home, "rc"),
+				muttrc(
+					home,
+					world.b,
+					world.user,
+					`set from = "${world.user}"`,
+					`set smtp_url = "smtp://${world.user.replace("@", "%40")}@127.0.0.1:${port(world.b, "submission")}/"`,
+					`set smtp_pass = "${password}"`,
+					'set smtp_authenticators = "plain"',
+					"set abort_unmodified = no",
+				),
+			);
 			const env = { ...process.env, HOME: home, TERM: "xterm" };
 			await writeFile(
 				join(home, "copy"),
@@ -116,27 +128,3 @@ describe("neomutt", () => {
 		},
 	);
 });
-
-const muttrc = (home: string, node: TestNode) => `
-set imap_user = "${world.user}"
-set imap_pass = "${password}"
-set folder = "imap://127.0.0.1:${port(node, "imap")}/"
-set spoolfile = "+INBOX"
-set record = ""
-set from = "${world.user}"
-set smtp_url = "smtp://${world.user.replace("@", "%40")}@127.0.0.1:${port(node, "submission")}/"
-set smtp_pass = "${password}"
-set smtp_authenticators = "plain"
-set ssl_starttls = no
-set ssl_force_tls = no
-set header_cache = "${home}/cache"
-set certificate_file = "${home}/certificates"
-set confirmappend = no
-set confirmcreate = no
-set quit = yes
-set copy = no
-set abort_unmodified = no
-set wait_key = no
-set sleep_time = 0
-set beep = no
-`;

@@ -6,7 +6,7 @@ import type { TestNode } from "../harness/node.ts";
 import { run, runOk } from "../harness/processes.ts";
 import { until } from "../harness/until.ts";
 import { testWith } from "./programs.ts";
-import { password, port, useWorld } from "./world.ts";
+import { muttrc, password, port, useWorld } from "./world.ts";
 
 const world = useWorld();
 
@@ -139,7 +139,17 @@ describe("neomutt", () => {
 			await world.arrived(world.b, 2);
 			const folder = await home("mutt");
 			const open = async (node: TestNode, keys: string) => {
-				await writeFile(join(folder, "rc"), muttrc(folder, node, keys));
+				await writeFile(
+					join(folder, "rc"),
+					muttrc(
+						folder,
+						node,
+						world.user,
+						"set imap_condstore = yes",
+						"set imap_qresync = yes",
+						`push "${keys}"`,
+					),
+				);
 				const env = { ...process.env, HOME: folder, TERM: "xterm" };
 				const log = join(folder, "debug");
 				const said = await run(
@@ -177,25 +187,3 @@ describe("neomutt", () => {
 		},
 	);
 });
-
-const muttrc = (folder: string, node: TestNode, keys: string) => `
-set imap_user = "${world.user}"
-set imap_pass = "${password}"
-set imap_condstore = yes
-set imap_qresync = yes
-set folder = "imap://127.0.0.1:${port(node, "imap")}/"
-set spoolfile = "+INBOX"
-set record = ""
-set ssl_starttls = no
-set ssl_force_tls = no
-set header_cache = "${folder}/cache"
-set certificate_file = "${folder}/certificates"
-set confirmappend = no
-set confirmcreate = no
-set quit = yes
-set copy = no
-set wait_key = no
-set sleep_time = 0
-set beep = no
-push "${keys}"
-`;

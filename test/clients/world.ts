@@ -89,3 +89,31 @@ export function useWorld(): World {
 	beforeEach(() => world.newAccount());
 	return world;
 }
+
+/** Settings of mutt for a node, with no question that somebody would have to answer; `more` are lines of one's own. */
+export const muttrc = (
+	folder: string,
+	node: TestNode,
+	user: string,
+	...more: readonly string[]
+): string =>
+	[
+		`set imap_user = "${user}"`,
+		`set imap_pass = "${password}"`,
+		`set folder = "imap://127.0.0.1:${port(node, "imap")}/"`,
+		'set spoolfile = "+INBOX"',
+		'set record = ""',
+		"set ssl_starttls = no",
+		"set ssl_force_tls = no",
+		`set header_cache = "${folder}/cache"`,
+		`set certificate_file = "${folder}/certificates"`,
+		"set confirmappend = no",
+		"set confirmcreate = no",
+		"set quit = yes",
+		"set copy = no",
+		"set wait_key = no",
+		"set sleep_time = 0",
+		"set beep = no",
+		...more,
+		"",
+	].join("\n");

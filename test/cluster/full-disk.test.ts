@@ -1,11 +1,9 @@
-/** A disk that is full: mail is refused for now, reading goes on, and mail is taken again by itself when there is room. */
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { password } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import { startNode } from "../harness/node.ts";
-import { removeFolder, run, temporaryFolder } from "../harness/processes.ts";
+import { SmallDisk } from "../harness/small-disk.ts";
 import { until } from "../harness/until.ts";
 import {
 	expectBodies,
@@ -20,45 +18,21 @@ import {
 const isRoot = process.getuid?.() === 0;
 const RECOVERY_MILLISECONDS_MAX = 20_000;
 
-/** Writes until nothing more goes in. */
-function fill(file: string): void {
-	const handle = openSync(file, "w");
-	try {
-		for (let size = 1 << 20; size >= 512; )
-			try {
-				writeSync(handle, Buffer.alloc(size));
-			} catch {
-				size >>= 1;
-			}
-	} finally {
-		closeSync(handle);
-	}
-}
-
 test.runIf(isRoot)(
 	"a full disk: SMTP 4xx, APPEND NO with a code, reads go on, and it recovers by itself",
 	async () => {
-		const base = temporaryFolder("full");
-		const mounted = join(base, "disk");
-		mkdirSync(mounted);
-		const mount = await run("mount", [
-			"-t",
-			"tmpfs",
-			"-o",
-			"size=160m",
-			"tmpfs",
-			mounted,
-		]);
-		expect(mount.code, mount.stderr).toBe(0);
-		const node = await startNode({ name: "full", data: join(mounted, "data") });
+		const disk = await SmallDisk.create("full", 160);
+		const node = await startNode({
+			name: "full",
+			data: join(disk.folder, "data"),
+		});
 		try {
 			await node.addUser(user, password);
 			const maker = new MessageMaker("full");
 			await sendAll(node, maker, range(0, 10));
 			// What was shown once can be read; to show more has to be written down first.
 			expect((await look(node)).messages).toHaveLength(10);
-			const ballast = join(mounted, "ballast");
-			fill(ballast);
+			disk.fill();
 			await until(
 				"mail to be refused",
 				async () => (await send(node, maker, [100])).length === 0,
@@ -72,7 +46,7 @@ test.runIf(isRoot)(
 			expect(refused.status).toBe("NO");
 			expect(refused.text).toMatch(/^\[(OVERQUOTA|UNAVAILABLE)\]/);
 			await expectBodies(client, maker, range(0, 10));
-			rmSync(ballast);
+			disk.free();
 			const start = performance.now();
 			await until(
 				"mail to be taken again",
@@ -90,8 +64,7 @@ test.runIf(isRoot)(
 			expectExactly((await look(node)).messages, maker, [...range(0, 10), 100]);
 		} finally {
 			await node.kill9();
-			await run("umount", [mounted]);
-			removeFolder(base);
+			await disk.close();
 		}
 	},
 	180_000,

@@ -1,18 +1,10 @@
 /** The store alone on a full disk: what it took stays readable, is carried over when there is room, and it opens after a power cut. */
-import {
-	closeSync,
-	copyFileSync,
-	existsSync,
-	mkdirSync,
-	openSync,
-	rmSync,
-	writeSync,
-} from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { StoreFull } from "../../sync/ports/store.ts";
 import { openStore } from "../../sync/real/store.ts";
-import { removeFolder, run, temporaryFolder } from "../harness/processes.ts";
+import { SmallDisk } from "../harness/small-disk.ts";
 import { until } from "../harness/until.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -22,36 +14,11 @@ const sizes = {
 	pageRows: 100,
 };
 
-function fill(file: string): void {
-	const handle = openSync(file, "w");
-	try {
-		for (let size = 1 << 20; size >= 512; )
-			try {
-				writeSync(handle, Buffer.alloc(size));
-			} catch {
-				size >>= 1;
-			}
-	} finally {
-		closeSync(handle);
-	}
-}
-
 test.runIf(isRoot)(
 	"commits on a full disk are kept in order, and a copy of the files opens with all of them",
 	async () => {
-		const base = temporaryFolder("full-store");
-		const mounted = join(base, "disk");
-		mkdirSync(mounted);
-		const mount = await run("mount", [
-			"-t",
-			"tmpfs",
-			"-o",
-			"size=16m",
-			"tmpfs",
-			mounted,
-		]);
-		expect(mount.code, mount.stderr).toBe(0);
-		const file = join(mounted, "state.db");
+		const disk = await SmallDisk.create("full-store", 16);
+		const file = join(disk.folder, "state.db");
 		const store = openStore(file, sizes);
 		let number = 0;
 		const write = () => {
@@ -59,7 +26,7 @@ test.runIf(isRoot)(
 			number++;
 		};
 		const whole = (at: string) => {
-			const copy = join(base, at);
+			const copy = join(disk.beside, at);
 			for (const part of ["", "-wal", "-journal1", "-journal2"])
 				if (existsSync(file + part)) copyFileSync(file + part, copy + part);
 			const opened = openStore(copy, sizes);
@@ -72,7 +39,7 @@ test.runIf(isRoot)(
 				for (let more = 0; more < 100; more++) write();
 				return number >= 1_500;
 			});
-			fill(join(mounted, "ballast"));
+			disk.fill();
 			let refused: unknown;
 			for (let round = 0; round < 1_000 && refused === undefined; round++) {
 				try {
@@ -99,7 +66,7 @@ test.runIf(isRoot)(
 			);
 			expect([...store.range("k", "l")]).toHaveLength(number);
 			whole("at-full");
-			rmSync(join(mounted, "ballast"));
+			disk.free();
 			await until("commits to be taken again", () => {
 				write();
 				return true;
@@ -112,9 +79,7 @@ test.runIf(isRoot)(
 			expect([...store.range("k", "l")]).toHaveLength(number);
 		} finally {
 			store.close();
-			// The thread of the store may hold it for a moment yet.
-			await run("umount", ["-l", mounted]);
-			removeFolder(base);
+			await disk.close();
 		}
 	},
 	60_000,
