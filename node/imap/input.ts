@@ -22,6 +22,7 @@ export class Input {
 	/** Set: nothing more is to be had. */
 	#failure: Error | undefined;
 	#wake: (() => void) | undefined;
+	#waits = 0;
 	readonly #options: InputOptions;
 
 	constructor(options: InputOptions) {
@@ -36,6 +37,11 @@ export class Input {
 	/** True while nothing can be done before the client sends more. */
 	get waiting(): boolean {
 		return this.#wake !== undefined;
+	}
+
+	/** How often the client had to be waited for. */
+	get waits(): number {
+		return this.#waits;
 	}
 
 	feed(chunk: Buffer): void {
@@ -130,6 +136,7 @@ export class Input {
 
 	async #more(): Promise<void> {
 		if (this.#failure !== undefined) throw this.#failure;
+		this.#waits++;
 		this.#options.beforeWait();
 		if (this.#paused) {
 			this.#paused = false;

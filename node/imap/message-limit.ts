@@ -3,15 +3,15 @@ import { Refusal } from "./answer.ts";
 import type { Target } from "./selected.ts";
 import type { Session } from "./session.ts";
 
-/** The newest of the targets, and the response code if there were more (RFC 9738 §3.1). */
+/** The newest of the targets, from the highest UID down, and the response code; all, if they are not too many (RFC 9738 §3.1). */
 export function newest(
 	{ surroundings }: Session,
 	targets: readonly Target[],
-): { targets: readonly Target[]; code: string | undefined } {
+): { targets: readonly Target[]; limit: string | undefined } {
 	const max = surroundings.messagesPerCommandMax;
-	if (targets.length <= max) return { targets, code: undefined };
-	const some = targets.slice(-max);
-	return { targets: some, code: limitCode(max, some[0]?.uid) };
+	if (targets.length <= max) return { targets, limit: undefined };
+	const some = targets.slice(-max).reverse();
+	return { targets: some, limit: limitCode(max, some.at(-1)?.uid) };
 }
 
 /** All of them or none: a copy of a part is of no use (RFC 9738 §3.1). */
@@ -21,7 +21,11 @@ export function requireFew(
 ): void {
 	const max = surroundings.messagesPerCommandMax;
 	if (targets.length > max)
-		throw new Refusal("NO", limitCode(max), "Too many messages at once");
+		throw new Refusal(
+			"NO",
+			limitCode(max, targets.at(-max)?.uid),
+			"Too many messages at once",
+		);
 }
 
 /** `MESSAGELIMIT 1000 23221`: the lowest UID that was worked on. */

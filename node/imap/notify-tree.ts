@@ -30,13 +30,34 @@ export class TreeTeller {
 		this.#annotations = this.#annotationsNow();
 	}
 
-	/** The client did this itself and need not hear of it (RFC 5465 §5). */
-	ownChange(id: MailboxId): void {
+	/** The client did this itself and need not hear of it (RFC 5465 §5), and so the next two. */
+	ownName(id: MailboxId): void {
 		const tree = new Map(this.#tree);
 		const now = this.#treeNow().get(id);
 		if (now === undefined) tree.delete(id);
 		else tree.set(id, now);
 		this.#tree = tree;
+	}
+
+	ownSubscription(name: string, isSubscribed: boolean): void {
+		const subscribed = new Set(this.#subscribed);
+		if (isSubscribed) subscribed.add(name);
+		else subscribed.delete(name);
+		this.#subscribed = subscribed;
+	}
+
+	ownAnnotations(id: MailboxId | undefined, names: readonly string[]): void {
+		const told = this.#annotations.get(id);
+		if (told === undefined) return;
+		const mailbox = id === undefined ? undefined : this.#tree.get(id);
+		const now = accountOf(this.#session).annotations(mailbox);
+		const annotations = new Map(told);
+		for (const name of names) {
+			const value = now.get(name);
+			if (value === undefined) annotations.delete(name);
+			else annotations.set(name, value);
+		}
+		this.#annotations = new Map(this.#annotations).set(id, annotations);
 	}
 
 	tell(): void {

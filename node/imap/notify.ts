@@ -4,7 +4,7 @@
  */
 import type { Account, MailboxInfo, MailboxStatus } from "../../sync/api.ts";
 import { ClientFault } from "../../sync/faults.ts";
-import type { MailboxId } from "../../sync/ids.ts";
+import type { MailboxId, Uid } from "../../sync/ids.ts";
 import { IMAP_NOTIFY_MAILBOXES_MAX } from "../../sync/limits.ts";
 import type { Cancel } from "../../sync/ports/clock.ts";
 import { Refusal } from "./answer.ts";
@@ -138,9 +138,36 @@ export class Notifier {
 		if (isIdling) this.release();
 	}
 
-	/** The client did this itself and need not hear of it (RFC 5465 §5). */
-	ownChange(id: MailboxId): void {
-		this.#tree.ownChange(id);
+	/** What the client does itself it need not hear of (RFC 5465 §5): a name was made, changed or removed. */
+	ownName(id: MailboxId): void {
+		this.#tree.ownName(id);
+	}
+	ownSubscription(name: string, isSubscribed: boolean): void {
+		this.#tree.ownSubscription(name, isSubscribed);
+	}
+	ownAnnotations(id: MailboxId | undefined, names: readonly string[]): void {
+		this.#tree.ownAnnotations(id, names);
+	}
+
+	/**
+	 * Messages that the client was told of by APPENDUID or COPYUID. Just these are counted as told: what others brought at
+	 * the same time, and the mod-sequence, are news.
+	 */
+	ownArrivals(
+		id: MailboxId | undefined,
+		uids: readonly Uid[] | undefined,
+		unseen: number,
+	): void {
+		const watched = id && this.#watched.get(id);
+		const last = uids?.at(-1);
+		if (!watched || uids === undefined || last === undefined) return;
+		const { told } = watched;
+		watched.told = {
+			...told,
+			messages: told.messages + uids.length,
+			unseen: told.unseen + unseen,
+			uidNext: Math.max(told.uidNext, last + 1),
+		};
 	}
 
 	stop(): void {

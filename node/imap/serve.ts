@@ -29,16 +29,16 @@ export async function serve(session: Session): Promise<void> {
 			`* OK [CAPABILITY ${capabilities(session)}] ${session.surroundings.hostname} ready\r\n`,
 		);
 		let errors = 0;
-		let turnBegan = clock.monotonic();
+		const pace: Pace = { began: clock.monotonic() };
 		while (!session.isOver) {
-			const wasRight = await serveOne(session);
+			const wasRight = await serveOne(session, pace);
 			errors = wasRight ? 0 : errors + 1;
 			if (errors >= IMAP_ERRORS_MAX) throw new Bye("Too many bad commands");
 			if (output.crowded) await output.room();
-			else if (clock.monotonic() - turnBegan > TURN_MILLISECONDS) {
+			else if (clock.monotonic() - pace.began > TURN_MILLISECONDS) {
 				output.flush();
 				await turn();
-				turnBegan = clock.monotonic();
+				pace.began = clock.monotonic();
 			}
 		}
 	} catch (error) {
@@ -55,10 +55,18 @@ export async function serve(session: Session): Promise<void> {
 	}
 }
 
+/** Since when this session has been at work without giving others their turn. */
+interface Pace {
+	began: number;
+}
+
 /** False: what came was no command. */
-async function serveOne(session: Session): Promise<boolean> {
+async function serveOne(session: Session, pace: Pace): Promise<boolean> {
 	session.rest();
+	const { input, surroundings } = session;
+	const { waits } = input;
 	const received = await receive(session, streamedLiteral);
+	if (input.waits !== waits) pace.began = surroundings.clock.monotonic();
 	session.isAtRest = false;
 	if (session.stopReason !== undefined) throw new Bye(session.stopReason);
 	// Some clients send an empty line after a literal.
@@ -153,7 +161,13 @@ function complete(
 ): void {
 	const asked = completion?.code;
 	const given = typeof asked === "function" ? asked() : asked;
-	const code = given === undefined ? "" : `[${given}] `;
+	const limit = completion?.limit;
+	if (limit !== undefined && given !== undefined)
+		session.output.text(
+			`* NO [${limit}] Only the newest messages were worked on\r\n`,
+		);
+	const told = given ?? limit;
+	const code = told === undefined ? "" : `[${told}] `;
 	const text = responseText(completion?.text ?? `${command.name} completed`);
 	session.output.text(`${tag} OK ${code}${text}\r\n`);
 }

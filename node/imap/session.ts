@@ -106,7 +106,7 @@ export class Session {
 		return this.enabled.has("CONDSTORE");
 	}
 
-	/** VANISHED is told instead of EXPUNGE (RFC 7162 §3.2.10, RFC 9586 §3.5). */
+	/** VANISHED is told instead of EXPUNGE (RFC 7162 §3.2.10, RFC 9586 §3.4). */
 	get vanishes(): boolean {
 		return this.enabled.has("QRESYNC") || this.enabled.has("UIDONLY");
 	}
@@ -189,6 +189,8 @@ export interface Invocation {
 export interface Completion {
 	/** Response code without brackets; a function is asked after all changes were told. */
 	readonly code?: string | (() => string | undefined) | undefined;
+	/** MESSAGELIMIT, where not all was worked on. With another code it goes into a response of its own (RFC 9738 §3.1). */
+	readonly limit?: string | undefined;
 	/** As in the table of commands, but found out from what was asked for. */
 	readonly keepsNumbers?: boolean;
 	/** Default: "<NAME> completed". */

@@ -36,6 +36,11 @@ export async function append(invocation: Invocation): Promise<Completion> {
 		account.id,
 		stored.map(({ body }) => body),
 	);
+	session.notifier?.ownArrivals(
+		account.find(name)?.id,
+		placed.uids,
+		stored.filter(({ flags }) => !flags.includes("\\Seen")).length,
+	);
 	return { code: appendUid(placed) };
 }
 

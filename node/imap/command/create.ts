@@ -30,7 +30,7 @@ export async function create({
 	await account.create(bare, role);
 	const info = account.find(bare);
 	if (info === undefined) return {};
-	session.notifier?.ownChange(info.id);
+	session.notifier?.ownName(info.id);
 	// RFC 9051 §6.3.4: under which name it came to be.
 	if (session.rev2 && octetsOfName(info.name, session) !== octets)
 		session.output.text(listLine(session, info, octets));

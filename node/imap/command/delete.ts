@@ -12,7 +12,7 @@ export async function remove({
 	const name = decodeName(octets, session);
 	const id = account.find(name)?.id;
 	await account.remove(name);
-	if (id !== undefined) session.notifier?.ownChange(id);
+	if (id !== undefined) session.notifier?.ownName(id);
 	// The session that deletes its own mailbox is told nothing of its messages any more.
 	if (id !== undefined && session.selected?.mailbox.id === id) {
 		session.unselect();

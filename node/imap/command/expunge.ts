@@ -23,12 +23,15 @@ export async function expunge({
 			: selected.targets(set, true).targets.map(({ message }) => message.uid);
 	const all = deletedAmong(selected, among);
 	const max = session.surroundings.messagesPerCommandMax;
-	const uids = all.slice(-max);
+	// RFC 9738 §3.1: UID EXPUNGE is bounded; EXPUNGE and CLOSE must not be.
+	const isTooMany = byUid && all.length > max;
+	const uids = isTooMany ? all.slice(-max) : all;
 	if (uids.length === 0) return undefined;
 	await selected.mailbox.expunge(uids);
-	// RFC 9738 §3.1: the client is to go on below this UID.
-	if (all.length > max) return { code: limitCode(max, uids[0]) };
-	return { code: () => highestModSeq(session) };
+	return {
+		limit: isTooMany ? limitCode(max, uids[0]) : undefined,
+		code: () => highestModSeq(session),
+	};
 }
 
 /** RFC 7162 §3.2.7: where the client stands after the expunges it was told. */

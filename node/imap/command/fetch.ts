@@ -1,9 +1,10 @@
 import type { Uid, UidRange } from "../../../sync/ids.ts";
 import { without } from "../../../sync/ranges.ts";
+import { Refusal } from "../answer.ts";
 import { enableCondstore, nameToken, parseModSeq } from "../condstore.ts";
 import { answer } from "../fetch/answer.ts";
 import { type FetchItems, parseFetchItems } from "../fetch/items.ts";
-import { newest } from "../message-limit.ts";
+import { limitCode, newest } from "../message-limit.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import { cut, type PartialRange, parsePartial } from "../search/results.ts";
 import type { Selected, Target } from "../selected.ts";
@@ -47,6 +48,7 @@ export async function fetch({
 		throw new ParseFault(
 			"VANISHED needs UID FETCH, CHANGEDSINCE and ENABLE QRESYNC",
 		);
+	if (partial !== undefined) requireFewPlaces(session, partial);
 	const selected = selectedOf(session);
 	if (changedSince !== undefined)
 		await nameToken(session, selected, changedSince);
@@ -69,10 +71,20 @@ export async function fetch({
 		? targets.map((target) => refresh(selected, target))
 		: targets;
 	await answer(session, items, current);
-	if (limited.code !== undefined) return { code: limited.code };
+	const { limit } = limited;
 	return found.someGone && !byUid
-		? { code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
-		: undefined;
+		? { limit, code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
+		: { limit };
+}
+
+/** RFC 9738 §3.1: it is the client that says how many it wants. */
+function requireFewPlaces(
+	{ surroundings }: Session,
+	{ low, high }: PartialRange,
+): void {
+	const max = surroundings.messagesPerCommandMax;
+	if (high - low >= max)
+		throw new Refusal("NO", limitCode(max), "Too many messages at once");
 }
 
 /** ` (CHANGEDSINCE 4711 VANISHED)` (RFC 4466 §2.4). */

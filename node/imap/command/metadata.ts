@@ -129,11 +129,15 @@ export async function setMetadata({
 		for (const name of changes.keys())
 			if (name.startsWith("/shared"))
 				throw new Refusal("NO", "NOPERM", "Shared entries are the operator's");
+	const account = accountOf(session);
 	try {
-		await accountOf(session).annotate(mailbox, [...changes.values()]);
+		await account.annotate(mailbox, [...changes.values()]);
 	} catch (error) {
 		throw asMetadataFault(error);
 	}
+	const id = mailbox === undefined ? undefined : account.find(mailbox)?.id;
+	if (mailbox === undefined || id !== undefined)
+		session.notifier?.ownAnnotations(id, [...changes.keys()]);
 }
 
 function asMetadataFault(error: unknown): unknown {

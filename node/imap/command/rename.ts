@@ -14,7 +14,7 @@ export async function rename({
 	const account = accountOf(session);
 	await account.rename(decodeName(from, session), decodeName(to, session));
 	const info = account.find(decodeName(to, session));
-	if (info !== undefined) session.notifier?.ownChange(info.id);
+	if (info !== undefined) session.notifier?.ownName(info.id);
 	// RFC 9051 §6.3.6
 	if (session.rev2 && info !== undefined)
 		session.output.text(listLine(session, info, from));

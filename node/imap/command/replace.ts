@@ -31,6 +31,11 @@ export async function replace(invocation: Invocation): Promise<Completion> {
 	const placed = await orTryCreate(
 		selected.mailbox.replace(target.message.uid, name, await arrived(message)),
 	);
+	session.notifier?.ownArrivals(
+		accountOf(session).find(name)?.id,
+		placed.uids,
+		message.flags.includes("\\Seen") ? 0 : 1,
+	);
 	const code = appendUid(placed);
 	// RFC 8508 §4.3: before the EXPUNGE.
 	if (code !== undefined) session.output.text(`* OK [${code}] Replaced\r\n`);

@@ -2,12 +2,12 @@ import { Refusal } from "../answer.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import { find } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
+import { lookedAt } from "../search/looked-at.ts";
 import {
 	namesNumbers,
 	noteKeys,
 	parseReturns,
 	type Returns,
-	searchCode,
 	tellResults,
 } from "../search/results.ts";
 import type { Selected } from "../selected.ts";
@@ -29,7 +29,7 @@ export async function search(invocation: Invocation): Promise<Completion> {
 		const found = await find(session, selected, key);
 		tellResults(invocation, selected, { name: "SEARCH", key, found, returns });
 		return {
-			code: searchCode(session, selected),
+			limit: lookedAt(session, selected, key).limit,
 			keepsNumbers: namesNumbers(key),
 		};
 	});

@@ -120,7 +120,7 @@ function rangesOf(set: SequenceSet): UidRange[] {
  * count differently on nodes that have not met, so this one tells all.
  */
 function skipMatchData(parser: Parser, uidOnly: boolean): void {
-	// RFC 9586 §3.4
+	// RFC 9586 §3.7
 	if (uidOnly)
 		throw new Refusal("BAD", "UIDREQUIRED", "Message numbers are not in use");
 	parser.expect("(", "message numbers and UIDs");

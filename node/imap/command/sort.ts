@@ -1,10 +1,10 @@
 import { find } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
+import { requireWhole } from "../search/looked-at.ts";
 import {
 	namesNumbers,
 	noteKeys,
 	parseReturns,
-	searchCode,
 	tellResults,
 } from "../search/results.ts";
 import { parseCriteria, sorted } from "../search/sort.ts";
@@ -23,6 +23,7 @@ export async function sort(invocation: Invocation): Promise<Completion> {
 		parser.space();
 		const key = parseKeys(parser);
 		await noteKeys(session, selected, key);
+		requireWhole(session, selected, key);
 		const found = await find(session, selected, key);
 		const ordered = await sorted(
 			session.surroundings,
@@ -37,7 +38,6 @@ export async function sort(invocation: Invocation): Promise<Completion> {
 			returns,
 		});
 		return {
-			code: searchCode(session, selected),
 			keepsNumbers: namesNumbers(key),
 		};
 	});

@@ -32,7 +32,7 @@ export async function store({
 	if (unchangedSince !== undefined)
 		await nameToken(session, selected, unchangedSince);
 	const found = selected.targets(set, byUid);
-	const { targets, code } = newest(session, found.targets);
+	const { targets, limit } = newest(session, found.targets);
 	if (silent) expect(selected, targets, change);
 	else for (const { uid } of targets) selected.known.owed.add(uid);
 	const modified =
@@ -46,13 +46,13 @@ export async function store({
 	if (unchangedSince !== undefined) promise(selected, targets, modified);
 	if (modified.length > 0)
 		return {
+			limit,
 			code: modifiedCode(targets, modified, byUid),
 			text: "Some messages have been changed meanwhile",
 		};
-	if (code !== undefined) return { code };
 	return found.someGone && !byUid
-		? { code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
-		: undefined;
+		? { limit, code: "EXPUNGEISSUED", text: "Some of the messages are gone" }
+		: { limit };
 }
 
 /** `(UNCHANGEDSINCE 4711) ` (RFC 4466 §2.5, RFC 7162 §3.1.3). */
@@ -104,7 +104,8 @@ function modifiedCode(
 	const left = new Set(modified);
 	const names = targets
 		.filter(({ message }) => left.has(message.uid))
-		.map(({ number, uid }) => (byUid ? uid : number));
+		.map(({ number, uid }) => (byUid ? uid : number))
+		.sort((a, b) => a - b);
 	return `MODIFIED ${format(names)}`;
 }
 

@@ -15,5 +15,7 @@ async function set(
 ): Promise<undefined> {
 	const octets = parser.astring("a mailbox name");
 	parser.end();
-	await accountOf(session).subscribe(decodeName(octets, session), on);
+	const name = decodeName(octets, session);
+	await accountOf(session).subscribe(name, on);
+	session.notifier?.ownSubscription(name, on);
 }

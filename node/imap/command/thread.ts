@@ -1,8 +1,9 @@
 import { Refusal } from "../answer.ts";
 import { find } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
+import { requireWhole } from "../search/looked-at.ts";
 import { mapOrderings, sentMilliseconds } from "../search/orderings.ts";
-import { namesNumbers, noteKeys, searchCode } from "../search/results.ts";
+import { namesNumbers, noteKeys } from "../search/results.ts";
 import {
 	formatThreads,
 	orderedSubject,
@@ -37,6 +38,7 @@ export async function thread({
 	const key = parseKeys(parser);
 	const selected = selectedOf(session);
 	await noteKeys(session, selected, key);
+	requireWhole(session, selected, key);
 	const found = await find(session, selected, key);
 	const messages = await mapOrderings(
 		session.surroundings,
@@ -53,7 +55,6 @@ export async function thread({
 	const threads = formatThreads(algorithm(messages));
 	session.output.text(`* THREAD${threads === "" ? "" : ` ${threads}`}\r\n`);
 	return {
-		code: searchCode(session, selected),
 		keepsNumbers: namesNumbers(key),
 	};
 }

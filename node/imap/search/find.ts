@@ -10,6 +10,7 @@ import { indexOf } from "../sequence-set.ts";
 import { accountOf, type Session } from "../session.ts";
 import { turn } from "../turn.ts";
 import type { Key } from "./keys.ts";
+import { lookedAt } from "./looked-at.ts";
 import {
 	type Candidate,
 	compile,
@@ -33,7 +34,7 @@ export async function find(
 ): Promise<Candidate[]> {
 	const context = contextOf(session, selected);
 	const test = compile(key, context);
-	const { found, open } = await byView(session, selected, test);
+	const { found, open } = await byView(session, selected, key, test);
 	if (open.length === 0) return found;
 	const { facts } = context;
 	facts.texts = await askIndex(session, context, open);
@@ -89,24 +90,26 @@ function contextOf(
 
 /** What the view decides: those found, and those that must be looked at more closely. */
 async function byView(
-	{ surroundings }: Session,
-	{ known: { uids }, mailbox }: Selected,
+	session: Session,
+	selected: Selected,
+	key: Key,
 	test: Test,
 ): Promise<{ found: Candidate[]; open: Candidate[] }> {
 	const found: Candidate[] = [];
 	const open: Candidate[] = [];
-	// RFC 9738 §3.1: the newest.
-	const first = Math.max(0, uids.length - surroundings.messagesPerCommandMax);
-	for (let index = first; index < uids.length; index++) {
-		const uid = uids[index] as Uid;
-		const message = mailbox.get(uid);
-		if (message === undefined) continue;
-		const candidate: Candidate = { number: index + 1, uid, message };
-		const result = test.now(candidate);
-		if (result === undefined) open.push(candidate);
-		else if (result) found.push(candidate);
-		if (index % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await turn();
-	}
+	const { mailbox, known } = selected;
+	const { uids } = known;
+	for (const [from, to] of lookedAt(session, selected, key).spans)
+		for (let index = from; index < to; index++) {
+			const uid = uids[index] as Uid;
+			const message = mailbox.get(uid);
+			if (message === undefined) continue;
+			const candidate: Candidate = { number: index + 1, uid, message };
+			const result = test.now(candidate);
+			if (result === undefined) open.push(candidate);
+			else if (result) found.push(candidate);
+			if (index % CANDIDATES_PER_TURN === CANDIDATES_PER_TURN - 1) await turn();
+		}
 	return { found, open };
 }
 

@@ -95,6 +95,13 @@ const seconds = (state: State): number => {
 	return value;
 };
 
+const uniqueId = ({ parser }: State): number => {
+	parser.space();
+	const uid = parser.number("a UID");
+	if (uid === 0) throw new ParseFault("UIDs begin at 1");
+	return uid;
+};
+
 const rules: Readonly<Record<string, Rule>> = {
 	ALL: () => all,
 	ANSWERED: () => flag("\\Answered"),
@@ -150,6 +157,14 @@ const rules: Readonly<Record<string, Rule>> = {
 	UID: ({ parser }) => {
 		parser.space();
 		return { kind: "uids", set: parser.sequenceSet() };
+	},
+	// RFC 9738 §3.2. Both name a UID that the client was told.
+	UIDAFTER: (state) =>
+		not({ kind: "uids", set: [{ from: 1, to: uniqueId(state) }] }),
+	UIDBEFORE: (state) => {
+		const uid = uniqueId(state);
+		if (uid === 1) return not(all);
+		return { kind: "uids", set: [{ from: 1, to: uid - 1 }] };
 	},
 	NOT: (state) => {
 		state.parser.space();

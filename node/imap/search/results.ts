@@ -1,7 +1,6 @@
 /** How SEARCH and SORT answer: the old list, or an ESEARCH response with what was asked for (RFC 4731, RFC 5267 §3). */
 import { Refusal } from "../answer.ts";
 import { nameToken } from "../condstore.ts";
-import { limitCode } from "../message-limit.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import type { Selected } from "../selected.ts";
 import { format, largestNamed, SAVED } from "../sequence-set.ts";
@@ -88,7 +87,7 @@ function* leaves(key: Key): Generator<Key> {
 
 /**
  * Before a search runs: takes note of what its keys say of the client (rule 8, RFC 7162 §3.1). Refusal where they name
- * message numbers and those are not in use (RFC 9586 §3.1).
+ * message numbers and those are not in use (RFC 9586 §3.5).
  */
 export async function noteKeys(
 	session: Session,
@@ -112,15 +111,6 @@ const asksModSeq = (key: Key): boolean =>
 /** Message numbers in the keys must keep their meaning, also in a command that acts by UID (RFC 7162 §3.2.10.2). */
 export const namesNumbers = (key: Key): boolean =>
 	[...leaves(key)].some(({ kind }) => kind === "numbers");
-
-/** RFC 9738 §3.1: where a search ended that could not look at all messages. */
-export function searchCode(
-	{ surroundings }: Session,
-	{ known: { uids } }: Selected,
-): string | undefined {
-	const max = surroundings.messagesPerCommandMax;
-	return uids.length > max ? limitCode(max, uids.at(-max)) : undefined;
-}
 
 export interface Results {
 	/** `SEARCH` or `SORT`: how the old answer begins. */

@@ -37,45 +37,94 @@ test("the newest messages are worked on, and the lowest UID of them is told", as
 		" MESSAGELIMIT=3",
 	);
 	expect(await client.command("a FETCH 1:* UID")).toEqual([
-		"* 3 FETCH (UID 3)",
-		"* 4 FETCH (UID 4)",
 		"* 5 FETCH (UID 5)",
+		"* 4 FETCH (UID 4)",
+		"* 3 FETCH (UID 3)",
 		"a OK [MESSAGELIMIT 3 3] FETCH completed",
 	]);
 	expect(await client.command("a UID FETCH 1:3 UID")).toHaveLength(4);
+	expect(await client.command("a UID FETCH 1:* UID (PARTIAL 1:4)")).toEqual([
+		"a NO [MESSAGELIMIT 3] Too many messages at once",
+	]);
+	expect(
+		await client.command("a UID FETCH 1:* UID (PARTIAL -1:-3)"),
+	).toHaveLength(4);
 	expect(await client.command("a STORE 1:4 +FLAGS.SILENT (\\Flagged)")).toEqual(
 		["a OK [MESSAGELIMIT 3 2] STORE completed"],
 	);
 	expect(world.account.mailbox("INBOX").get(1 as never)?.flags).toEqual([]);
-	expect(await client.command("a UID SEARCH ALL")).toEqual([
-		"* SEARCH 3 4 5",
-		"a OK [MESSAGELIMIT 3 3] UID SEARCH completed",
-	]);
-	expect(await client.command("a SORT (REVERSE ARRIVAL) UTF-8 ALL")).toEqual([
-		"* SORT 3 4 5",
-		"a OK [MESSAGELIMIT 3 3] SORT completed",
-	]);
 });
 
-test("a copy or a move of too many is refused whole; expunges go on step by step", async () => {
-	const client = await open({ messagesPerCommandMax: 3 }, 5);
-	for (const command of ["COPY 1:4 Sent", "UID MOVE 1:4 Sent"])
-		expect(await client.command(`a ${command}`)).toEqual([
-			"a NO [MESSAGELIMIT 3] Too many messages at once",
+test("a search looks at the newest that its numbers and UIDs allow; what is put in order is whole", async () => {
+	const client = await open({ messagesPerCommandMax: 3 }, 6);
+	const search = async (keys: string) => {
+		const lines = await client.command(`a UID SEARCH ${keys}`);
+		expect(lines).toHaveLength(2);
+		return `${lines[0]?.slice("* SEARCH".length)}${lines[1]?.slice("a OK".length, -" UID SEARCH completed".length)}`;
+	};
+	expect(await search("ALL")).toBe(" 4 5 6 [MESSAGELIMIT 3 4]");
+	expect(await search("SUBJECT 1")).toBe(" [MESSAGELIMIT 3 4]");
+	expect(await search("UID 1:3")).toBe(" 1 2 3");
+	expect(await search("1:3 (UNSEEN)")).toBe(" 1 2 3");
+	expect(await search("UIDBEFORE 4")).toBe(" 1 2 3");
+	expect(await search("UIDBEFORE 6")).toBe(" 3 4 5 [MESSAGELIMIT 3 3]");
+	expect(await search("UIDAFTER 1 UIDBEFORE 5")).toBe(" 2 3 4");
+	expect(await search("UID 1,3,5:6")).toBe(" 3 5 6 [MESSAGELIMIT 3 3]");
+	expect(await search("UIDAFTER 6")).toBe("");
+	expect(await search("NOT UID 2:5")).toBe(" 1 6");
+	expect(await search("UIDBEFORE 1")).toBe("");
+	// Either half may hold: all are looked at.
+	expect(await search("OR UID 1 UID 2")).toBe(" [MESSAGELIMIT 3 4]");
+	await client.command("a UID SEARCH RETURN (SAVE) UID 1:2");
+	expect(await search("UID $")).toBe(" 1 2");
+	for (const command of ["SORT (ARRIVAL)", "THREAD REFERENCES"]) {
+		expect(await client.command(`a ${command} UTF-8 ALL`)).toEqual([
+			"a NO [MESSAGELIMIT 3] Too many messages at once; narrow it down by UIDs",
 		]);
-	expect(world.account.mailbox("Sent").uids()).toEqual([]);
-	for (const uids of ["1:3", "4:5"])
-		await client.command(`a UID STORE ${uids} +FLAGS.SILENT (\\Deleted)`);
-	expect(await client.command("a EXPUNGE")).toEqual([
-		"* 5 EXPUNGE",
-		"* 4 EXPUNGE",
-		"* 3 EXPUNGE",
-		"a OK [MESSAGELIMIT 3 3] EXPUNGE completed",
+		expect(
+			(await client.command(`a ${command} UTF-8 UIDAFTER 3`)).at(-1),
+		).toContain("a OK");
+	}
+	expect((await client.command("a SEARCH UIDAFTER 0"))[0]).toContain("a BAD");
+});
+
+test("a copy of too many is refused whole, a move is made of the newest; only UID EXPUNGE is bounded", async () => {
+	const client = await open({ messagesPerCommandMax: 3 }, 8);
+	const sent = world.account.mailbox("Sent");
+	expect(await client.command("a COPY 1:4 Sent")).toEqual([
+		"a NO [MESSAGELIMIT 3 2] Too many messages at once",
 	]);
+	expect(sent.uids()).toEqual([]);
+	const moved = await client.command("a UID MOVE 1:4 Sent");
+	expect(moved[0]).toMatch(/^\* OK \[COPYUID \d+ 2:4 1:3\]/);
+	expect(moved.at(-1)).toBe("a OK [MESSAGELIMIT 3 2] UID MOVE completed");
+	expect(world.account.mailbox("INBOX").uids()).toEqual([1, 5, 6, 7, 8]);
+	await client.command("a UID STORE 1,5:6 +FLAGS.SILENT (\\Deleted)");
+	await client.command("a UID STORE 7:8 +FLAGS.SILENT (\\Deleted)");
+	expect((await client.command("a UID EXPUNGE 1:8")).at(-1)).toBe(
+		"a OK [MESSAGELIMIT 3 6] UID EXPUNGE completed",
+	);
+	expect(world.account.mailbox("INBOX").uids()).toEqual([1, 5]);
+	world.deliver("Subject: 9\r\n\r\ntext\r\n");
+	world.deliver("Subject: 10\r\n\r\ntext\r\n");
+	await client.command("a NOOP");
+	await client.command("a UID STORE 9:10 +FLAGS.SILENT (\\Deleted)");
 	expect((await client.command("a EXPUNGE")).at(-1)).toBe(
 		"a OK EXPUNGE completed",
 	);
 	expect(world.account.mailbox("INBOX").uids()).toEqual([]);
+});
+
+test("a bound that was met beside something else to be told is told on its own", async () => {
+	const client = await open({ messagesPerCommandMax: 2 }, 3);
+	await client.command("a ENABLE QRESYNC");
+	await client.command("a UID STORE 1 +FLAGS.SILENT (\\Deleted)");
+	await client.command("a UID STORE 2:3 +FLAGS.SILENT (\\Deleted)");
+	const lines = await client.command("a UID EXPUNGE 1:*");
+	expect(lines.at(-2)).toBe(
+		"* NO [MESSAGELIMIT 2 2] Only the newest messages were worked on",
+	);
+	expect(lines.at(-1)).toMatch(/^a OK \[HIGHESTMODSEQ \d+\] UID EXPUNGE/);
 });
 
 test("a command that takes long says so", async () => {
