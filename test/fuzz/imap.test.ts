@@ -1,4 +1,7 @@
-/** IMAP from every state, with the transcripts as what is good: answered, or cut with BYE; never a bug; nothing is kept. */
+/**
+ * IMAP from every state, with lines of the transcripts and of words that mean something: answered, or cut with BYE; never a
+ * bug; nothing is kept.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { deflateRawSync, constants as zlib } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -25,10 +28,44 @@ const states = [
 	`${LOGIN}z SELECT INBOX\r\n`,
 	`${LOGIN}z EXAMINE INBOX\r\n`,
 	`${LOGIN}z ENABLE IMAP4rev2 QRESYNC CONDSTORE UTF8=ACCEPT\r\nz SELECT INBOX\r\n`,
+	`${LOGIN}z ENABLE QRESYNC\r\nz SELECT INBOX (QRESYNC (1001 1))\r\n`,
 	`${LOGIN}z ENABLE UIDONLY\r\nz SELECT INBOX\r\n`,
+	`${LOGIN}z SELECT INBOX\r\nz NOTIFY SET (selected (MessageNew (UID) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge MailboxName SubscriptionChange MailboxMetadataChange))\r\n`,
+	`${LOGIN}z SELECT INBOX\r\nz SEARCH RETURN (SAVE) ALL\r\n`,
+	`${LOGIN}z SELECT INBOX\r\nz UNAUTHENTICATE\r\n`,
 	`${LOGIN}z SELECT INBOX\r\nz IDLE\r\n`,
 	`${LOGIN}z APPEND INBOX {30+}\r\nSubj`,
+	`${LOGIN}z SELECT INBOX\r\nz UID REPLACE 1 INBOX CATENATE (TEXT {30+}\r\nSubj`,
 	"z AUTHENTICATE SCRAM-SHA-256 biwsbj1hbm5AZXhhbXBsZS5vcmcscj14\r\n",
+];
+
+/** Words of which lines are made that no transcript has. */
+const words = [
+	...commandNames,
+	..."1:* 1 5:2 2,4 * 0 99 $ INBOX Sent nowhere () ( ) [ ] < > {0} {3} {5+} {9000+} {x} \\Seen NIL".split(
+		" ",
+	),
+	...'(\\Seen $A) "quoted" "" +FLAGS -FLAGS.SILENT FLAGS BODY[] BODY.PEEK[1.TEXT]<0.5> BINARY.SIZE[] ENVELOPE (UID FLAGS)'.split(
+		" ",
+	),
+	..."ALL NOT OR SUBJECT x UID UIDAFTER UIDBEFORE RETURN (MIN) (SAVE) CHARSET UTF-8 (MESSAGES) MODSEQ DONE RECENT".split(
+		" ",
+	),
+	"(QRESYNC (1001 1 1:5 (1 1)))",
+	"(CONDSTORE)",
+	"(CHANGEDSINCE 1 VANISHED)",
+	"(UNCHANGEDSINCE 0)",
+	"(PARTIAL -1:-2)",
+	"RETURN (SAVE PARTIAL 1:2)",
+	"CATENATE (URL /INBOX/;UID=1 TEXT {3+}\r\nabc)",
+	"UTF8 (~{3+}\r\nabc)",
+	"SET (selected (MessageNew (UID) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge MailboxName))",
+	"QRESYNC UIDONLY IMAP4rev2",
+	"(USE (\\Sent))",
+	"(/private/comment NIL)",
+	"\r\n",
+	"\0",
+	"\xff",
 ];
 
 let world: World;
@@ -39,12 +76,21 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
+const madeUp = (mutator: Mutator): string => {
+	const rest = Array.from({ length: mutator.below(8) }, () =>
+		mutator.pick(words),
+	);
+	return `${mutator.pick(commandNames)} ${rest.join(" ")}\r\n`;
+};
+
 /** What one client sends in all. */
 function dialogue(mutator: Mutator): { before: string; said: string } {
 	const before = mutator.pick(states);
 	const said = Array.from({ length: 1 + mutator.below(30) }, () => {
+		const kind = mutator.below(6);
+		if (kind === 0) return `t ${madeUp(mutator)}`;
 		const good =
-			mutator.below(4) === 0
+			kind === 1
 				? `t ${mutator.pick(commandNames)} ${mutator.pick(lines)}`
 				: mutator.pick(lines);
 		return mutator.text(good, lines);
@@ -94,12 +140,12 @@ async function fuzz(count: number): Promise<void> {
 }
 
 test(
-	"mutated transcripts",
+	"mutated transcripts and made-up lines",
 	async () => {
 		expect(lines.length).toBeGreaterThan(300);
-		await fuzz(rounds(100));
+		await fuzz(rounds(200));
 		const before = usedBytes();
-		await fuzz(rounds(300));
+		await fuzz(rounds(400));
 		// What clients left in mailboxes is kept, nothing else; and all connections have ended.
 		expect(usedBytes() - before).toBeLessThan(24 * 1024 * 1024);
 		const client = await RawClient.connect(world.server.address().port);
