@@ -110,22 +110,26 @@ export async function deliver(
 	};
 }
 
-/**
- * Milliseconds from MAIL FROM to EXISTS on an idling connection, of `count` messages one after the other; the
- * connection idles on the host's other node if it has one.
- */
+export interface Latency {
+	/** Milliseconds from MAIL FROM to EXISTS on an idling connection. */
+	readonly whole: number;
+	/** And from the 250: 0 where the client was told before the sender. */
+	readonly afterAccepted: number;
+}
+
+/** Of `count` messages one after the other; the connection idles on the host's other node if it has one. */
 export async function idleLatency(
 	host: MailHost,
 	round: string,
 	count: number,
-): Promise<number[]> {
+): Promise<Latency[]> {
 	const maker = new MessageMaker(round, messageBytes);
 	const recipient = userAddress(1);
 	const client = await login(host.imapElsewhere ?? host.imap, 1);
 	let { exists } = await client.select("INBOX");
 	const idling = await client.idle();
 	const smtp = await SmtpSender.connect(host.smtp);
-	const samples: number[] = [];
+	const samples: Latency[] = [];
 	for (let number = 0; number < count; number++) {
 		const wanted = exists + 1;
 		const told = idling.next(({ text }) => {
@@ -134,10 +138,18 @@ export async function idleLatency(
 		});
 		const message = maker.make(number, recipient);
 		const start = performance.now();
-		const sent = smtp.send(sender, [recipient], message);
-		await told;
-		samples.push(performance.now() - start);
-		await sent;
+		const at = async (event: Promise<unknown>) => {
+			await event;
+			return performance.now();
+		};
+		const [accepted, heard] = await Promise.all([
+			at(smtp.send(sender, [recipient], message)),
+			at(told),
+		]);
+		samples.push({
+			whole: heard - start,
+			afterAccepted: Math.max(0, heard - accepted),
+		});
 		exists = wanted;
 		// A pause as between real messages, so that this measures latency and not a queue.
 		await sleep(20);
@@ -145,5 +157,31 @@ export async function idleLatency(
 	smtp.quit();
 	await idling.done();
 	await client.logout();
+	return samples;
+}
+
+/** Milliseconds from the OK of a STORE to the FETCH that an idling connection hears, on the other node if there is one. */
+export async function flagLatency(
+	host: MailHost,
+	count: number,
+): Promise<number[]> {
+	const writer = await login(host.imap, 1);
+	const reader = await login(host.imapElsewhere ?? host.imap, 1);
+	await writer.select("INBOX");
+	await reader.select("INBOX");
+	const idling = await reader.idle();
+	const samples: number[] = [];
+	for (let number = 0; number < count; number++) {
+		const told = idling.next(({ text }) => /^\d+ FETCH /i.test(text));
+		const heard = told.then(() => performance.now());
+		const sign = number % 2 === 0 ? "+" : "-";
+		await writer.ok(`STORE 1 ${sign}FLAGS.SILENT (\\Flagged)`);
+		const done = performance.now();
+		samples.push(Math.max(0, (await heard) - done));
+		await sleep(20);
+	}
+	await idling.done();
+	await reader.logout();
+	await writer.logout();
 	return samples;
 }

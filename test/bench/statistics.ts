@@ -1,5 +1,6 @@
 /** Numbers of a run: percentiles, medians, what processes use. */
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Linear between neighbours; NaN of nothing. */
 export function percentile(values: readonly number[], percent: number): number {
@@ -56,6 +57,19 @@ export function cpuSeconds(roots: readonly number[]): number {
 		for (const text of fields.slice(11, 15)) ticks += Number(text);
 	}
 	return ticks / 100;
+}
+
+const REST_MILLISECONDS = 500;
+const REST_CPU_SECONDS = 0.03;
+const REST_ROUNDS_MAX = 120;
+
+/** Resolves when the trees hardly use the CPU any more, or after a minute all the same. */
+export async function atRest(roots: readonly number[]): Promise<void> {
+	for (let round = 0; round < REST_ROUNDS_MAX; round++) {
+		const before = cpuSeconds(roots);
+		await sleep(REST_MILLISECONDS);
+		if (cpuSeconds(roots) - before <= REST_CPU_SECONDS) return;
+	}
 }
 
 const kibibytes = (pid: number, name: string): number =>

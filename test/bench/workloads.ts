@@ -1,10 +1,17 @@
 /** The workloads by name, each giving rows of the table; where both hosts take part they take turns, and medians count. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { catchUp } from "./catch-up.ts";
-import { type Delivered, deliver, idleLatency } from "./delivery.ts";
+import {
+	type Delivered,
+	deliver,
+	flagLatency,
+	idleLatency,
+} from "./delivery.ts";
 import { fill, operations, timeOperation } from "./imap-operations.ts";
+import { MIXED_CONNECTIONS, mixedLoad } from "./mixed.ts";
 import type { PmnodeHost } from "./pmnode.ts";
 import {
+	atRest,
 	median,
 	percentile,
 	proportionalBytes,
@@ -22,6 +29,8 @@ export interface Sizes {
 	readonly latencies: number;
 	/** Messages in the mailbox of the IMAP operations. */
 	readonly operations: number;
+	/** Operations of a round of the mixed load. */
+	readonly mixed: number;
 	readonly catchUp: number;
 	readonly rounds: number;
 	readonly idleMilliseconds: number;
@@ -83,7 +92,7 @@ const failureOf = (...results: unknown[]) => {
 const medianOf = (values: readonly number[]) =>
 	values.length > 0 ? median(values) : undefined;
 const quotient = (above: number | undefined, below: number | undefined) =>
-	above === undefined || below === undefined ? undefined : above / below;
+	above === undefined || !below ? undefined : above / below;
 const reachedAtLeast = (value: number | undefined, goal: number) =>
 	value === undefined ? {} : { reached: value >= goal };
 const reachedAtMost = (value: number | undefined, goal: number) =>
@@ -132,28 +141,87 @@ async function delivery(bench: Bench): Promise<Row[]> {
 }
 
 async function latency(bench: Bench): Promise<Row[]> {
-	const [mine, peer] = await inTurns(
+	const { latencies } = bench.sizes;
+	const [one, pair, peer] = await inTurns(
 		bench,
-		[bench.pair, bench.peer],
-		(host, round) => idleLatency(host, `l${round}`, bench.sizes.latencies),
+		[bench.one, bench.pair, bench.peer],
+		(host, round) => idleLatency(host, `l${round}`, latencies),
 	);
-	const row = (name: string, percent: number, goal: number): Row => {
-		const at = (result: number[][] | Error | undefined) => {
-			const samples = samplesOf(result).flat();
-			return samples.length > 0 ? percentile(samples, percent) : undefined;
-		};
+	const [flagsOne, flagsPair, flagsPeer] = await inTurns(
+		bench,
+		[bench.one, bench.pair, bench.peer],
+		(host) => flagLatency(host, latencies),
+	);
+	const row = (
+		workload: string,
+		samples: readonly (number[] | Error)[],
+		percent: number,
+		goal: number,
+	): Row => {
+		const [mine, theirs] = samples.map((each) =>
+			Array.isArray(each) && each.length > 0
+				? percentile(each, percent)
+				: undefined,
+		);
 		return {
-			workload: `SMTP on one node to EXISTS on another, ${name}`,
+			workload: `${workload}, p${percent}`,
 			unit: "ms",
-			pmnode: at(mine),
-			peer: at(peer),
-			ratio: quotient(at(peer), at(mine)),
+			pmnode: mine,
+			peer: theirs,
+			ratio: quotient(theirs, mine),
 			goal: `≤ ${goal} ms`,
-			...reachedAtMost(at(mine), goal),
-			...failureOf(mine, peer),
+			...reachedAtMost(mine, goal),
+			...failureOf(...samples),
 		};
 	};
-	return [row("p50", 50, 25), row("p99", 99, 100)];
+	const flat = <T>(
+		result: T[][] | Error | undefined,
+		value: (of: T) => number,
+	): number[] | Error =>
+		result instanceof Error ? result : (result ?? []).flat().map(value);
+	const whole = [pair, peer].map((each) => flat(each, (of) => of.whole));
+	const after = (each: typeof one) => flat(each, (of) => of.afterAccepted);
+	const same = (value: number) => value;
+	return [
+		row("SMTP on one node to EXISTS on another", whole, 50, 25),
+		row("SMTP on one node to EXISTS on another", whole, 99, 100),
+		row("250 to EXISTS, same node", [after(one), after(peer)], 50, 5),
+		row("250 to EXISTS, other node", [after(pair), after(peer)], 50, 25),
+		row(
+			"STORE to FETCH, same node",
+			[flat(flagsOne, same), flat(flagsPeer, same)],
+			50,
+			5,
+		),
+		row(
+			"STORE to FETCH, other node",
+			[flat(flagsPair, same), flat(flagsPeer, same)],
+			50,
+			25,
+		),
+	];
+}
+
+/** The median of the rounds, as operations a second of the host's CPU. */
+async function mixed(bench: Bench): Promise<Row[]> {
+	const [mine, peer] = await inTurns(
+		bench,
+		[bench.one, bench.peer],
+		(host, round) => mixedLoad(host, round, bench.sizes.mixed),
+	);
+	const ratio = quotient(medianOf(samplesOf(mine)), medianOf(samplesOf(peer)));
+	return [
+		{
+			workload: `mixed load of ${MIXED_CONNECTIONS} clients, operations a CPU second`,
+			unit: "/s",
+			pmnode: medianOf(samplesOf(mine)),
+			peer: medianOf(samplesOf(peer)),
+			ratio,
+			goal: "≥ 1.00 ×",
+			...reachedAtLeast(ratio, 1),
+			...failureOf(mine, peer),
+		},
+	];
 }
 
 async function imap(bench: Bench): Promise<Row[]> {
@@ -169,7 +237,12 @@ async function imap(bench: Bench): Promise<Row[]> {
 	const filled = await inTurns(
 		{ ...bench, sizes: { ...bench.sizes, rounds: 1 } },
 		hosts,
-		(host) => fill(host, messages),
+		async (host) => {
+			const taken = await fill(host, messages);
+			// What a host does in the background after it, like indexing, is no part of what a command takes.
+			await atRest(host.pids());
+			return taken;
+		},
 	);
 	const rows = [
 		{
@@ -243,6 +316,7 @@ export const workloads: readonly Workload[] = [
 	{ name: "delivery", run: delivery },
 	{ name: "latency", run: latency },
 	{ name: "imap", run: imap },
+	{ name: "mixed", run: mixed },
 	{ name: "catchup", run: afterAbsence },
 	...hardWorkloads,
 	{ name: "memory-after", run: memoryAfter },
