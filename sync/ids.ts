@@ -72,6 +72,8 @@ const integer = <T extends number>(
 	return value as T;
 };
 export const UID_MAX = 0xffff_ffff;
+/** The highest that is ever given or believed: UIDNEXT is one, too. */
+export const UID_GIVEN_MAX = UID_MAX - 1;
 export const sequence = (value: number): Sequence =>
 	integer("a sequence number", value, Number.MAX_SAFE_INTEGER);
 export const uid = (value: number): Uid => integer("a UID", value, UID_MAX);

@@ -20,9 +20,10 @@ import type { Context } from "./directory/context.ts";
 import { deliver } from "./directory/deliver.ts";
 import { createDirectory } from "./directory/directory.ts";
 import { expunge } from "./directory/edits.ts";
+import { renewMailbox } from "./directory/renewal.ts";
 import { accountDocument, CLUSTER, keys } from "./documents/shapes.ts";
 import { OperatorFault, Temporary } from "./faults.ts";
-import type { AccountId, NodeId } from "./ids.ts";
+import type { AccountId, MailboxId, NodeId } from "./ids.ts";
 import type { Batch } from "./log/batch.ts";
 import { type Fold, Ledger, type Transaction } from "./log/ledger.ts";
 import { Mailboxes } from "./mailbox/mailboxes.ts";
@@ -151,6 +152,7 @@ export class ClusterReplica implements Replica {
 			document: (account) =>
 				this.#ledger.documents.get(accountDocument(account)),
 			numbers: (account) => this.#numbers(account),
+			flush: () => this.#write(() => {}),
 		});
 		this.#space = this.#makeSpace();
 		this.#needs = this.#makeNeeds();
@@ -347,6 +349,7 @@ export class ClusterReplica implements Replica {
 				if (change.origin !== origin || facts.body.drive !== bodies.drive)
 					this.#needs.named(batch, facts, change.origin, change.sequence);
 			},
+			usedUp: (mailbox, account) => this.#renew(mailbox, account),
 			wants: (wants) => this.#replication.sendWants(wants),
 			pairMade: (pair) => this.#replication.sendPair(pair),
 			watermarks: (told) => this.#replication.sendWatermarks(told),
@@ -601,6 +604,32 @@ export class ClusterReplica implements Replica {
 		return numbererOf(account, candidates) === this.node;
 	}
 
+	/** Rule I5. Where the disk refuses, again and again. */
+	#renew(mailbox: MailboxId, account: AccountId): void {
+		const { clock, diary } = this.#options;
+		let isNew = false;
+		this.#ledger
+			.write((tx) => {
+				isNew = renewMailbox(tx, this.#context, account, mailbox);
+			})
+			.then(
+				() => {
+					if (isNew)
+						diary.warn(
+							"the UIDs of a mailbox are used up: it begins anew under another UIDVALIDITY, and its clients load it again",
+							{ account, mailbox },
+						);
+				},
+				(error) => {
+					if (!(error instanceof Temporary)) throw error;
+					if (this.#stopped) return;
+					clock.after(RENEW_AGAIN_MILLISECONDS, () =>
+						this.#renew(mailbox, account),
+					);
+				},
+			);
+	}
+
 	#hasSecondCopy(sequence: number): boolean {
 		return (
 			!this.#rules.secondCopy ||
@@ -781,6 +810,7 @@ export class ClusterReplica implements Replica {
 /** The disk refused: tried again after this. */
 const REHOME_MILLISECONDS = 10_000;
 const MARKS_MILLISECONDS = 5_000;
+const RENEW_AGAIN_MILLISECONDS = 1_000;
 
 const tooFewMembers = (): Temporary =>
 	new Temporary("too few members are up to keep the wanted copies; try later");

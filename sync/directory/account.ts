@@ -22,7 +22,7 @@ import {
 import type { Telling } from "../mailbox/options.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
 import type { Cancel } from "../ports/clock.ts";
-import { type AccountMailbox, isBuiltIn } from "./accounts.ts";
+import type { AccountMailbox } from "./accounts.ts";
 import {
 	ACCOUNT_ITSELF,
 	type Annotated,
@@ -114,7 +114,7 @@ export class AccountSession implements Account {
 		const { ledger, second } = this.#context;
 		const sequence = await ledger.write((tx) => {
 			const mailbox = this.#mustFind(name);
-			if (isBuiltIn(this.id, mailbox))
+			if (this.#state.isBuiltIn(mailbox))
 				throw new ClientFault("CANNOT", `${mailbox.name} cannot be deleted`);
 			if (this.#hasChildren(mailbox.name))
 				throw new ClientFault("CANNOT", "the mailbox has others below it");
@@ -152,7 +152,7 @@ export class AccountSession implements Account {
 				moveEntries(tx, mailbox.id, entries, target, clock.now(), rules);
 				return;
 			}
-			if (isBuiltIn(this.id, mailbox))
+			if (this.#state.isBuiltIn(mailbox))
 				throw new ClientFault("CANNOT", `${mailbox.name} cannot be renamed`);
 			renameMailbox(
 				tx,

@@ -8,9 +8,9 @@ import {
 	type EntryId,
 	type MailboxId,
 } from "../ids.ts";
-import { ACCOUNTS_FOLDED_MAX } from "../limits.ts";
+import { ACCOUNTS_FOLDED_MAX, STORE_BATCH_COUNT } from "../limits.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
-import { boxKey, getBox, rowKey } from "../mailbox/rows.ts";
+import { boxKey, getBox, getRow, lives, rowKey } from "../mailbox/rows.ts";
 import {
 	byName,
 	type NameRegister,
@@ -31,6 +31,7 @@ import { moveEntries } from "./edits.ts";
 import { Ghosts } from "./ghosts.ts";
 import { MailboxLives } from "./lives.ts";
 import { NO_LIMITS } from "./quota.ts";
+import { currentOf } from "./renewal.ts";
 
 /** Made with each account; they cannot be deleted. */
 export const ROLES: readonly (readonly [Role, string])[] = [
@@ -45,10 +46,6 @@ export const ROLES: readonly (readonly [Role, string])[] = [
 /** Mailboxes of a role are the same everywhere, so they cannot conflict. */
 export const roleMailbox = (account: AccountId, role: Role): MailboxId =>
 	deriveId<MailboxId>("role", account, role);
-
-/** Made with the account, not by its user. */
-export const isBuiltIn = (account: AccountId, { id, role }: MailboxInfo) =>
-	role !== undefined && id === roleMailbox(account, role);
 
 export interface AccountMailbox extends MailboxInfo {
 	readonly uidValidity: number;
@@ -186,6 +183,15 @@ export class AccountState {
 		return [...this.#subscribed.values()].sort();
 	}
 
+	/** The mailbox of a role that was made with the account, or what stands for it now. */
+	builtIn(role: Role): MailboxId {
+		return currentOf(this, roleMailbox(this.id, role));
+	}
+	/** Made with the account, not by its user. */
+	isBuiltIn({ id, role }: MailboxInfo): boolean {
+		return role !== undefined && id === this.builtIn(role);
+	}
+
 	/** The last UIDVALIDITY known under a name whose mailbox is deleted: a new mailbox of that name gets another id. */
 	isUsed(mailbox: MailboxId): boolean {
 		return this.#registers.has(mailbox);
@@ -215,6 +221,8 @@ export interface AccountStatesOptions {
 	readonly document: (account: AccountId) => FlatDocument;
 	/** Rule 2: of the members that are up one moves what lies in deleted mailboxes. */
 	readonly numbers: (account: AccountId) => boolean;
+	/** Has a batch made, for what is still to be moved. */
+	readonly flush: () => void;
 }
 
 export class AccountStates implements Fold {
@@ -226,6 +234,8 @@ export class AccountStates implements Fold {
 	readonly #options: AccountStatesOptions;
 	readonly #ghosts: Ghosts;
 	readonly #listeners = new Map<AccountId, Set<() => void>>();
+	/** With more in deleted mailboxes than one batch moves. */
+	readonly #unsettled = new Set<AccountId>();
 
 	constructor(options: AccountStatesOptions) {
 		this.#options = options;
@@ -298,7 +308,10 @@ export class AccountStates implements Fold {
 	}
 
 	finish(tx: Transaction): void {
-		this.#settle(tx, this.#ghosts.finish(tx));
+		const accounts = this.#ghosts.finish(tx);
+		for (const account of this.#unsettled) accounts.add(account);
+		this.#unsettled.clear();
+		this.#settle(tx, accounts);
 		// Those moves emptied some.
 		for (const account of this.#ghosts.finish(tx)) this.#noteTree(account);
 	}
@@ -313,15 +326,11 @@ export class AccountStates implements Fold {
 		for (const account of accounts) {
 			this.#noteTree(account);
 			if (!numbers(account)) continue;
-			for (const [ghost, target] of this.get(account).displaced())
-				moveEntries(
-					tx,
-					ghost,
-					this.#living(tx, ghost),
-					target,
-					clock.now(),
-					rules,
-				);
+			for (const [ghost, target] of this.get(account).displaced()) {
+				const some = this.#living(tx, ghost, STORE_BATCH_COUNT);
+				moveEntries(tx, ghost, some, target, clock.now(), rules);
+				if (some.length === STORE_BATCH_COUNT) this.#unsettled.add(account);
+			}
 		}
 	}
 
@@ -330,12 +339,17 @@ export class AccountStates implements Fold {
 		this.#touched.add(account);
 	}
 
-	/** Entries of a deleted mailbox: few, and of this batch the most. */
-	#living(tx: Transaction, mailbox: MailboxId): EntryId[] {
+	/** Entries that live in a deleted mailbox: few, but for one that was renewed. */
+	#living(tx: Transaction, mailbox: MailboxId, most: number): EntryId[] {
 		const prefix = rowKey(mailbox, "" as EntryId);
-		return tx.batch
-			.keys(prefix, prefixEnd(prefix))
-			.map((key) => key.slice(prefix.length) as EntryId);
+		const living: EntryId[] = [];
+		for (const key of tx.batch.keys(prefix, prefixEnd(prefix))) {
+			const entry = key.slice(prefix.length) as EntryId;
+			const row = getRow(tx.batch, mailbox, entry);
+			if (row !== undefined && lives(row)) living.push(entry);
+			if (living.length === most) break;
+		}
+		return living;
 	}
 
 	committed(): void {
@@ -344,11 +358,13 @@ export class AccountStates implements Fold {
 		for (const account of this.#touched)
 			for (const run of [...(this.#listeners.get(account) ?? [])]) run();
 		this.#touched.clear();
+		if (this.#unsettled.size > 0) this.#options.flush();
 	}
 	rolledBack(): void {
 		for (const account of this.#touched) this.#states.delete(account);
 		this.#halfRead.clear();
 		this.#touched.clear();
 		this.#ghosts.rolledBack();
+		for (const account of this.#ghosts.accounts()) this.#unsettled.add(account);
 	}
 }

@@ -8,7 +8,6 @@ import {
 	type MailboxId,
 } from "../ids.ts";
 import { decodeFacts, getRow, lives } from "../mailbox/rows.ts";
-import { roleMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
 import { addEntry, nameBody } from "./edits.ts";
 import { checkRoom } from "./quota.ts";
@@ -69,7 +68,7 @@ function place(
 	transaction: string,
 	wasConfirmed: (transaction: string) => boolean,
 ): Place {
-	const mailbox = roleMailbox(account, "inbox");
+	const mailbox = context.accounts.get(account).builtIn("inbox");
 	for (let life = 0; ; life++) {
 		const entry = deriveId<EntryId>(
 			"delivery",

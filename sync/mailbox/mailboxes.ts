@@ -203,6 +203,7 @@ export class Mailboxes implements Fold {
 		if (ahead.length > 0) this.#options.watermarks(ahead);
 		const wants = this.numbering.takeNews();
 		if (wants.length > 0) this.#options.wants(wants);
+		for (const one of this.numbering.takeUsedUp()) this.#options.usedUp(...one);
 	}
 
 	rolledBack(): void {

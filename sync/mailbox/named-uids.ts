@@ -1,5 +1,5 @@
 /** Rule 8: what a client names, some node told it. A UID that a client names raises E, as far as it can be believed. */
-import type { MailboxId } from "../ids.ts";
+import { type MailboxId, UID_GIVEN_MAX } from "../ids.ts";
 import { NAMED_LATER_MAX, UID_BELIEVED_AHEAD_MAX } from "../limits.ts";
 import type { Transaction } from "../log/ledger.ts";
 import type { Rules } from "../rules.ts";
@@ -45,7 +45,8 @@ export class NamedUids {
 		const believed = complete
 			? Math.max(box.heardUid, box.heardE)
 			: box.heardUid + UID_BELIEVED_AHEAD_MAX;
-		if (!this.#rules.nameUids || uid <= box.E || uid > believed) return;
+		if (!this.#rules.nameUids || uid <= box.E) return;
+		if (uid > Math.min(believed, UID_GIVEN_MAX)) return;
 		box.E = uid;
 		tx.batch.change(boxKey(mailbox), box);
 		this.#showing.stage(mailbox, box);

@@ -4,7 +4,6 @@ import type { AccountId, EntryId, MailboxId } from "../ids.ts";
 import { WANTS_MAX, WANTS_TOLD_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { Transaction } from "../log/ledger.ts";
-import type { Log } from "../ports/log.ts";
 import type { Rules } from "../rules.ts";
 import {
 	type BoxRow,
@@ -28,7 +27,6 @@ export interface Want {
 
 export interface NumberingOptions {
 	readonly rules: Rules;
-	readonly diary: Log;
 	readonly slots: () => SlotRange;
 	/** Rule 2: is this node the one that numbers for the account? */
 	readonly numbers: (account: AccountId) => boolean;
@@ -45,6 +43,8 @@ export class Numbering {
 	/** Claims that some node finds too low, until a higher one comes (rule 6). */
 	readonly #wanted = new Map<string, Want>();
 	#news: Want[] = [];
+	/** Mailboxes where no UID was left for something in this batch. */
+	readonly #usedUp = new Map<MailboxId, AccountId>();
 
 	constructor(options: NumberingOptions) {
 		this.#options = options;
@@ -53,6 +53,7 @@ export class Numbering {
 	/** Forgets what is read anew with note() and noteLow(). */
 	clear(): void {
 		this.#unnumbered.clear();
+		this.#usedUp.clear();
 		this.#news = [];
 	}
 
@@ -75,7 +76,7 @@ export class Numbering {
 		const row = getRow(tx.batch, mailbox, entry);
 		const box = getBox(tx.batch, mailbox);
 		if (row === undefined || !lives(row) || box.account === "") return;
-		const { numbers, slots, diary } = this.#options;
+		const { numbers, slots } = this.#options;
 		if (!numbers(box.account)) return;
 		// It is numbered when its document is put together again (check/heal.ts).
 		if (tx.isDamaged(segmentDocument(mailbox, row.s))) return;
@@ -85,7 +86,7 @@ export class Numbering {
 		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
 		const uid = nextUid(this.#above(box), slots());
 		if (uid === undefined) {
-			diary.error("the UIDs of a mailbox are used up", { mailbox });
+			this.#usedUp.set(mailbox, box.account);
 			return;
 		}
 		this.#wanted.delete(key);
@@ -167,6 +168,13 @@ export class Numbering {
 			this.number(tx, mailbox, entry);
 		for (const { mailbox, entry } of [...this.#wanted.values()])
 			this.number(tx, mailbox, entry);
+	}
+
+	/** Mailboxes whose UIDs are used up: they must be renewed. */
+	takeUsedUp(): [MailboxId, AccountId][] {
+		const all = [...this.#usedUp];
+		this.#usedUp.clear();
+		return all;
 	}
 
 	/** What this batch found too low; asked for once. */

@@ -1,5 +1,5 @@
 /** What the mailboxes of a node are given. Types only. */
-import type { AccountId, Origin } from "../ids.ts";
+import type { AccountId, MailboxId, Origin } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
 import type { KeyChange } from "../log/ledger.ts";
 import type { Vector } from "../log/record.ts";
@@ -39,6 +39,8 @@ export interface MailboxesOptions {
 	) => void;
 	/** An entry changed. Called within a batch. */
 	readonly folded: (batch: Batch, folded: Folded, change: KeyChange) => void;
+	/** No UID is left in the mailbox: it must be renewed (rule I5). */
+	readonly usedUp: (mailbox: MailboxId, account: AccountId) => void;
 	/** Claims that are too low here, to be told to the numberer. */
 	readonly wants: (wants: readonly Want[]) => void;
 	/** A pair that was made here, for all members (rule 12). */

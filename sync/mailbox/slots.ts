@@ -1,5 +1,5 @@
 /** UID and stamp arithmetic (mailbox-consistency rules 1, 3 and 10). Pure. */
-import { type ModSeq, UID_MAX, type Uid } from "../ids.ts";
+import { type ModSeq, UID_GIVEN_MAX, type Uid } from "../ids.ts";
 
 /** Slots there are; UID u belongs to slot u mod SLOTS, and so does a stamp. */
 export const SLOTS = 1024;
@@ -116,7 +116,7 @@ export function nextUid(above: number, range: SlotRange): Uid | undefined {
 			: Number.POSITIVE_INFINITY;
 	for (const span of range.more ?? [])
 		smallest = Math.min(smallest, nextIn(above, span));
-	return smallest > UID_MAX ? undefined : (smallest as Uid);
+	return smallest > UID_GIVEN_MAX ? undefined : (smallest as Uid);
 }
 
 function nextIn(above: number, [low, high]: SlotSpan): number {

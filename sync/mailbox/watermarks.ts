@@ -2,7 +2,7 @@
  * How members hear of each other's E (rule 3). An E up to the highest claim needs no word: the claim tells it. So only
  * those travel that are above: where a client named a UID that nobody here knew, or a restored node leaped.
  */
-import { type MailboxId, UID_MAX } from "../ids.ts";
+import { type MailboxId, UID_GIVEN_MAX } from "../ids.ts";
 import type { Transaction } from "../log/ledger.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 import { type BoxRow, boxKey, getBox } from "./rows.ts";
@@ -50,7 +50,7 @@ export class Watermarks {
 		const news: [MailboxId, BoxRow][] = [];
 		for (const { mailbox, E } of told) {
 			const box = getBox(tx.batch, mailbox);
-			if (E <= highestE(box) || E > UID_MAX) continue;
+			if (E <= highestE(box) || E > UID_GIVEN_MAX) continue;
 			box.heardE = E;
 			tx.batch.change(boxKey(mailbox), box);
 			news.push([mailbox, box]);
@@ -66,7 +66,7 @@ export class Watermarks {
 			const mailbox = key.slice("box/".length) as MailboxId;
 			const box = getBox(tx.batch, mailbox);
 			const above = Math.min(
-				UID_MAX,
+				UID_GIVEN_MAX,
 				Math.max(highestE(box), box.heardUid) + by,
 			);
 			if (own) box.E = above;

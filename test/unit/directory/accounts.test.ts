@@ -29,6 +29,7 @@ function world() {
 		rules: ALL_RULES,
 		document,
 		numbers: () => false,
+		flush: () => {},
 	});
 	/** As a batch folds it, before the document has it. */
 	const fold = (account: AccountId, passwordHash: string): void => {

@@ -1,0 +1,56 @@
+/**
+ * A mailbox whose UIDs are used up gives way to another one of the same name and role (rule I5): with a UIDVALIDITY above
+ * all known, so that clients begin anew. The old one is deleted; what lies in it, or is brought into it by who has not
+ * heard of this, is moved over like all that lies in deleted mailboxes whose name is another's now (ghosts.ts). Which
+ * mailbox follows which is derived, so that renewals on two sides of a split are one.
+ */
+import { accountDocument, keys } from "../documents/shapes.ts";
+import { type AccountId, deriveId, type MailboxId } from "../ids.ts";
+import type { Transaction } from "../log/ledger.ts";
+import type { AccountState } from "./accounts.ts";
+import { removeAnnotations } from "./annotations.ts";
+import type { Context } from "./context.ts";
+import { claimUidValidity, writeRegister } from "./naming.ts";
+
+const renewedId = (mailbox: MailboxId): MailboxId =>
+	deriveId<MailboxId>("renewed", mailbox);
+
+/** The mailbox that stands for this one now: itself, or the last that was made in its place. */
+export function currentOf(
+	state: Pick<AccountState, "isUsed">,
+	mailbox: MailboxId,
+): MailboxId {
+	let current = mailbox;
+	for (;;) {
+		const next = renewedId(current);
+		if (!state.isUsed(next)) return current;
+		current = next;
+	}
+}
+
+/** Returns whether there was something to do. */
+export function renewMailbox(
+	tx: Transaction,
+	context: Context,
+	account: AccountId,
+	id: MailboxId,
+): boolean {
+	const state = context.accounts.get(account);
+	const mailbox = state.mailbox(id);
+	const next = renewedId(id);
+	// Deleted, or renewed already.
+	if (mailbox === undefined || state.isUsed(next)) return false;
+	const { parent, leaf, role } = mailbox.register;
+	const document = accountDocument(account);
+	writeRegister(tx, context, account, next, { parent, leaf, role });
+	claimUidValidity(tx, context, account, next);
+	for (const [name, value] of state.annotations(id))
+		tx.edit(document, { key: keys.annotation(next, name), set: value });
+	removeAnnotations(tx, context, account, id);
+	for (const uidValidity of state.claims(id))
+		tx.edit(document, {
+			key: keys.mailboxDeleted(id, uidValidity),
+			set: true,
+		});
+	return true;
+}
