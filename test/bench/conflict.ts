@@ -6,6 +6,7 @@ import { MessageMaker } from "../harness/messages.ts";
 import type { TestNode } from "../harness/node.ts";
 import { SmtpSender } from "../harness/smtp-sender.ts";
 import { until } from "../harness/until.ts";
+import { cpuSeconds } from "./statistics.ts";
 import { userAddress } from "./system.ts";
 
 const user = userAddress(1);
@@ -26,6 +27,7 @@ export interface Healed {
 export async function conflict(
 	messages: number,
 	flags: number,
+	tell: (text: string) => void,
 ): Promise<Healed> {
 	const hosts = await Hosts.create(2);
 	const hostOf = (name: string) => (name === "a" ? 1 : 2);
@@ -47,10 +49,18 @@ export async function conflict(
 			for (const node of cluster.nodes)
 				for (const [id, uid] of await writeOn(node, messages, flags))
 					told.set(id, uid);
+			tell(`  ${messages} messages and ${flags} flags a side, apart`);
+			const pids = cluster.nodes.map(({ pid }) => pid);
+			const cpuBefore = cpuSeconds(pids);
 			await hosts.heal();
 			const start = performance.now();
-			const uids = await alike(cluster.nodes, 2 * messages);
-			const seconds = (performance.now() - start) / 1000;
+			const since = () => (performance.now() - start) / 1000;
+			const uids = await alike(cluster.nodes, 2 * messages, (what) =>
+				tell(
+					`  ${what} after ${since().toFixed(2)} s and ${(cpuSeconds(pids) - cpuBefore).toFixed(2)} CPU s`,
+				),
+			);
+			const seconds = since();
 			const renumbered = [...told].filter(
 				([id, uid]) => uids.get(id) !== uid,
 			).length;
@@ -106,6 +116,7 @@ async function uidsOf(client: ImapClient): Promise<Map<string, number>> {
 async function alike(
 	nodes: readonly TestNode[],
 	count: number,
+	reached: (what: string) => void,
 ): Promise<Map<string, number>> {
 	const clients = await Promise.all(
 		nodes.map((node) => node.imap(user, password)),
@@ -120,6 +131,7 @@ async function alike(
 		},
 		{ timeoutMilliseconds: 300_000 },
 	);
+	reached("all nodes have all messages");
 	const uids = await until(
 		"all nodes to show the same",
 		async () => {
@@ -136,6 +148,7 @@ async function alike(
 		},
 		{ timeoutMilliseconds: 300_000 },
 	);
+	reached("all nodes show the same");
 	for (const client of clients) await client.logout();
 	return uids;
 }

@@ -5,21 +5,19 @@ import { Line } from "../harness/line.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import type { Endpoint, TestNode } from "../harness/node.ts";
 import { SmtpSender } from "../harness/smtp-sender.ts";
-import { deliver, messageBytes, send } from "./delivery.ts";
+import { type Delivered, deliver, messageBytes, send } from "./delivery.ts";
 import { type PmnodeHost, startPmnode } from "./pmnode.ts";
 import { median, milliseconds } from "./statistics.ts";
 import { login, userAddress, userCount } from "./system.ts";
 
 export const CONNECTIONS = 32;
 
-/** Messages a second into the mailboxes over many connections. */
-export async function busyRate(
+/** Messages into the mailboxes over many connections. */
+export const busyRate = (
 	host: PmnodeHost,
 	round: string,
 	count: number,
-): Promise<number> {
-	return (await deliver(host, round, count, CONNECTIONS)).perSecond;
-}
+): Promise<Delivered> => deliver(host, round, count, CONNECTIONS);
 
 /** Bytes that the node's process gave to the disk for each byte of a body that it took. */
 export async function bytesWritten(

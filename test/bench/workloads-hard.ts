@@ -69,10 +69,18 @@ async function busy(bench: Bench): Promise<Row[]> {
 	const { messages, rounds } = bench.sizes;
 	const rates = { one: [] as number[], pair: [] as number[] };
 	for (let round = 1; round <= rounds; round++)
-		for (const which of ["one", "pair"] as const)
-			rates[which].push(
-				await busyRate(bench[which], `busy${which}${round}`, messages),
+		for (const which of ["one", "pair"] as const) {
+			const tag = `busy${which}${round}`;
+			const { perSecond, cpuSecondsPerThousand } = await busyRate(
+				bench[which],
+				tag,
+				messages,
 			);
+			rates[which].push(perSecond);
+			bench.tell(
+				`  round ${round}, ${bench[which].name}: ${perSecond.toFixed(0)}/s, ${cpuSecondsPerThousand.toFixed(2)} CPU s per 1000`,
+			);
+		}
 	const row = (name: string, values: number[], atLeast: number) =>
 		judged(median(values), {
 			workload: `4 kB over ${CONNECTIONS} connections, ${name}`,
@@ -138,10 +146,10 @@ async function splits(bench: Bench): Promise<Row[]> {
 		});
 	const { conflict: each } = bench.sizes;
 	return [
-		row("heal of 10 messages a side", await conflict(10, 0), 2),
+		row("heal of 10 messages a side", await conflict(10, 0, bench.tell), 2),
 		row(
 			`heal of ${each} messages and ${each} flags a side`,
-			await conflict(each, each),
+			await conflict(each, each, bench.tell),
 			60,
 		),
 	];

@@ -90,9 +90,11 @@ export async function startCluster(
 	try {
 		for (const name of settings.names) await cluster.add(name);
 		await cluster.seen(settings.names.length);
-		for (const user of settings.users ?? [])
-			await cluster.nodes[0]?.addUser(user, password);
-		for (const user of settings.users ?? []) await cluster.known(user);
+		const users = settings.users ?? [];
+		await Promise.all(
+			users.map((user) => cluster.nodes[0]?.addUser(user, password)),
+		);
+		await Promise.all(users.map((user) => cluster.known(user)));
 		return cluster;
 	} catch (error) {
 		const said = cluster.tail();
