@@ -49,8 +49,16 @@ const pattern = <T extends string>(
 const base64url128 = /^[A-Za-z0-9_-]{22}$/;
 export const nodeId = (text: string): NodeId =>
 	pattern("a node id", /^[A-Za-z0-9]{20,80}$/, text);
-export const origin = (text: string): Origin =>
-	pattern("an origin", /^[0-9a-f]{16}$/, text);
+/** There are few, and each vector that comes names all. */
+const originsSeen = new Set<string>();
+const ORIGINS_SEEN_MAX = 1_000;
+export function origin(text: string): Origin {
+	if (originsSeen.has(text)) return text as Origin;
+	const found = pattern<Origin>("an origin", /^[0-9a-f]{16}$/, text);
+	if (originsSeen.size >= ORIGINS_SEEN_MAX) originsSeen.clear();
+	originsSeen.add(found);
+	return found;
+}
 export const accountId = (text: string): AccountId =>
 	pattern("an account id", base64url128, text);
 export const mailboxId = (text: string): MailboxId =>

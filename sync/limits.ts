@@ -116,6 +116,8 @@ export const PAIRS_WAIT_MILLISECONDS = 1_000;
 export const PAIRS_WAITING_MAX = 5_000;
 /** Mailboxes whose highest pair is remembered, some 200 bytes each: SELECT and STATUS ask for it. */
 export const PAIR_TOPS_MAX = 10_000;
+/** Mailboxes whose pairs are kept read, up to some 5 kB for each giver: each SELECT and each new pair asks for them. */
+export const PAIR_LISTS_MAX = 200;
 /** Pairs, or watermarks, of one frame: some 200 bytes each. */
 export const PAIRS_TOLD_MAX = 2_000;
 export const WATERMARKS_TOLD_MAX = 5_000;

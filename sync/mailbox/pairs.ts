@@ -5,6 +5,7 @@
  */
 import type { MailboxId } from "../ids.ts";
 import {
+	PAIR_LISTS_MAX,
 	PAIR_TOPS_MAX,
 	PAIRS_WAIT_MILLISECONDS,
 	PAIRS_WAITING_MAX,
@@ -42,6 +43,8 @@ export class Pairs {
 	#timer: Cancel | undefined;
 	/** What top() found, until a pair of the mailbox comes: each SELECT and STATUS asks for it. */
 	readonly #tops = new Map<MailboxId, Pair | undefined>();
+	/** What of() found, by prefix, until a pair of the mailbox comes. */
+	readonly #found = new Map<MailboxId, Map<string, readonly Pair[]>>();
 
 	constructor(store: Store, clock: Clock, flush: () => void) {
 		this.#store = store;
@@ -70,6 +73,7 @@ export class Pairs {
 	#put(mailbox: MailboxId, token: number, row: string | undefined): void {
 		this.#waiting.set(mailbox, keyOf(mailbox, token), row);
 		this.#tops.delete(mailbox);
+		this.#found.delete(mailbox);
 		if (this.#waiting.size >= PAIRS_WAITING_MAX) this.#soon(0);
 		else this.#soon(PAIRS_WAIT_MILLISECONDS);
 	}
@@ -83,8 +87,23 @@ export class Pairs {
 	}
 
 	/** Of a mailbox (and a giver), ascending by giver, then by stamp. */
-	of(mailbox: MailboxId, slot?: number): Pair[] {
+	of(mailbox: MailboxId, slot?: number): readonly Pair[] {
 		const prefix = prefixOf(mailbox, slot);
+		let found = this.#found.get(mailbox);
+		if (found === undefined) {
+			if (this.#found.size >= PAIR_LISTS_MAX) this.#found.clear();
+			found = new Map();
+			this.#found.set(mailbox, found);
+		}
+		let pairs = found.get(prefix);
+		if (pairs === undefined) {
+			pairs = this.#read(mailbox, prefix);
+			found.set(prefix, pairs);
+		}
+		return pairs;
+	}
+
+	#read(mailbox: MailboxId, prefix: string): Pair[] {
 		const rows = new Map<string, string | undefined>();
 		for (const [key, row] of this.#store.range(prefix, prefixEnd(prefix)))
 			rows.set(key, row as string);

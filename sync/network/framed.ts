@@ -30,7 +30,8 @@ export class FramedStream {
 	#inboxBytes = 0;
 	#outbox: Uint8Array[] = [];
 	#outboxBytes = 0;
-	#flushing: NodeJS.Immediate | undefined;
+	/** Cancels the flush at the end of this turn. */
+	#flushing: (() => void) | undefined;
 	#drainWanted = false;
 	#consumer: FrameConsumer | undefined;
 	#pumping = false;
@@ -74,7 +75,7 @@ export class FramedStream {
 		const header = frameHeader(kind, payload.byteLength);
 		this.#outbox.push(header, payload);
 		this.#outboxBytes += header.byteLength + payload.byteLength;
-		this.#flushing ??= setImmediate(() => this.#flush());
+		this.#flushing ??= this.#atEndOfTurn(() => this.#flush());
 		if (this.queuedBytes < LINK_HIGH_WATER_BYTES) return true;
 		this.#drainWanted = true;
 		return false;
@@ -172,8 +173,22 @@ export class FramedStream {
 		if (this.#ended && this.#inbox.length === 0) this.#finish(undefined);
 	}
 
+	/** What is sent within one turn goes out together. */
+	#atEndOfTurn(run: () => void): () => void {
+		const { endOfTurn } = this.#stream;
+		if (endOfTurn === undefined) {
+			const immediate = setImmediate(run);
+			return () => clearImmediate(immediate);
+		}
+		let due: (() => void) | undefined = run;
+		endOfTurn(() => due?.());
+		return () => {
+			due = undefined;
+		};
+	}
+
 	#flush(): void {
-		if (this.#flushing !== undefined) clearImmediate(this.#flushing);
+		this.#flushing?.();
 		this.#flushing = undefined;
 		try {
 			while (
@@ -215,7 +230,7 @@ export class FramedStream {
 		this.#inboxBytes = 0;
 		this.#outbox = [];
 		this.#outboxBytes = 0;
-		if (this.#flushing !== undefined) clearImmediate(this.#flushing);
+		this.#flushing?.();
 		this.#flushing = undefined;
 		this.#consumer?.closed(error);
 	}

@@ -7,24 +7,28 @@ import type { Stream } from "@libp2p/interface";
 import type { NodeId } from "../ids.ts";
 
 /** The part of a libp2p stream that is used. */
-export type WireStream = Pick<
-	Stream,
-	| "abort"
-	| "addEventListener"
-	| "close"
-	| "pause"
-	| "protocol"
-	| "readableEnded"
-	| "readBufferLength"
-	| "readStatus"
-	| "removeEventListener"
-	| "resume"
-	| "send"
-	| "status"
-	| "writableNeedsDrain"
-	| "writeBufferLength"
-	| "writeStatus"
->;
+export interface WireStream
+	extends Pick<
+		Stream,
+		| "abort"
+		| "addEventListener"
+		| "close"
+		| "pause"
+		| "protocol"
+		| "readableEnded"
+		| "readBufferLength"
+		| "readStatus"
+		| "removeEventListener"
+		| "resume"
+		| "send"
+		| "status"
+		| "writableNeedsDrain"
+		| "writeBufferLength"
+		| "writeStatus"
+	> {
+	/** Of a simulated one: when a turn of the event loop would be over. */
+	readonly endOfTurn?: (run: () => void) => void;
+}
 
 /** The part of a libp2p connection that is used. */
 export interface WireConnection {

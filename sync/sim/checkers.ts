@@ -54,6 +54,12 @@ export function vectorOf(disk: MemoryStore): HeldVector {
 export const covers = (have: HeldVector, want: HeldVector): boolean =>
 	[...want].every(([origin, sequence]) => (have.get(origin) ?? 0) >= sequence);
 
+/** What a session was told under a UID. */
+export interface Named {
+	readonly entry: string;
+	readonly hash: string;
+}
+
 /** What one node told of one mailbox, over all its processes. */
 interface Told {
 	/** UID → entry, of all ever told. */
@@ -88,7 +94,7 @@ export class Witness {
 		node: string,
 		disk: MemoryStore,
 		mailbox: SelectedMailbox,
-		known: Map<number, string>,
+		known: Map<number, Named>,
 		lost: (entry: string) => boolean,
 	): void {
 		const box = `${mailbox.id} ${mailbox.uidValidity}`;
@@ -112,8 +118,11 @@ export class Witness {
 			if (message === undefined)
 				throw new Violation("local", `UID ${uid} is listed and not there`);
 			const { entry, body } = message;
+			// The session was told just this already, and it was checked then.
+			const last = known.get(uid);
+			if (last?.entry === entry && last.hash === body.hash) continue;
 			this.#named(`${box} ${uid}`, `${entry} ${body.hash}`, node);
-			if (!known.has(uid)) {
+			if (last === undefined) {
 				this.#appeared(told, before, uid, entry, node);
 				if (told.gone.has(uid) && !lost(entry))
 					throw new Violation("I3", `${node} shows UID ${uid} again`);
@@ -126,7 +135,7 @@ export class Witness {
 						`${node} newly shows UID ${uid}, which a node was told to be gone`,
 					);
 			}
-			known.set(uid, entry);
+			known.set(uid, { entry, hash: body.hash });
 			told.uids.set(uid, entry);
 			const numbers = this.#numbers.get(`${mailbox.id} ${entry}`);
 			if (numbers) numbers.add(uid);

@@ -39,6 +39,12 @@ export async function turn(): Promise<void> {
 		await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** The same where nothing real is waited for: without a turn of the event loop, of which there are many in a run. */
+const drained = (): Promise<void> =>
+	new Promise((resolve) => process.nextTick(resolve));
+/** So often the event loop gets a turn nevertheless: the process must hear its signals and show how far it is. */
+const REAL_TURN_EVERY = 500;
+
 /** A clock whose timers never run again after `kill()`: that of a process which can be killed. */
 export function mortal(clock: Clock): { clock: Clock; kill(): void } {
 	let alive = true;
@@ -60,8 +66,15 @@ export function mortal(clock: Clock): { clock: Clock; kill(): void } {
 export class SimClock implements Clock {
 	#time: Milliseconds = 0;
 	#order = 0;
+	readonly #closed: boolean;
+	#turns = 0;
 	/** Binary heap by (due, order). */
 	readonly #heap: Timer[] = [];
+
+	/** `closed`: whatever happens is set off by timers of this clock, and nothing by real input and output. */
+	constructor({ closed = false } = {}) {
+		this.#closed = closed;
+	}
 
 	now(): Milliseconds {
 		return EPOCH_MILLISECONDS + this.#time;
@@ -126,7 +139,7 @@ export class SimClock implements Clock {
 	async #run(end: Milliseconds, done: () => boolean): Promise<boolean> {
 		let atInstant = 0;
 		for (;;) {
-			await turn();
+			await this.#turn();
 			if (done()) return true;
 			const due = this.nextDue();
 			if (due === undefined || due > end) break;
@@ -137,8 +150,14 @@ export class SimClock implements Clock {
 			this.#pop()?.run?.();
 		}
 		this.#time = Math.max(this.#time, end);
-		await turn();
+		await this.#turn();
 		return done();
+	}
+
+	#turn(): Promise<void> {
+		return this.#closed && ++this.#turns % REAL_TURN_EVERY !== 0
+			? drained()
+			: turn();
 	}
 
 	#push(timer: Timer): void {

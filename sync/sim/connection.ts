@@ -9,6 +9,8 @@ export interface Wire {
 	send(arrive: () => void): void;
 	/** Forgets what is under way. */
 	clear(): void;
+	/** Runs it here, at this moment, after all else that is due at it. */
+	endOfTurn(run: () => void): void;
 }
 
 /** What one end's process answers to. */
@@ -139,9 +141,13 @@ export class SimConnection implements WireConnection {
 	}
 
 	#stream(protocol: string): SimStream {
-		const stream = new SimStream(protocol, (arrive) => {
-			if (this.status === "open") this.#wire.send(arrive);
-		});
+		const stream = new SimStream(
+			protocol,
+			(arrive) => {
+				if (this.status === "open") this.#wire.send(arrive);
+			},
+			(run) => this.#wire.endOfTurn(run),
+		);
 		this.#streams.add(stream);
 		stream.addEventListener("close", () => this.#streams.delete(stream));
 		return stream;

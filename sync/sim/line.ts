@@ -44,6 +44,10 @@ export class Line implements Wire {
 		this.#queue = [];
 	}
 
+	endOfTurn(run: () => void): void {
+		this.#way.clock.after(0, run);
+	}
+
 	/** The cut is over; what waited is sent again after a while. */
 	resume(afterMilliseconds: number): void {
 		this.#resumesMilliseconds = this.#way.clock.monotonic() + afterMilliseconds;

@@ -3,7 +3,7 @@ import type { Placed, SelectedMailbox } from "../api.ts";
 import type { EntryId, Uid } from "../ids.ts";
 import { type Operations, operationsOf, rowKey } from "../mailbox/rows.ts";
 import type { Cancel } from "../ports/clock.ts";
-import { type HeldVector, vectorOf } from "./checkers.ts";
+import { type HeldVector, type Named, vectorOf } from "./checkers.ts";
 import { watchConditional } from "./conditional.ts";
 import type { Outcome, SimMail } from "./mail.ts";
 import type { SimProcess } from "./process.ts";
@@ -27,8 +27,8 @@ export class Reader {
 	readonly #process: SimProcess;
 	readonly #replica: SimProcess["replica"];
 	readonly #stop: Cancel;
-	/** What the client knows: UID → entry. */
-	readonly #known = new Map<number, string>();
+	/** What the client knows, by UID. */
+	readonly #known = new Map<number, Named>();
 
 	constructor(
 		cluster: SimMail,

@@ -31,6 +31,10 @@ export class SimStream
 	writableNeedsDrain = false;
 	readableEnded = false;
 	readonly #transmit: Transmit;
+	/** Runs it when all that happens at this moment has happened. */
+	readonly endOfTurn: (run: () => void) => void;
+	/** Read, and not said to the other end yet. */
+	#readBytes = 0;
 	#other: SimStream | undefined;
 	#readBuffer: Uint8Array[] = [];
 	#writeBuffer: Uint8Array[] = [];
@@ -39,10 +43,15 @@ export class SimStream
 	#dispatching = false;
 	#flushed: (() => void)[] = [];
 
-	constructor(protocol: string, transmit: Transmit) {
+	constructor(
+		protocol: string,
+		transmit: Transmit,
+		endOfTurn: (run: () => void) => void,
+	) {
 		super();
 		this.protocol = protocol;
 		this.#transmit = transmit;
+		this.endOfTurn = endOfTurn;
 	}
 
 	/** Joins the two ends; called once, on either. */
@@ -169,9 +178,18 @@ export class SimStream
 			this.#dispatching = true;
 			this.dispatchEvent(new StreamMessageEvent(bytes));
 			this.#dispatching = false;
-			this.#transmit(() => this.#other?.credit(bytes.byteLength));
+			this.#creditSoon(bytes.byteLength);
 		}
 		this.#maybeEnd();
+	}
+
+	/** Half a window at a time, as network/window.ts has it. */
+	#creditSoon(bytes: number): void {
+		this.#readBytes += bytes;
+		if (2 * this.#readBytes < WINDOW_BYTES) return;
+		const read = this.#readBytes;
+		this.#readBytes = 0;
+		this.#transmit(() => this.#other?.credit(read));
 	}
 
 	#settleFlushed(): void {

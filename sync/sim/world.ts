@@ -31,7 +31,7 @@ const OPERATION_MILLISECONDS_MAX = 90_000;
 const STEP_MILLISECONDS = 25;
 
 export class SimWorld {
-	readonly clock = new SimClock();
+	readonly clock = new SimClock({ closed: true });
 	readonly random: SimRandom;
 	readonly network: SimNetworkWorld;
 	readonly bodies: SimBodiesWorld;
@@ -49,7 +49,11 @@ export class SimWorld {
 	readonly expectedErrors: RegExp[] = [];
 	/** What happened so far, in events. */
 	events = 0;
-	/** Commands and deliveries that clients asked for. */
+	/**
+	 * Things done to the cluster from outside: messages delivered; commands of clients (SELECT, FETCH, SEARCH, STORE, EXPUNGE,
+	 * COPY, MOVE, APPEND, STATUS, NOOP, LOGOUT, and those on mailboxes), each one; what operators do (found, join, start,
+	 * stop, remove, back up, restore); and faults. Not what nodes do among themselves, nor what checkers look at.
+	 */
 	operations = 0;
 	/** Visits of clients that had nothing to ask for, by their token. */
 	skippedVisits = 0;
@@ -83,6 +87,12 @@ export class SimWorld {
 		this.#trace.push(line);
 		if (this.#trace.length > 2 * TRACE_LINES_MAX)
 			this.#trace.splice(0, TRACE_LINES_MAX);
+	}
+
+	/** The same of something that is done from outside. */
+	protected did(text: string): void {
+		this.operations++;
+		this.say(text);
 	}
 
 	/** One line of a diary. */

@@ -14,6 +14,7 @@ import {
 	checkSums,
 	compare,
 	type Invariant,
+	type Named,
 	Violation,
 	Witness,
 } from "../../sync/sim/checkers.ts";
@@ -116,7 +117,7 @@ describe("what is told", () => {
 		witness: Witness,
 		node: string,
 		mailbox: Shown,
-		known = new Map<number, string>(),
+		known = new Map<number, Named>(),
 		vector: Record<string, number> = { o1: 1 },
 	) =>
 		witness.look(
@@ -150,7 +151,7 @@ describe("what is told", () => {
 
 	it("I3: a UID comes back, there or on a node that has what the teller had", () => {
 		const witness = new Witness();
-		const known = new Map<number, string>();
+		const known = new Map<number, Named>();
 		const mailbox = new Shown().show(1, "x");
 		look(witness, "a", mailbox, known);
 		look(witness, "a", mailbox.hide(1), known, { o1: 2 });
