@@ -75,7 +75,9 @@ export class Client {
 	leave(): void {
 		const reader = this.#session?.reader;
 		this.#session = undefined;
-		if (reader?.alive) reader.close();
+		if (!reader?.alive) return;
+		this.#world.operations++;
+		reader.close();
 	}
 
 	// ------------------------------------------------------------------ a visit
@@ -148,6 +150,7 @@ export class Client {
 	/** UID FETCH last+1:*, then UID FETCH 1:last (FLAGS). What appears below `last` is never noticed. */
 	#byUid(reader: Reader): void {
 		const last = this.#last;
+		this.#world.operations += last > 0 ? 2 : 1;
 		this.#dropUnlisted(reader);
 		for (const uid of reader.mailbox.uids())
 			if (uid > last || this.#known.has(uid)) this.#hear(reader, uid);
@@ -155,6 +158,7 @@ export class Client {
 
 	/** RFC 7162 §6.1: FETCH 1:last (FLAGS) (CHANGEDSINCE token), and SEARCH ALL for what is gone. */
 	#byChanges(reader: Reader): void {
+		this.#world.operations += 2;
 		this.#dropUnlisted(reader);
 		this.#fetchChanges(reader);
 		this.#take(reader.mailbox.highestModSeq);
@@ -164,7 +168,9 @@ export class Client {
 	#byQuickResync(reader: Reader): void {
 		const { mailbox } = reader;
 		const known = rangesOf([...this.#known.keys()].sort((a, b) => a - b));
-		if (this.#token > 0)
+		// Else it had nothing to name, and fetches all.
+		if (this.#token === 0) this.#world.operations++;
+		else
 			for (const [low, high] of mailbox.vanished(known))
 				for (const uid of [...this.#known.keys()])
 					if (uid >= low && uid <= high) this.#hearGone(reader, uid);
@@ -221,6 +227,7 @@ export class Client {
 	beTold(most = Number.POSITIVE_INFINITY): void {
 		const { reader } = this;
 		if (reader === undefined || this.#session === undefined) return;
+		this.#world.operations++;
 		const { told } = this.#session;
 		const news = newsOf(reader, told);
 		for (const [i, one] of news.slice(0, most).entries()) {

@@ -10,6 +10,7 @@ const KINDS = [
 	"triangle",
 	"heal",
 	"crash",
+	"stop",
 	"start",
 	"pause",
 	"slow",
@@ -116,6 +117,7 @@ export class Faults {
 		start: (random) => this.#start(random),
 		join: (random) => this.#join(random),
 		crash: (random) => this.#crash(random),
+		stop: (random) => this.#stop(random),
 		pause: (random) => this.#for(random, this.#paused, 9_000, "pause"),
 		full: (random) => this.#for(random, this.#full, 6_000, "full"),
 		slowDisk: (random) => this.#for(random, this.#slow, 6_000, "slowDisk"),
@@ -145,6 +147,13 @@ export class Faults {
 		if (how < 2) cluster.crash(name);
 		else cluster.crashAtCommit(name, how === 2 ? "before" : "after");
 		this.#paused.delete(name);
+	}
+
+	/** Its operator ends it, in order; a paused one hears nothing of that. */
+	#stop(random: SimRandom): void {
+		const { cluster, serving } = this.#run;
+		const able = serving.filter((name) => !this.#paused.has(name));
+		if (able.length > 0) this.#run.asked(cluster.stop(random.pick(able)));
 	}
 
 	/** A trouble of one node that is over after a while. */
@@ -212,9 +221,7 @@ export class Faults {
 		const name = random.pick(saved);
 		const backup = this.#backups.get(name);
 		if (backup === undefined) return;
-		cluster.setFull(name, false);
 		cluster.restore(name, backup);
-		cluster.setFull(name, false);
 		this.#forget(name);
 		this.start(name);
 	}

@@ -7,6 +7,9 @@ import type { Run } from "./run.ts";
 
 const FLAGS = ["\\Seen", "\\Flagged", "\\Deleted", "$One", "$Two"];
 const TARGETS = ["INBOX", "Archive", "Work", "Trash", "Play", "Folder 1"];
+/** Messages of a burst, and commands of a client that does not wait: some group commits of them. */
+const BURST_MAX = 30;
+const PIPELINED_MAX = 12;
 
 export class MailSteps {
 	readonly #run: Run;
@@ -25,9 +28,12 @@ export class MailSteps {
 		const client = random.pick(clients);
 		const user = random.chance(0.8) ? "anna" : random.pick(cluster.users);
 		if (kind === "deliver") this.#deliver(node, user, `mail ${++this.#mails}`);
+		else if (kind === "burst") this.#burst(user, random);
 		else if (kind === "retry") this.#retry(node);
 		else if (kind === "visit") this.#visit(client, random);
-		else if (kind === "act") this.#act(client, random);
+		else if (kind === "act") this.#act(client, random, 1);
+		else if (kind === "pipeline")
+			this.#act(client, random, random.integer(3, PIPELINED_MAX));
 		else if (kind === "push") this.#push(random);
 		else if (kind === "leave") client.leave();
 		else if (kind === "status") this.#status(node, user, random);
@@ -39,6 +45,16 @@ export class MailSteps {
 				if (kind !== "done") this.#unsure.push({ user, text });
 			}),
 		);
+	}
+
+	/** Much comes at once, by whatever node: it shares commits, batches and messages. */
+	#burst(user: string, random: SimRandom): void {
+		for (let left = random.integer(5, BURST_MAX); left > 0; left--)
+			this.#deliver(
+				random.pick(this.#run.serving),
+				user,
+				`mail ${++this.#mails}`,
+			);
 	}
 
 	#retry(node: string): void {
@@ -79,19 +95,23 @@ export class MailSteps {
 			(client) => !client.isBusy && client.reader !== undefined,
 		);
 		if (open.length === 0) return;
-		this.#run.cluster.operations++;
 		random
 			.pick(open)
 			.beTold(random.chance(0.5) ? undefined : random.integer(1, 3));
 	}
 
-	#act(client: Client, random: SimRandom): void {
+	/** `count` commands, sent without waiting for the answers between them. */
+	#act(client: Client, random: SimRandom, count: number): void {
 		const node = this.#run.nodeFor(client, random);
 		this.#busy(client, async () => {
 			if (client.reader === undefined && !(await client.visit(node))) return;
 			const { reader } = client;
 			if (reader === undefined) return;
-			await this.#command(client, reader, random);
+			await Promise.all(
+				Array.from({ length: count }, () =>
+					this.#command(client, reader, random),
+				),
+			);
 			const rest = random.fraction();
 			if (rest < 0.5) client.beTold();
 			else if (rest < 0.7) client.leave();

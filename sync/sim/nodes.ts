@@ -49,7 +49,7 @@ export class SimNodes extends SimWorld {
 	}
 
 	async found(name: string): Promise<void> {
-		this.say(`${name} founds a cluster`);
+		this.did(`${name} founds a cluster`);
 		await this.#launch(this.#newMachine(name));
 	}
 	async invite(by: string): Promise<string> {
@@ -67,7 +67,7 @@ export class SimNodes extends SimWorld {
 	}
 	/** The same with a link that is there, also after an attempt that failed. */
 	async joinWith(name: string, link: string): Promise<void> {
-		this.say(`${name} joins`);
+		this.did(`${name} joins`);
 		const machine = this.machines.get(name) ?? this.#newMachine(name);
 		await this.#launch(machine, link);
 	}
@@ -87,30 +87,31 @@ export class SimNodes extends SimWorld {
 	}
 	/** After a crash or stop. Resolves when it serves. */
 	async start(name: string): Promise<void> {
-		this.say(`${name} starts`);
+		this.did(`${name} starts`);
 		await this.#launch(this.machine(name));
 	}
 	crash(name: string): void {
-		this.say(`${name} crashes`);
+		this.did(`${name} crashes`);
 		this.machine(name).process?.kill();
 	}
 	/** At the next commit of its store: just before it is durable, or just after. */
 	crashAtCommit(name: string, when: Deadline): void {
-		this.say(`${name} will crash ${when} its next commit`);
+		this.did(`${name} will crash ${when} its next commit`);
 		this.machine(name).process?.killAtCommit(when);
 	}
 	async stop(name: string): Promise<void> {
-		this.say(`${name} stops`);
-		await this.machine(name).process?.stop();
+		this.did(`${name} stops`);
+		const { process } = this.machine(name);
+		await Promise.race([process?.stop(), process?.died]);
 	}
 	/** SIGSTOP: silent, with all its connections. */
 	pause(name: string): void {
-		this.say(`${name} is paused`);
+		this.did(`${name} is paused`);
 		this.cutOff(name, true);
 		this.machine(name).process?.clock.pause();
 	}
 	resume(name: string): void {
-		this.say(`${name} goes on`);
+		this.did(`${name} goes on`);
 		this.machine(name).process?.clock.resume();
 		this.cutOff(name, false);
 	}
@@ -126,7 +127,7 @@ export class SimNodes extends SimWorld {
 
 	/** A copy of all that lies on the disk of a machine, as a backup or a virtual machine's snapshot would be. */
 	backup(name: string): SimBackup {
-		this.say(`the disk of ${name} is copied`);
+		this.did(`the disk of ${name} is copied`);
 		const { disk, id, clock } = this.machine(name);
 		return {
 			store: disk.copy(),
@@ -136,12 +137,14 @@ export class SimNodes extends SimWorld {
 	}
 	/** The copy is put back, its process killed before. `known`: by `pmnode restore`, so that the node knows it. */
 	restore(name: string, backup: SimBackup, { known = true } = {}): void {
-		this.say(`the disk of ${name} is put back${known ? "" : " unknown to it"}`);
+		this.did(`the disk of ${name} is put back${known ? "" : " unknown to it"}`);
 		const machine = this.machine(name);
 		machine.process?.kill();
 		const before = machine.disk.copy();
 		machine.disk.become(backup.store);
 		this.bodies.putDisk(machine.id, backup.bodies);
+		machine.disk.full = false;
+		this.bodies.setFull(machine.id, false);
 		this.history.lost(
 			before,
 			[...this.machines.values()].map(({ disk }) => disk),
@@ -155,14 +158,14 @@ export class SimNodes extends SimWorld {
 		machine.disk.commit([["meta/restored", JSON.stringify(restored)]]);
 	}
 	setFull(name: string, full: boolean): void {
-		this.say(`the disk of ${name} ${full ? "is full" : "has room again"}`);
+		this.did(`the disk of ${name} ${full ? "is full" : "has room again"}`);
 		this.machine(name).disk.full = full;
 		this.bodies.setFull(simNodeId(name), full);
 	}
 
 	/** Each commit and sync takes so long; 0: as fast as others again. */
 	setSlow(name: string, milliseconds: number): void {
-		this.say(
+		this.did(
 			milliseconds > 0
 				? `the disk of ${name} takes ${milliseconds} ms`
 				: `the disk of ${name} is fast again`,
@@ -175,7 +178,7 @@ export class SimNodes extends SimWorld {
 
 	/** The node will never come back: its disk is gone. The others do not know that. */
 	lose(name: string): void {
-		this.say(`${name} is lost, with its disk`);
+		this.did(`${name} is lost, with its disk`);
 		const machine = this.machine(name);
 		machine.process?.kill();
 		this.machines.delete(name);
@@ -194,40 +197,40 @@ export class SimNodes extends SimWorld {
 	// ------------------------------------------------------------------ lines
 
 	split(...groups: readonly (readonly string[])[]): void {
-		this.say(`split ${groups.map((group) => `{${group}}`).join(" | ")}`);
+		this.did(`split ${groups.map((group) => `{${group}}`).join(" | ")}`);
 		this.network.split(...groups.map((group) => group.map(simNodeId)));
 	}
 	/** Both ways. */
 	cut(one: string, other: string): void {
-		this.cutOneWay(one, other);
-		this.cutOneWay(other, one);
+		this.did(`cut ${one} ↔ ${other}`);
+		this.network.split([simNodeId(one)], [simNodeId(other)]);
 	}
 	cutOneWay(from: string, to: string): void {
-		this.say(`cut ${from} → ${to}`);
+		this.did(`cut ${from} → ${to}`);
 		this.network.cut(simNodeId(from), simNodeId(to));
 	}
 	/** Both ways. */
 	mend(one: string, other: string): void {
-		this.say(`mend ${one} ↔ ${other}`);
+		this.did(`mend ${one} ↔ ${other}`);
 		this.network.mend(simNodeId(one), simNodeId(other));
 		this.network.mend(simNodeId(other), simNodeId(one));
 	}
 	heal(): void {
-		this.say("heal");
+		this.did("heal");
 		this.network.heal();
 	}
 	/** Connections between the two break, as by a middlebox. */
 	reset(one: string, other: string): void {
-		this.say(`connections ${one} ↔ ${other} break`);
+		this.did(`connections ${one} ↔ ${other} break`);
 		this.network.breakConnections(simNodeId(one), simNodeId(other));
 	}
 	/** The wall clock of a node jumps. */
 	jump(name: string, milliseconds: number): void {
-		this.say(`the clock of ${name} jumps by ${milliseconds} ms`);
+		this.did(`the clock of ${name} jumps by ${milliseconds} ms`);
 		this.machine(name).clock.jump(milliseconds);
 	}
 	slow(one: string, other: string, delay: DelayRange): void {
-		this.say(`${one} ↔ ${other} take ${delay.join(" to ")} ms`);
+		this.did(`${one} ↔ ${other} take ${delay.join(" to ")} ms`);
 		this.network.setDelay(delay, [simNodeId(one), simNodeId(other)]);
 	}
 }

@@ -5,9 +5,11 @@
 import { simRandom } from "./random.ts";
 
 const MAIL = {
-	deliver: 20,
+	deliver: 16,
+	burst: 4,
 	retry: 2,
-	act: 22,
+	act: 18,
+	pipeline: 4,
 	visit: 16,
 	push: 14,
 	leave: 4,
@@ -16,7 +18,7 @@ const MAIL = {
 const TREE = { create: 1, rename: 1, remove: 0.7, subscribe: 0.5 };
 const CALM = { settle: 0.5 };
 const CUTS = { split: 4, oneWay: 1, triangle: 1, heal: 2.5 };
-const CRASHES = { crash: 1.5, start: 5 };
+const CRASHES = { crash: 1.5, stop: 0.7, start: 5 };
 const TROUBLE = {
 	pause: 1,
 	slow: 1,

@@ -396,6 +396,7 @@ export class SimProcess {
 
 	/** Ends in order. */
 	async stop(): Promise<void> {
+		this.serves = false;
 		await this.replica?.stop();
 		this.kill();
 	}

@@ -27,7 +27,7 @@ describe("plans", () => {
 			rules: { ...ALL_RULES, watermark: false },
 		};
 		const plan = stepsFrom(
-			"leave:1 oneWay:55298843 push:9 split:47251249 deliver:46344300 deliver:19247604 status:3 deliver:12797821 heal:55704381 push:9 act:53019461 leave:1",
+			"act:8610185 triangle:12780503 deliver:66134219 oneWay:55298843 act:64988262 deliver:36488686 burst:24792150 leave:24400512 visit:49013877 split:18964030 heal:55704381 pipeline:13503677 split:36496733 leave:1 push:9 status:3 leave:1",
 		);
 		const failed = await run({ ...options, steps: plan });
 		expect(failed.failure?.invariant).toBe("I2");
