@@ -30,6 +30,10 @@ export const sim: Register = (program) =>
 		)
 		.option("--steps <steps>", "just these steps, as a shrunk story gives them")
 		.option("--verbose", "tell everything as it happens")
+		.addHelpText(
+			"after",
+			"\nAn operation is one thing done from outside: a message delivered, a command of a mail program (SELECT, FETCH, STORE …),\na step of an operator, or a fault. Several seeds run on all processors at once.",
+		)
 		.action(async (options: SimOptions) => {
 			// Loaded here, since no other command needs any of it.
 			const { simulate } = await import("../sim/simulate.ts");

@@ -15,6 +15,7 @@ import {
 import { type RunOptions, type RunResult, run } from "../../sync/sim/run.ts";
 import { shrink } from "../../sync/sim/shrink.ts";
 import type { SimOptions } from "../command/sim.ts";
+import { type Job, type Ran, runAll } from "./pool.ts";
 import { Progress } from "./progress.ts";
 
 const DEFAULT_CONFIG: ConfigName = "hostile";
@@ -32,22 +33,23 @@ export async function simulate(options: SimOptions): Promise<void> {
 	const first = options.seed ?? newSeed();
 	const sum = new Sum();
 	const progress = new Progress(realClock, process.stderr);
-	const echo = options.verbose === true ? { echo: say } : {};
-	for (let i = 0; isOn(options, i, sum); i++) {
-		const name = configs[i % configs.length] as ConfigName;
-		const seed = first + Math.floor(i / configs.length);
-		const one: RunOptions = { seed, config: CONFIGS[name], rules, ...echo };
-		const plan = steps ?? planOf(one.config, seed);
-		const started = realClock.monotonic();
-		const result = await run({ ...one, steps: plan });
-		const took = realClock.monotonic() - started;
-		sum.add(result, took);
-		if (options.runs === undefined && options.minutes === undefined)
-			tell(name, seed, plan, result, took);
+	const jobs = jobsOf(options, configs, first, (name, seed) => ({
+		config: name,
+		seed,
+		rules,
+		steps: steps ?? planOf(CONFIGS[name], seed),
+	}));
+	// What is told as it happens, and a single run, need no thread of their own.
+	const isAlone = options.verbose === true || isSingle(options);
+	for await (const { job, result } of isAlone
+		? runHere(jobs, options.verbose === true ? say : undefined)
+		: runAll(jobs)) {
+		sum.add(result);
+		if (isSingle(options)) tell(job, result, sum.milliseconds);
 		progress.show(() => sum.text());
 		if (result.failure === undefined) continue;
 		progress.end();
-		await tellFailure({ ...one, echo: () => {} }, name, plan, result, options);
+		await tellFailure(job, result, options);
 	}
 	progress.end();
 	say(
@@ -55,24 +57,59 @@ export async function simulate(options: SimOptions): Promise<void> {
 	);
 }
 
-function isOn({ runs, minutes }: SimOptions, i: number, sum: Sum): boolean {
-	if (minutes !== undefined && sum.milliseconds >= minutes * 60_000)
-		return false;
-	return i < (runs ?? (minutes === undefined ? 1 : Number.POSITIVE_INFINITY));
+const isSingle = ({ runs, minutes }: SimOptions): boolean =>
+	runs === undefined && minutes === undefined;
+
+/** Asked for one after another, until there are enough or time is up. */
+function* jobsOf(
+	{ runs, minutes }: SimOptions,
+	configs: readonly ConfigName[],
+	first: number,
+	job: (config: ConfigName, seed: number) => Job,
+): Generator<Job> {
+	const start = realClock.monotonic();
+	const most = runs ?? (minutes === undefined ? 1 : Number.POSITIVE_INFINITY);
+	for (let i = 0; i < most; i++) {
+		const took = realClock.monotonic() - start;
+		if (minutes !== undefined && took >= minutes * 60_000) return;
+		yield job(
+			configs[i % configs.length] as ConfigName,
+			first + Math.floor(i / configs.length),
+		);
+	}
 }
+
+async function* runHere(
+	jobs: Iterable<Job>,
+	echo: ((line: string) => void) | undefined,
+): AsyncGenerator<Ran, void> {
+	for (const job of jobs)
+		yield {
+			job,
+			result: await run({ ...optionsOf(job), ...(echo && { echo }) }),
+		};
+}
+
+const optionsOf = ({ config, ...job }: Job): RunOptions => ({
+	...job,
+	config: CONFIGS[config],
+});
 
 /** Of all runs. */
 class Sum {
 	runs = 0;
-	milliseconds = 0;
+	readonly #startMilliseconds = realClock.monotonic();
 	#steps = 0;
 	#operations = 0;
 	#told = 0;
 	#renumbered = 0;
 
-	add(result: RunResult, milliseconds: number): void {
+	get milliseconds(): number {
+		return realClock.monotonic() - this.#startMilliseconds;
+	}
+
+	add(result: RunResult): void {
 		this.runs++;
-		this.milliseconds += milliseconds;
 		this.#steps += result.steps;
 		this.#operations += result.operations;
 		this.#told += result.told;
@@ -89,9 +126,7 @@ const number = (value: number): string =>
 	Math.round(value).toLocaleString("en-US");
 
 function tell(
-	name: ConfigName,
-	seed: number,
-	plan: readonly Step[],
+	{ config: name, seed, steps: plan }: Job,
 	result: RunResult,
 	milliseconds: number,
 ): void {
@@ -108,19 +143,17 @@ function tell(
 }
 
 async function tellFailure(
-	options: RunOptions,
-	name: ConfigName,
-	plan: readonly Step[],
+	job: Job,
 	failed: RunResult,
 	{ without }: SimOptions,
 ): Promise<never> {
-	const { seed } = options;
+	const { seed, config: name, steps: plan } = job;
 	say(`seed ${seed}, ${name}: VIOLATED ${failed.failure?.message}`);
 	const started = realClock.monotonic();
 	const progress = new Progress(realClock, process.stderr);
 	let left = plan.length;
 	const { steps, result, runs } = await shrink(
-		options,
+		optionsOf(job),
 		plan,
 		failed,
 		(runs) => {
