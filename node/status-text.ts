@@ -94,7 +94,25 @@ function scrubRows(
 	label: (text: string) => Cell,
 ): Cell[][] {
 	if (scrub === undefined) return [];
-	const { bodies, found, mended, lastRoundMilliseconds } = scrub;
+	const { found, mended } = scrub;
+	return [
+		[
+			label("scrub"),
+			{
+				text: scrubText(scrub),
+				paint: found > mended ? "bad" : found > 0 ? "warning" : undefined,
+			},
+		],
+	];
+}
+
+/** `12 bodies read, no damage, first round` */
+export function scrubText({
+	bodies,
+	found,
+	mended,
+	lastRoundMilliseconds,
+}: NonNullable<StatusJson["scrub"]>): string {
 	const last =
 		lastRoundMilliseconds === undefined
 			? "first round"
@@ -104,15 +122,7 @@ function scrubRows(
 		found === 0
 			? "no damage"
 			: `${count(found, "fault")} found, ${left === 0 ? "all mended" : `${left} not mended`}`;
-	return [
-		[
-			label("scrub"),
-			{
-				text: `${bodies} ${bodies === 1 ? "body" : "bodies"} read, ${damage}, ${last}`,
-				paint: left > 0 ? "bad" : found > 0 ? "warning" : undefined,
-			},
-		],
-	];
+	return `${bodies} ${bodies === 1 ? "body" : "bodies"} read, ${damage}, ${last}`;
 }
 
 function nodeRows(status: StatusJson): Cell[][] {

@@ -5,6 +5,7 @@ import {
 	count,
 	missingText,
 	roundTripText,
+	scrubText,
 	uptimeText,
 } from "../status-text.ts";
 import { SCRIPT, STYLE } from "./assets.ts";
@@ -70,7 +71,8 @@ const header = ({ node }: StatusJson): Html => html`<header id="header">
 
 /** The one sentence that answers "is all well?". */
 function verdict(status: StatusJson): Html {
-	const { cluster, mail } = status;
+	const { cluster, mail, scrub } = status;
+	const unmended = scrub === undefined ? 0 : scrub.found - scrub.mended;
 	const away = cluster.members - cluster.up;
 	const worries = [
 		away > 0
@@ -79,6 +81,9 @@ function verdict(status: StatusJson): Html {
 		cluster.converged ? "" : "members are catching up",
 		mail.bodiesWithTooFewCopies > 0
 			? `${count(mail.bodiesWithTooFewCopies, "message")} with too few copies`
+			: "",
+		unmended > 0
+			? `${count(unmended, "fault")} in stored mail not mended: see the log, and run pmnode check --repair`
 			: "",
 	].filter((worry) => worry !== "");
 	return worries.length === 0
@@ -96,7 +101,7 @@ ${peers.map(
 )}</tbody></table>`;
 }
 
-function mail({ mail }: StatusJson): Html {
+function mail({ mail, scrub }: StatusJson): Html {
 	const figure = (value: number, label: string, worry = false) =>
 		html`<div class="${worry ? "worry" : ""}"><dd>${value.toLocaleString("en")}</dd><dt>${label}</dt></div>`;
 	return html`<section id="mail" aria-labelledby="mail-title"><h2 id="mail-title">Mail</h2>
@@ -104,7 +109,7 @@ function mail({ mail }: StatusJson): Html {
 		mail.bodiesWithTooFewCopies,
 		"with too few copies",
 		mail.bodiesWithTooFewCopies > 0,
-	)}</dl></section>`;
+	)}</dl>${scrub === undefined ? "" : html`<p class="quiet">Checked in the background: ${scrubText(scrub)}.</p>`}</section>`;
 }
 
 const listeners = ({ listeners }: StatusJson): Html =>

@@ -149,6 +149,19 @@ describe("the status page", () => {
 			expect(page).toContain(text);
 		const well = { ...STATUS, cluster: { ...STATUS.cluster, up: 3 } };
 		expect(statusPage(well)).toContain("All is well: 3 members");
+		const scrub = {
+			sinceMilliseconds: 0,
+			bodies: 1_000,
+			found: 3,
+			mended: 3,
+		};
+		expect(statusPage({ ...well, scrub })).toContain(
+			"1000 bodies read, 3 faults found, all mended",
+		);
+		expect(statusPage({ ...well, scrub })).toContain("All is well");
+		expect(statusPage({ ...well, scrub: { ...scrub, mended: 1 } })).toContain(
+			"Attention: 2 faults in stored mail not mended",
+		);
 	});
 
 	test("shows names as text, whatever is in them", () => {
