@@ -1,0 +1,247 @@
+/**
+ * Changes of other members on their way into the log: checked one by one when they come, held until what they depend on is
+ * here, applied in causal order. What is damaged or forged is refused, named, and asked for again; of another member if
+ * there is one.
+ */
+import { faultOf } from "../documents/flat.ts";
+import type { OpenDocuments } from "../documents/open.ts";
+import { bucketsOf } from "../documents/shapes.ts";
+import type { DocumentId, NodeId, Origin, Sequence } from "../ids.ts";
+import { RECORD_BATCH_COUNT, RECORDS_WAITING_MAX } from "../limits.ts";
+import type { Log } from "../ports/log.ts";
+import type { Rules } from "../rules.ts";
+import type { Flush } from "./flush.ts";
+import { type ChangeLog, framedHash, unframe } from "./log.ts";
+import {
+	BadRecord,
+	type ChangeRecord,
+	chainHash,
+	covers,
+	decodeRecord,
+} from "./record.ts";
+
+interface Waiting {
+	readonly framed: Uint8Array;
+	readonly record: ChangeRecord;
+	readonly from: NodeId;
+}
+
+export interface InboundOptions {
+	readonly log: ChangeLog;
+	readonly documents: OpenDocuments;
+	readonly diary: Log;
+	readonly rules: Rules;
+	/** What this member sent of the origin was damaged or forged. */
+	readonly refused: (origin: Origin, peer: NodeId) => void;
+}
+
+export class Inbound {
+	readonly #options: InboundOptions;
+	/** By origin and sequence. */
+	readonly #waiting = new Map<Origin, Map<number, Waiting>>();
+	#count = 0;
+	/** So many more are applied one by one. */
+	#careful = 0;
+	/** Those of the batch in the making. */
+	#taken: readonly Waiting[] = [];
+
+	constructor(options: InboundOptions) {
+		this.#options = options;
+	}
+
+	/** How many are not applied yet. */
+	get count(): number {
+		return this.#count;
+	}
+
+	/** Takes records in any order, as ChangeLog.readFramed gave them. */
+	accept(framed: readonly Uint8Array[], from: NodeId): void {
+		const { log } = this.#options;
+		for (const one of framed) {
+			const record = this.#decoded(one, from);
+			if (record === undefined) continue;
+			const have = log.vector.get(record.origin) ?? 0;
+			if (record.sequence <= have) {
+				this.#checkFork(record, one);
+				continue;
+			}
+			let waiting = this.#waiting.get(record.origin);
+			if (waiting === undefined) {
+				waiting = new Map();
+				this.#waiting.set(record.origin, waiting);
+			}
+			if (waiting.has(record.sequence)) continue;
+			// What does not fit will be asked for again, in order.
+			if (this.#count >= RECORDS_WAITING_MAX) break;
+			waiting.set(record.sequence, { framed: one, record, from });
+			this.#count++;
+		}
+	}
+
+	/** The record, if it is whole and does what it says. */
+	#decoded(framed: Uint8Array, from: NodeId): ChangeRecord | undefined {
+		let record: ChangeRecord;
+		try {
+			record = decodeRecord(unframe(framed));
+		} catch (error) {
+			if (!(error instanceof BadRecord)) throw error;
+			this.#refuse(error.message, from, {});
+			return undefined;
+		}
+		const { origin, sequence, document, keys, change } = record;
+		if ((this.#options.log.vector.get(origin) ?? 0) >= sequence) return record;
+		const fault = faultOf(change, origin, keys, bucketsOf(document));
+		if (fault === undefined) return record;
+		this.#refuse(fault, from, { origin, sequence });
+		return undefined;
+	}
+
+	#refuse(
+		reason: string,
+		peer: NodeId,
+		at: { readonly origin?: Origin; readonly sequence?: Sequence },
+	): void {
+		this.#options.diary.error(
+			"refused a change that a member sent; it is asked for again",
+			{ reason, peer, ...at },
+		);
+		if (at.origin === undefined) return;
+		this.#count -= this.#waiting.get(at.origin)?.size ?? 0;
+		this.#waiting.delete(at.origin);
+		this.#options.refused(at.origin, peer);
+	}
+
+	/** How many records of `origin` are here or on their way into the log, without a gap: no need to ask for them. */
+	expected(origin: Origin): number {
+		let sequence: number = this.#options.log.vector.get(origin) ?? 0;
+		const waiting = this.#waiting.get(origin);
+		while (waiting?.has(sequence + 1)) sequence++;
+		return sequence;
+	}
+
+	/** Drops all (their sender will be asked again). */
+	drop(): void {
+		this.#waiting.clear();
+		this.#count = 0;
+	}
+
+	/** Applies what is ready, in causal order, and folds it. */
+	take(flush: Flush): void {
+		const { documents } = this.#options;
+		const ready = this.#ready(flush);
+		const byDocument = new Map<DocumentId, Uint8Array[]>();
+		for (const { record } of ready) {
+			const changes = byDocument.get(record.document);
+			if (changes) changes.push(record.change);
+			else byDocument.set(record.document, [record.change]);
+		}
+		for (const [id, changes] of byDocument) {
+			const document = documents.get(id);
+			documents.mayHaveChanged(id);
+			try {
+				document.apply(changes);
+			} catch (error) {
+				throw new Poisoned(ready, error);
+			}
+		}
+		for (const { record } of ready) {
+			const document = documents.get(record.document);
+			for (const key of record.keys)
+				flush.fold({
+					document: record.document,
+					key,
+					origin: record.origin,
+					sequence: record.sequence,
+					values: document.values(key),
+				});
+		}
+		this.#taken = ready;
+		flush.taken = ready.length;
+	}
+
+	#ready(flush: Flush): Waiting[] {
+		const { log, rules, documents } = this.#options;
+		const ready: Waiting[] = [];
+		const vector = new Map(log.vector);
+		for (let progress = true; progress; ) {
+			progress = false;
+			for (const [origin, waiting] of this.#waiting)
+				for (;;) {
+					const next = waiting.get((vector.get(origin) ?? 0) + 1);
+					if (
+						next === undefined ||
+						ready.length >= (this.#careful > 0 ? 1 : RECORD_BATCH_COUNT) ||
+						(rules.causal && !covers(vector, next.record.had)) ||
+						documents.isDamaged(next.record.document)
+					)
+						break;
+					if (!this.#chained(flush, next)) break;
+					flush.append(next.record, unframe(next.framed));
+					vector.set(origin, next.record.sequence);
+					ready.push(next);
+					progress = true;
+				}
+		}
+		return ready;
+	}
+
+	#chained(flush: Flush, { framed, record, from }: Waiting): boolean {
+		const { origin, sequence } = record;
+		const head = this.#options.log.headIn(flush.batch, origin);
+		if (chainHash(head?.hash ?? "", unframe(framed)) === framedHash(framed))
+			return true;
+		this.#refuse(
+			"it does not continue its origin's chain: damaged, forged, or the origin forked",
+			from,
+			{ origin, sequence },
+		);
+		return false;
+	}
+
+	/** What is here already must be the same. Of which of the two is right nothing can be known: what is here stays. */
+	#checkFork(record: ChangeRecord, framed: Uint8Array): void {
+		const { origin, sequence } = record;
+		const mine = this.#options.log.hashAt(origin, sequence);
+		if (mine !== undefined && mine !== framedHash(framed))
+			this.#options.diary.error(
+				"refused a change that is another one than that known by its number: damaged, forged, or its node was cloned",
+				{ origin, sequence },
+			);
+	}
+
+	/** What was taken is durable. */
+	committed(): void {
+		const taken = this.#taken;
+		this.#taken = [];
+		this.#careful = Math.max(0, this.#careful - taken.length);
+		for (const { record } of taken)
+			if (this.#waiting.get(record.origin)?.delete(record.sequence))
+				this.#count--;
+	}
+
+	/** What was taken is not; of several changes that cannot be applied all are taken one by one, until one is found. */
+	rolledBack(error: unknown): void {
+		this.#taken = [];
+		if (!(error instanceof Poisoned)) return;
+		const { ready, cause } = error;
+		const [first] = ready;
+		if (ready.length > 1) this.#careful = ready.length;
+		else if (first !== undefined) {
+			const { origin, sequence } = first.record;
+			this.#refuse(`it cannot be applied: ${String(cause)}`, first.from, {
+				origin,
+				sequence,
+			});
+		}
+	}
+}
+
+/** A change passed every check, and Automerge does not take it. */
+export class Poisoned extends Error {
+	override name = "Poisoned";
+	readonly ready: readonly Waiting[];
+	constructor(ready: readonly Waiting[], cause: unknown) {
+		super("a change cannot be applied", { cause });
+		this.ready = ready;
+	}
+}

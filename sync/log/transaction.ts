@@ -1,0 +1,37 @@
+/** What a batch is for those who have something in it: those who write, and those who fold what is written into rows. */
+import type { Edit, Scalar } from "../documents/flat.ts";
+import type { DocumentId, Origin, Sequence } from "../ids.ts";
+import type { Batch } from "./batch.ts";
+
+/** One key of a document was changed by one record. */
+export interface KeyChange {
+	readonly document: DocumentId;
+	readonly key: string;
+	readonly origin: Origin;
+	readonly sequence: Sequence;
+	/** What the key holds now: concurrent values, or none. */
+	readonly values: readonly Scalar[];
+}
+
+/** What folds changes into rows, and adds own work that follows from them, before the batch is committed. */
+export interface Fold {
+	fold(tx: Transaction, change: KeyChange): void;
+	/** Runs once a batch, after all folding; may edit. */
+	finish(tx: Transaction): void;
+	/** The batch is durable. */
+	committed(): void;
+	/** The batch came to nothing; forget what it left in memory. */
+	rolledBack(): void;
+}
+
+/** A batch in the making. */
+export interface Transaction {
+	readonly batch: Batch;
+	/** Changes a key of a replicated document; folded at once. Edits of one function keep their order everywhere. */
+	edit(document: DocumentId, edit: Edit): void;
+	/** Whether the document cannot be changed now, since it does not open; see DamagedDocument. */
+	isDamaged(document: DocumentId): boolean;
+}
+
+/** Must check all it needs before its first edit: it may throw before, never after. */
+export type Work = (tx: Transaction) => void;
