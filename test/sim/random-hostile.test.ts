@@ -6,9 +6,9 @@ const STEPS = 50;
 
 describe("random runs", () => {
 	it.each([
-		...seedsOf("hostile", 20),
-		...seedsOf("restore", 18),
-		...seedsOf("loss", 16),
+		...seedsOf("hostile", 30),
+		...seedsOf("restore", 28),
+		...seedsOf("loss", 24),
 	])(
 		"%s, seed %i",
 		async (config, seed) => {

@@ -4,6 +4,7 @@ import {
 	CONFIGS,
 	type ConfigName,
 	planOf,
+	type Step,
 	stepsFrom,
 	stepsText,
 } from "../../sync/sim/plan.ts";
@@ -20,13 +21,24 @@ export async function mustHold(
 	const steps =
 		text === undefined ? planOf(CONFIGS[config], seed, count) : stepsFrom(text);
 	const result = await run({ seed, config: CONFIGS[config], steps });
-	if (result.failure) {
-		const story = result.story.split("\n").slice(-LINES).join("\n");
-		expect.fail(
-			`${config} ${seed}: ${result.failure.message}\n${story}\nagain: pmnode sim --seed ${seed} --config ${config} --steps "${stepsText(steps)}"`,
-		);
-	}
+	expectHeld({ config, seed, steps }, result);
 	return result;
+}
+
+/** All invariants held; else the test fails with the end of the story, and how to run it again. */
+export function expectHeld(
+	{
+		config,
+		seed,
+		steps,
+	}: { config: ConfigName; seed: number; steps: readonly Step[] },
+	{ failure, story }: RunResult,
+): void {
+	if (failure === undefined) return;
+	const end = story.split("\n").slice(-LINES).join("\n");
+	expect.fail(
+		`${config} ${seed}: ${failure.message}\n${end}\nagain: pmnode sim --seed ${seed} --config ${config} --steps "${stepsText(steps)}"`,
+	);
 }
 
 /** So many seeds of a configuration; PMNODE_SIM_RUNS overrules the number. */
