@@ -307,8 +307,8 @@ export const IMAP_LINE_BYTES_MAX = 64 * KiB;
 export const IMAP_LITERAL_BYTES_MAX = 64 * KiB;
 /** Before login a stranger has little to say. */
 export const IMAP_LINE_BEFORE_LOGIN_BYTES_MAX = 8 * KiB;
-/** What waits to be read by a client before we stop producing. */
-export const IMAP_OUTPUT_BYTES_MAX = 1 * MiB;
+/** What waits to be read by a client before we stop producing: with what is under way then, less than 1 MB a client. */
+export const IMAP_OUTPUT_BYTES_MAX = 512 * KiB;
 /** Connections with COMPRESS (RFC 4978) of one listener: each holds some 100 kB of zlib's memory. Others go on without. */
 export const IMAP_COMPRESSED_MAX = 2_000;
 /** Our side deflates with a window of 8 kB and small tables, 48 kB in all: some percent more octets than with 256 kB. */

@@ -63,10 +63,20 @@ export class StructureParser {
 
 	/** Takes the next bytes, which must stay unchanged during the call only. */
 	push(chunk: Uint8Array): void {
-		const bytes =
-			this.#carry.length > 0
-				? Buffer.concat([this.#carry, chunk])
-				: asBuffer(chunk);
+		let bytes = asBuffer(chunk);
+		if (this.#carry.length > 0) {
+			// Only the line that was broken off is put together: copying it all would leave as much garbage as there is mail.
+			const end = bytes.indexOf(LF) + 1 || bytes.length;
+			this.#take(Buffer.concat([this.#carry, bytes.subarray(0, end)]));
+			bytes = bytes.subarray(end);
+		}
+		if (bytes.length > 0)
+			this.#take(
+				this.#carry.length > 0 ? Buffer.concat([this.#carry, bytes]) : bytes,
+			);
+	}
+
+	#take(bytes: Buffer): void {
 		const used = this.#run(bytes, false);
 		this.#carry = Buffer.from(bytes.subarray(used));
 		this.#forget(bytes, used);
