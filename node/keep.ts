@@ -64,11 +64,12 @@ export function keepKnownCluster(
 /** Moves these files or folders of the data folder into one of its own; returns that one's path. */
 export function putAside(
 	dataDirectory: string,
+	why: "damaged" | "forked",
 	names: readonly string[],
 ): string {
 	let number = 1;
-	while (existsSync(join(dataDirectory, `damaged-${number}`))) number++;
-	const aside = join(dataDirectory, `damaged-${number}`);
+	while (existsSync(join(dataDirectory, `${why}-${number}`))) number++;
+	const aside = join(dataDirectory, `${why}-${number}`);
 	mkdirSync(aside, { mode: 0o700 });
 	for (const name of names) {
 		const from = join(dataDirectory, name);

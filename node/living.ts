@@ -11,6 +11,8 @@ import type { StatusJson } from "./status.ts";
 export interface NewLife {
 	readonly reason: string;
 	readonly ageMilliseconds: number;
+	/** What the life before wrote cannot be merged: the new one begins with nothing. */
+	readonly apart?: true;
 }
 
 /** One life, started. */

@@ -3,6 +3,7 @@
  * this file (and tests) chooses real parts. Nothing here decides how mail, IMAP or replication work.
  */
 import { join as joinPath } from "node:path";
+import { type DriveBodies, openBodies } from "../sync/bodies/bodies.ts";
 import { OperatorFault } from "../sync/faults.ts";
 import { LifeOver } from "../sync/membership/lives.ts";
 import { openNetwork } from "../sync/network/network.ts";
@@ -11,6 +12,7 @@ import { type JournaledStore, openStore } from "../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../sync/replica.ts";
 import { toPresentFormat } from "../sync/space/format.ts";
 import { makeCredentials } from "./accounts/credentials.ts";
+import { asBackup } from "./backup/aside.ts";
 import { backUp } from "./backup/backup.ts";
 import { restoreAccounts } from "./backup/restore.ts";
 import type { HostPort, NodeConfig } from "./config.ts";
@@ -25,7 +27,13 @@ import {
 } from "./living.ts";
 import type { RunningNode } from "./running.ts";
 import { identify } from "./start/identity.ts";
-import { beginWithoutStore, checkKey, keepMembers } from "./start/known.ts";
+import {
+	beginAgainWhereLost,
+	beginBeside,
+	beginWithoutStore,
+	checkKey,
+	keepMembers,
+} from "./start/known.ts";
 import { listening } from "./start/listening.ts";
 import { Closing, type NodeParts } from "./start/parts.ts";
 import { statusOf } from "./start/report.ts";
@@ -116,13 +124,15 @@ class Starting {
 		const { dataDirectory } = this.#config;
 		if (next !== undefined && "damage" in next)
 			beginWithoutStore(dataDirectory, next.damage, this.#parts);
+		const newLife =
+			next !== undefined && "revival" in next ? next.revival : undefined;
+		if (newLife?.apart) beginBeside(dataDirectory, newLife, this.#parts);
+		if (next === undefined) beginAgainWhereLost(dataDirectory, this.#parts);
 		const store = openStore(joinPath(dataDirectory, "state.db"), {
 			onDamage: (damage) => this.#damage.resolve(damage),
 		});
 		this.#closing.add(() => store.close());
 		toPresentFormat(store, joinPath(dataDirectory, "state.db"));
-		const newLife =
-			next !== undefined && "revival" in next ? next.revival : undefined;
 		const network = await openNetwork({
 			identity: { file: joinPath(dataDirectory, "identity.key") },
 			listen: this.#config.p2p,
@@ -143,7 +153,7 @@ class Starting {
 				store,
 				network,
 			},
-			newLife,
+			newLife?.apart ? undefined : newLife,
 		);
 		this.#listeners.set("p2p", listenAddress(network, this.#config.p2p));
 		const replica = openReplica({
@@ -253,10 +263,16 @@ class Starting {
 					bodies: replica.bodies,
 					clock: this.#parts.clock,
 				}),
-			restore: ({ directory, account, into }, watched) =>
+			restore: async ({ directory, account, into }, watched) =>
 				restoreAccounts({
 					...watched,
-					folder: directory,
+					folder: await asBackup(directory, {
+						...watched,
+						clock: this.#parts.clock,
+						version: version(),
+						openStore,
+						openBodies: (bodies, drive) => this.#openAside(bodies, drive),
+					}),
 					account,
 					into,
 					replica,
@@ -268,6 +284,18 @@ class Starting {
 				return this.#closing.close();
 			},
 		};
+	}
+
+	/** Bodies that were put aside: nobody is there to exchange them with. */
+	#openAside(directory: string, name: string): Promise<DriveBodies> {
+		const { clock, log } = this.#parts;
+		return openBodies({
+			directory,
+			drive: { name, lengthBlocksAtLeast: 0 },
+			streams: { onBodyStream: () => () => {} },
+			clock,
+			log: log.child({ part: "bodies" }),
+		});
 	}
 
 	#status(replica: ClusterReplica): StatusJson {

@@ -260,6 +260,7 @@ export class ClusterReplica implements Replica {
 			rules,
 			alone,
 			contacts: () => this.#presence.contacts(),
+			hashElsewhere: (...at) => this.#checker.peers.hashAt(...at),
 			begin: (tx) => {
 				const begun = { ...this.#identity, reviving: undefined };
 				tx.batch.putAll(identityWrites(begun));
@@ -371,7 +372,10 @@ export class ClusterReplica implements Replica {
 			],
 			events: {
 				committed: (own) => this.#replication.committed(own),
-				refused: (origin, peer) => this.#replication.refused(origin, peer),
+				refused: (origin, peer) => {
+					this.#replication.refused(origin, peer);
+					void this.#lives.suspect(origin, peer);
+				},
 				damaged: (document, reason) => this.#healing.met(document, reason),
 				onTheWay: () =>
 					!this.#copies.isSettled(this.#reporting.ownHead, copies),

@@ -50,7 +50,7 @@ export interface BackupOptions {
 	) => Promise<void>;
 	/** Opens such a copy. */
 	readonly openCopy: (file: string) => Store;
-	readonly bodies: Bodies;
+	readonly bodies: Pick<Bodies, "has" | "verify" | "fetch" | "read">;
 	readonly clock: Clock;
 	readonly tell: (event: OperationEvent) => void;
 	readonly signal: AbortSignal;

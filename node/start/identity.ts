@@ -103,7 +103,7 @@ class Identifying {
 		const isDamage = error instanceof StoreDamaged;
 		const known = readKnownCluster(dataDirectory);
 		if (!isDamage || (known?.members.length ?? 0) === 0) throw error;
-		putAside(dataDirectory, ["bodies"]);
+		putAside(dataDirectory, "damaged", ["bodies"]);
 	}
 
 	async #askToJoin(link: string): Promise<Identified> {

@@ -18,7 +18,7 @@ import {
 	rowKey,
 	uidOf,
 } from "../mailbox/rows.ts";
-import { loadIdentity } from "../membership/identity.ts";
+import { driveName, loadIdentity } from "../membership/identity.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import type { Store } from "../ports/store.ts";
 
@@ -45,6 +45,24 @@ export interface ExportedMessage {
 	readonly body: BodyRef;
 	readonly flags: readonly string[];
 	readonly internalDateMilliseconds: number;
+}
+
+/** Whose store this is; undefined where it holds no node. */
+export function lifeIn(store: Store):
+	| {
+			readonly cluster: string;
+			readonly origin: string;
+			readonly drive: string;
+	  }
+	| undefined {
+	const identity = loadIdentity(store);
+	return (
+		identity && {
+			cluster: identity.cluster,
+			origin: identity.origin,
+			drive: driveName(identity),
+		}
+	);
 }
 
 export class Export {

@@ -11,6 +11,7 @@ import {
 	type DocumentId,
 	documentId,
 	type NodeId,
+	type Origin,
 	origin as toOrigin,
 } from "../ids.ts";
 import {
@@ -21,8 +22,11 @@ import {
 	RESPONSE_BYTES_MAX,
 } from "../limits.ts";
 import type { Ledger } from "../log/ledger.ts";
+import { framedHash, unframe } from "../log/log.ts";
 import {
 	BadRecord,
+	type ChainHash,
+	decodeRecord,
 	decodeVector,
 	encodeVector,
 	type Vector,
@@ -147,6 +151,28 @@ export class PeerDocuments {
 	): Promise<Uint8Array[]> {
 		const answer = await this.#ask(member, ["records", origin, sequence]);
 		return (answer as unknown[]).filter((one) => one instanceof Uint8Array);
+	}
+
+	/** The hash of an origin's chain at a change, as the member has it; undefined where it does not keep that, or answer. */
+	async hashAt(
+		node: NodeId,
+		origin: Origin,
+		sequence: number,
+	): Promise<ChainHash | undefined> {
+		const member = this.#options.member(node);
+		if (member === undefined) return undefined;
+		try {
+			const [framed] = await this.records(member, origin, sequence);
+			if (framed === undefined) return undefined;
+			const record = decodeRecord(unframe(framed));
+			return record.origin === origin && record.sequence === sequence
+				? framedHash(framed)
+				: undefined;
+		} catch (error) {
+			if (!(error instanceof NotComparable || error instanceof BadRecord))
+				throw error;
+			return undefined;
+		}
 	}
 
 	/** Has the member take what it lacks of the documents from here. */

@@ -24,6 +24,8 @@ export interface Revival {
 	readonly reason: string;
 	/** How old the copy may be that this life begins with. */
 	readonly ageMilliseconds: number;
+	/** The life before went on from an old copy, apart from the others: nothing of its store can be merged with theirs. */
+	readonly apart?: true;
 }
 
 const KEY = "meta/identity";

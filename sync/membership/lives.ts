@@ -14,7 +14,7 @@ import { OperatorFault, Temporary } from "../faults.ts";
 import type { NodeId, Origin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
 import type { Head } from "../log/log.ts";
-import { covers, type Vector } from "../log/record.ts";
+import { type ChainHash, covers, type Vector } from "../log/record.ts";
 import { leapOf } from "../mailbox/leap.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import {
@@ -70,6 +70,12 @@ export interface LivesOptions {
 	readonly rules: Rules;
 	/** The operator says that no other member will come. */
 	readonly alone: boolean;
+	/** The hash of an origin's chain at a change, as another member has it; undefined where it cannot tell. */
+	readonly hashElsewhere: (
+		node: NodeId,
+		origin: Origin,
+		sequence: number,
+	) => Promise<ChainHash | undefined>;
 	/** All other members. */
 	readonly contacts: () => readonly Contact[];
 	/** In the batch with which the new life begins: it has begun, and stays so. */
@@ -80,6 +86,8 @@ export interface LivesOptions {
 	readonly over: (fault: Error) => void;
 }
 
+const FORKED =
+	"a member has other changes of this node than it has itself: it was put back to an old copy and went on from there, or runs twice";
 const ASK_AGAIN_MILLISECONDS = 1_000;
 /** A process whose link was closed dials again within a second or two, on a machine that is very busy within ten. */
 const TWIN_MILLISECONDS = 15_000;
@@ -126,7 +134,7 @@ export class Lives {
 		if (this.#over || identity().joining !== undefined) return;
 		const fault = this.#contradiction(heads);
 		if (fault !== undefined) {
-			this.#end(fault);
+			this.#end(fault.reason, fault.apart);
 			return;
 		}
 		if (serves) this.#greeted = true;
@@ -162,20 +170,39 @@ export class Lives {
 	}
 
 	/** What a member knows of this life that cannot be, were this the only copy of it and the newest one. */
-	#contradiction(heads: ReadonlyMap<Origin, Head>): string | undefined {
+	#contradiction(
+		heads: ReadonlyMap<Origin, Head>,
+	): { readonly reason: string; readonly apart: boolean } | undefined {
 		const { log, origin } = this.#options.ledger;
 		const theirs = heads.get(origin);
 		if (theirs === undefined) return undefined;
 		const mine = log.head(origin);
 		if (mine === undefined || mine.sequence < theirs.sequence)
-			return `a member has ${theirs.sequence} changes of this node, which has only ${mine?.sequence ?? 0} itself: it was put back to an old copy`;
+			return {
+				reason: `a member has ${theirs.sequence} changes of this node, which has only ${mine?.sequence ?? 0} itself: it was put back to an old copy`,
+				apart: false,
+			};
 		const hash = log.hashAt(origin, theirs.sequence);
 		if (hash !== undefined && hash !== theirs.hash)
-			return "a member has other changes of this node than it has itself: it was put back to an old copy, or runs twice";
+			return { reason: FORKED, apart: true };
 		return undefined;
 	}
 
-	#end(reason: string): void {
+	/**
+	 * What a member sent of an origin does not follow what is here of it. If that is a life of this very node, it may have
+	 * gone on from an old copy before anybody could tell it: the member knows whether it has the same of it.
+	 */
+	async suspect(origin: Origin, node: NodeId): Promise<void> {
+		const { state, self, ledger, hashElsewhere } = this.#options;
+		const head = ledger.log.head(origin);
+		if (this.#over || head === undefined || state.nodeOf(origin) !== self)
+			return;
+		const theirs = await hashElsewhere(node, origin, head.sequence);
+		if (theirs === undefined || theirs === head.hash || this.#over) return;
+		this.#end(FORKED, true);
+	}
+
+	#end(reason: string, apart: boolean): void {
 		const { diary, ledger, clock, over } = this.#options;
 		this.#over = true;
 		this.#alive = false;
@@ -183,7 +210,9 @@ export class Lives {
 		const made = ledger.lastMadeMilliseconds();
 		const ageMilliseconds =
 			made === undefined ? 0 : Math.max(0, clock.now() - made);
-		over(new LifeOver({ reason, ageMilliseconds }));
+		over(
+			new LifeOver({ reason, ageMilliseconds, ...(apart && { apart: true }) }),
+		);
 	}
 
 	evaluate(): void {

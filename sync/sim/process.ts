@@ -72,6 +72,8 @@ export class SimMachine {
 	readonly id: NodeId;
 	readonly clock: SimClockView;
 	readonly disk = new MemoryStore();
+	/** What was put aside of it, since it could not be merged with what the others have. */
+	readonly aside: MemoryStore[] = [];
 	readonly options: NodeOptions;
 	/** How long each commit holds the process up. */
 	commitMilliseconds = 0;
@@ -209,6 +211,8 @@ export class SimProcess {
 	readonly #random: SimRandom;
 	readonly #log: Log;
 	#tellDied: () => void = () => {};
+	/** Kept beside the store by real nodes. */
+	#known: ReturnType<ClusterReplica["others"]> | undefined;
 
 	constructor(machine: SimMachine, around: Surroundings) {
 		this.machine = machine;
@@ -240,12 +244,18 @@ export class SimProcess {
 		link: string | undefined,
 		revival: Revival | undefined,
 	): Promise<Error | undefined> {
-		const { machine, clock, store } = this;
+		const { machine, clock } = this;
+		if (revival?.apart) this.#putAside(revival);
+		const { store } = this;
 		this.network = await this.#around.network.open(machine.id, {
 			clock,
 			log: this.#log,
 		});
-		const identity = await this.#identify(this.network, link, revival);
+		const identity = await this.#identify(
+			this.network,
+			link,
+			revival?.apart ? undefined : revival,
+		);
 		if (!this.alive) return undefined;
 		const {
 			copies,
@@ -298,9 +308,27 @@ export class SimProcess {
 
 	async #endLife(replica: ClusterReplica): Promise<void> {
 		this.serves = false;
+		this.#known = replica.others();
 		this.replica = undefined;
 		await replica.stop();
 		if (this.alive) this.store = this.#openStore();
+	}
+
+	/** As beginBeside() of node/start/known.ts. */
+	#putAside({ reason, ageMilliseconds }: Revival): void {
+		const { disk, aside } = this.machine;
+		aside.push(disk.copy());
+		disk.become(new MemoryStore());
+		this.#around.bodies.loseDisk(this.machine.id);
+		this.store = this.#openStore();
+		saveIdentity(this.store, {
+			cluster: this.#known?.cluster ?? "",
+			origin: newOrigin(this.#random),
+			drives: 1,
+			founding: false,
+			joining: this.#known?.members ?? [],
+			reviving: { reason, ageMilliseconds },
+		});
 	}
 
 	#openStore(): ProcessStore {

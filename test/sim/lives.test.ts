@@ -344,3 +344,34 @@ describe("a member that is removed", () => {
 		last.close();
 	});
 });
+
+describe("a copy that went on alone before anybody could tell it", () => {
+	for (const forked of [1, 6])
+		it(`is put aside, and the node begins anew with what the others have (${forked} messages)`, async () => {
+			const cluster = await clusterOf(["a", "b"]);
+			await deliverMany(cluster, ["a", "b"], 4, "before");
+			const backup = cluster.backup("b");
+			await deliverMany(cluster, ["b"], 4, "since");
+			await cluster.settle();
+			cluster.crash("a");
+			cluster.restore("b", backup, { known: false });
+			await cluster.run(cluster.start("b"));
+			await cluster.pass(20_000);
+			await deliverMany(cluster, ["b"], forked, "forked");
+			cluster.history.forgive('mail "forked');
+			cluster.expectedErrors.push(/refused a change/);
+			await cluster.run(cluster.start("a"));
+			await cluster.until("b begins anew", () => {
+				const { aside, process } = cluster.machine("b");
+				return aside.length === 1 && process?.serves === true;
+			});
+			await deliverMany(cluster, ["a", "b"], 4, "after");
+			await cluster.verify();
+			expect(await textsAt(cluster, "b")).toHaveLength(12);
+			// What was acknowledged meanwhile is kept, to be put back.
+			const { aside } = cluster.machine("b");
+			const rows = [...(aside[0]?.range("ent/", "ent0") ?? [])];
+			const mails = rows.filter(([, row]) => JSON.parse(row as string).f);
+			expect(mails).toHaveLength(4 + forked);
+		});
+});
