@@ -7,6 +7,7 @@
 import { decode, encode } from "cborg";
 import type { Member } from "../directory/cluster.ts";
 import { DamagedDocument, type FlatDocument } from "../documents/flat.ts";
+import { Temporary } from "../faults.ts";
 import {
 	type DocumentId,
 	documentId,
@@ -223,7 +224,7 @@ export class PeerDocuments {
 
 	async #answer(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
 		const member = this.#options.member(peer);
-		if (member === undefined) throw new Error("only members may ask");
+		if (member === undefined) throw new Temporary("only members may ask");
 		const [what, ...rest] = decode(body) as unknown[];
 		if (what === "heads") return encode(await this.#answerHeads(rest));
 		if (what === "document")

@@ -97,7 +97,7 @@ export class AccountState {
 
 	#setQuota(resource: string, values: readonly Scalar[]): void {
 		// Set on two sides of a split: the lower.
-		const numbers = values.map(Number);
+		const numbers = values.map(Number).filter(Number.isFinite);
 		const max = numbers.length === 0 ? undefined : Math.min(...numbers);
 		if (resource === "storage")
 			this.quota = { ...this.quota, storageBytesMax: max };

@@ -71,13 +71,18 @@ export class DamagedDocument extends Temporary {
 
 /**
  * Why a change of another node must not be applied; undefined when it may. Automerge takes changes whose checksum is wrong,
- * and whatever they do: here they are whole, of this origin, and put or remove just these keys.
+ * and whatever they do: here they are whole, of this origin, and put or remove just these keys, with what `contentFault`
+ * lets pass.
  */
 export function faultOf(
 	change: Uint8Array,
 	origin: Origin,
 	keys: readonly string[],
 	buckets: number,
+	contentFault: (
+		key: string,
+		value: Scalar | undefined,
+	) => string | undefined = () => undefined,
 ): string | undefined {
 	let decoded: ReturnType<typeof decodeChange>;
 	try {
@@ -91,10 +96,11 @@ export function faultOf(
 		return "it is damaged: its checksum is wrong";
 	if (decoded.actor !== (origin as string)) return "it is of another origin";
 	const named = new Set(keys);
-	for (const { action, obj, key } of decoded.ops as readonly {
+	for (const { action, obj, key, value } of decoded.ops as readonly {
 		action: string;
 		obj: string;
 		key?: string;
+		value?: Scalar;
 	}[]) {
 		if (action !== "set" && action !== "del")
 			return `it does something else than to put or remove: ${action.slice(0, 20)}`;
@@ -102,6 +108,8 @@ export function faultOf(
 			return "it changes a key that it does not name";
 		if (obj !== `${bucketOf(key, buckets) + 1}@${GENESIS_ACTOR}`)
 			return "it changes a key in the wrong place";
+		const fault = contentFault(key, action === "set" ? value : undefined);
+		if (fault !== undefined) return fault;
 	}
 	return undefined;
 }

@@ -3,9 +3,11 @@
  * here, applied in causal order. What is damaged or forged is refused, named, and asked for again; of another member if
  * there is one.
  */
+import { contentFault } from "../documents/content.ts";
 import { faultOf } from "../documents/flat.ts";
 import type { OpenDocuments } from "../documents/open.ts";
 import { bucketsOf } from "../documents/shapes.ts";
+import { Temporary } from "../faults.ts";
 import type { DocumentId, NodeId, Origin, Sequence } from "../ids.ts";
 import { RECORD_BATCH_COUNT, RECORDS_WAITING_MAX } from "../limits.ts";
 import type { Log } from "../ports/log.ts";
@@ -90,7 +92,13 @@ export class Inbound {
 		}
 		const { origin, sequence, document, keys, change } = record;
 		if ((this.#options.log.vector.get(origin) ?? 0) >= sequence) return record;
-		const fault = faultOf(change, origin, keys, bucketsOf(document));
+		const fault = faultOf(
+			change,
+			origin,
+			keys,
+			bucketsOf(document),
+			(key, value) => contentFault(document, key, value),
+		);
 		if (fault === undefined) return record;
 		this.#refuse(fault, from, { origin, sequence });
 		return undefined;
@@ -129,6 +137,8 @@ export class Inbound {
 	take(flush: Flush): void {
 		const { documents } = this.#options;
 		const ready = this.#ready(flush);
+		this.#taken = ready;
+		flush.taken = ready.length;
 		const byDocument = new Map<DocumentId, Uint8Array[]>();
 		for (const { record } of ready) {
 			const changes = byDocument.get(record.document);
@@ -141,7 +151,7 @@ export class Inbound {
 			try {
 				document.apply(changes);
 			} catch (error) {
-				throw new Poisoned(ready, error);
+				throw new Poisoned(ready, true, error);
 			}
 		}
 		for (const { record } of ready) {
@@ -155,8 +165,22 @@ export class Inbound {
 					values: document.values(key),
 				});
 		}
-		this.#taken = ready;
-		flush.taken = ready.length;
+	}
+
+	/** What is taken now must be alone in its batch: one of those that were taken before cannot be. */
+	get isCareful(): boolean {
+		return this.#careful > 0 && this.#taken.length > 0;
+	}
+
+	/**
+	 * The batch failed, and no disk was asked yet: what was taken may be at fault, which shows when each is taken alone.
+	 * `alone`: nothing else was in the batch.
+	 */
+	blamed(error: unknown, alone: boolean): unknown {
+		const isKnown = error instanceof Temporary || error instanceof Poisoned;
+		return isKnown || this.#taken.length === 0
+			? error
+			: new Poisoned(this.#taken, alone, error);
 	}
 
 	#ready(flush: Flush): Waiting[] {
@@ -223,9 +247,9 @@ export class Inbound {
 	rolledBack(error: unknown): void {
 		this.#taken = [];
 		if (!(error instanceof Poisoned)) return;
-		const { ready, cause } = error;
+		const { ready, alone, cause } = error;
 		const [first] = ready;
-		if (ready.length > 1) this.#careful = ready.length;
+		if (ready.length > 1 || !alone) this.#careful = ready.length;
 		else if (first !== undefined) {
 			const { origin, sequence } = first.record;
 			this.#refuse(`it cannot be applied: ${String(cause)}`, first.from, {
@@ -236,12 +260,15 @@ export class Inbound {
 	}
 }
 
-/** A change passed every check, and Automerge does not take it. */
+/** A change passed every check, and cannot be taken in all the same. */
 export class Poisoned extends Error {
 	override name = "Poisoned";
 	readonly ready: readonly Waiting[];
-	constructor(ready: readonly Waiting[], cause: unknown) {
+	/** Nothing else was in the batch. */
+	readonly alone: boolean;
+	constructor(ready: readonly Waiting[], alone: boolean, cause: unknown) {
 		super("a change cannot be applied", { cause });
 		this.ready = ready;
+		this.alone = alone;
 	}
 }

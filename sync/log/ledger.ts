@@ -205,18 +205,23 @@ export class Ledger {
 	}
 
 	#runBatch(): void {
-		const works = this.#works;
-		this.#works = [];
+		let works: Waiting[] = [];
 		const flush = new Flush(this, this.#folds, this.#store, this.#snapshots);
 		const done: { waiting: Waiting; sequence: number }[] = [];
 		try {
 			this.#inbound.take(flush);
+			if (!this.#inbound.isCareful) works = this.#works.splice(0);
 			for (const waiting of works) {
 				const sequence = flush.runOne(waiting);
 				if (sequence !== undefined) done.push({ waiting, sequence });
 			}
 			flush.finish();
 			this.#emit(flush);
+		} catch (error) {
+			this.#failed(this.#inbound.blamed(error, works.length === 0), works);
+			return;
+		}
+		try {
 			this.#store.commit(flush.batch.writes());
 		} catch (error) {
 			this.#failed(error, works);
@@ -291,9 +296,10 @@ export class Ledger {
 		});
 		this.#inbound.rolledBack(error);
 		if (error instanceof Poisoned) this.#schedule();
-		const fault = new Temporary(
-			`cannot write to disk now: ${(error as Error).message}`,
-		);
+		const { message } = (
+			error instanceof Poisoned ? error.cause : error
+		) as Error;
+		const fault = new Temporary(`cannot write to disk now: ${message}`);
 		for (const waiting of works) waiting.reject(fault);
 		if (this.#inbound.count > 0)
 			this.#clock.after(RETRY_MILLISECONDS, () => this.#schedule());

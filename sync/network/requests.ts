@@ -102,7 +102,10 @@ export class Answers {
 			return { kind: ASK.refused, payload: text(`${error.code} `) };
 		if (error instanceof OperatorFault)
 			return { kind: ASK.refused, payload: text("CANNOT ") };
-		this.#log.error("a request handler failed", { from, error });
+		this.#log.error("a request handler failed", {
+			from,
+			error: String((error as Error).stack),
+		});
 		return { kind: ASK.temporary, payload: Buffer.from("internal error") };
 	}
 }

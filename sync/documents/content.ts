@@ -1,0 +1,141 @@
+/**
+ * Whether what a change of another node puts under a key is what belongs there: it is folded into rows that everything
+ * else reads, so nonsense must not come that far. Kinds of keys that are not known here may be a newer release's, and
+ * are left alone. Pure.
+ */
+import { type DocumentId, UID_MAX } from "../ids.ts";
+import type { Scalar } from "./flat.ts";
+import { splitKey } from "./shapes.ts";
+
+type Check = (detail: string, value: Scalar) => boolean;
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const isTexts = (value: unknown): boolean =>
+	Array.isArray(value) && value.every(isText);
+const isCount = (value: unknown): value is number =>
+	Number.isSafeInteger(value) && (value as number) >= 0;
+/** JSON has no word for NaN but null. */
+const isTime = (value: unknown): boolean =>
+	value === null || (typeof value === "number" && Number.isFinite(value));
+const isId = (value: unknown): boolean =>
+	isText(value) && /^[A-Za-z0-9_-]{22}$/.test(value);
+const isUid = (detail: string): boolean =>
+	/^[1-9][0-9]{0,9}$/.test(detail) && Number(detail) <= UID_MAX;
+
+/** A JSON text for which `check` holds. */
+const json =
+	(check: (value: unknown) => boolean): Check =>
+	(_, value) => {
+		if (!isText(value)) return false;
+		try {
+			return check(JSON.parse(value));
+		} catch {
+			return false;
+		}
+	};
+
+const fieldsOf = (value: unknown): Record<string, unknown> | undefined =>
+	typeof value === "object" && value !== null && !Array.isArray(value)
+		? (value as Record<string, unknown>)
+		: undefined;
+
+const isMember = (value: unknown): boolean => {
+	const fields = fieldsOf(value);
+	return (
+		fields !== undefined && isText(fields.name) && isTexts(fields.multiaddrs)
+	);
+};
+
+const isSpan = (low: unknown, high: unknown): boolean =>
+	isCount(low) && isCount(high) && low <= high;
+const isSlots = (value: unknown): boolean => {
+	const { low, high, stampSlot, more = [] } = fieldsOf(value) ?? {};
+	return (
+		isSpan(low, high) &&
+		Number.isSafeInteger(stampSlot) &&
+		Array.isArray(more) &&
+		more.every((span) => Array.isArray(span) && isSpan(span[0], span[1]))
+	);
+};
+
+const isPlace = (value: unknown): boolean => {
+	const { parent, leaf } = fieldsOf(value) ?? {};
+	return isText(leaf) && (parent === null || isId(parent));
+};
+const isRegister = (value: unknown): boolean => {
+	const { stamp, role, was } = fieldsOf(value) ?? {};
+	return (
+		isPlace(value) &&
+		typeof stamp === "number" &&
+		(role === null || role === undefined || isText(role)) &&
+		(was === undefined || isPlace(was))
+	);
+};
+
+/** mailbox/rows.ts encodeFacts */
+const isFacts = (value: unknown): boolean => {
+	if (!Array.isArray(value)) return false;
+	const [hash, sizeBytes, drive, blob, internalDate, saved, from] = value;
+	return (
+		isText(hash) &&
+		/^[0-9a-f]{64}$/.test(hash) &&
+		isCount(sizeBytes) &&
+		isText(drive) &&
+		Array.isArray(blob) &&
+		blob.length === 4 &&
+		blob.every(isCount) &&
+		isTime(internalDate) &&
+		isTime(saved) &&
+		(from === null || (Array.isArray(from) && from.every(isId)))
+	);
+};
+
+const CHECKS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
+	cluster: {
+		m: json(isMember),
+		s: json(isSlots),
+		o: (_, value) => isText(value),
+		u: (_, value) => isId(value),
+		z: (_, value) => isText(value),
+		k: (_, value) => isText(value) && /^[0-9a-f]{64}$/.test(value),
+	},
+	account: {
+		n: json(isRegister),
+		v: isUid,
+		x: isUid,
+		t: (_, value) => isText(value),
+		s: (_, value) => isText(value),
+	},
+	segment: {
+		e: json(isFacts),
+		u: isUid,
+		f: (_, value) => isText(value),
+	},
+};
+/** Keys whose id is that of an entry or mailbox. */
+const WITH_ID: Readonly<Record<string, string>> = {
+	account: "nvx",
+	segment: "eufx",
+};
+
+/** Why this must not be folded; undefined when it may. `value`: undefined where the key is removed. */
+export function contentFault(
+	document: DocumentId,
+	key: string,
+	value: Scalar | undefined,
+): string | undefined {
+	const [type = "", id, number] = document.split(":");
+	const isKnown = Object.hasOwn(CHECKS, type);
+	if (isKnown && type !== "cluster" && !isId(id))
+		return "it is of a document without an owner";
+	if (type === "segment" && !/^[0-9]{1,9}$/.test(number ?? ""))
+		return "it is of a segment without a number";
+	const [kind, of, detail] = splitKey(key);
+	if (WITH_ID[type]?.includes(kind) && kind !== "" && !isId(of))
+		return `it names nothing that could be there: ${key.slice(0, 60)}`;
+	const checks = isKnown ? CHECKS[type] : undefined;
+	if (value === undefined || checks === undefined) return undefined;
+	if (!Object.hasOwn(checks, kind) || checks[kind]?.(detail, value))
+		return undefined;
+	return `it puts something else there than belongs there: ${key.slice(0, 60)}`;
+}

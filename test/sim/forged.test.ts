@@ -1,0 +1,119 @@
+/** A member sends changes that are well formed and put nonsense into documents: named, refused, and nobody suffers. */
+import { describe, expect, it } from "vitest";
+import { FlatDocument } from "../../sync/documents/flat.ts";
+import { accountDocument, bucketsOf } from "../../sync/documents/shapes.ts";
+import {
+	type DocumentId,
+	documentId,
+	origin,
+	type Sequence,
+} from "../../sync/ids.ts";
+import { chainHash, encodeRecord } from "../../sync/log/record.ts";
+import type { Link } from "../../sync/ports/network.ts";
+import { encodeFrame } from "../../sync/replication/frames.ts";
+import type { SimCluster } from "../../sync/sim/cluster.ts";
+import { clusterOf, deliverMany, textsAt } from "./world.ts";
+
+const ENTRY = "e".repeat(22);
+
+/** A record of a life that nobody knows, as it travels. */
+function forged(
+	number: number,
+	document: DocumentId,
+	key: string,
+	set: string | number | boolean,
+): Uint8Array {
+	const author = origin(number.toString(16).padStart(16, "f"));
+	const made = FlatDocument.create(bucketsOf(document), author);
+	const change = made.change([{ key, set }]);
+	made.free();
+	if (change === undefined) throw new Error("no change");
+	const record = encodeRecord({
+		origin: author,
+		sequence: 1 as Sequence,
+		had: new Map(),
+		document,
+		keys: [key],
+		change,
+		madeMilliseconds: 1,
+	});
+	return Buffer.concat([Buffer.from(chainHash("", record), "hex"), record]);
+}
+
+async function linkFrom(cluster: SimCluster, node: string): Promise<Link> {
+	let link: Link | undefined;
+	cluster.machine(node).process?.network?.onLink((opened) => {
+		link = opened;
+	});
+	cluster.reset("a", "b");
+	await cluster.until("linked again", () => link !== undefined);
+	await cluster.settle();
+	return link as Link;
+}
+
+describe("changes that put nonsense", () => {
+	it("are refused and named, each; mail goes on, and all nodes stay alike", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 3);
+		const account = cluster.account("a", "anna");
+		const { id } = await cluster.run(account.select("INBOX"));
+		const segment = documentId(`segment:${id}:0`);
+		const anna = accountDocument(account.id);
+		const cluster0 = documentId("cluster");
+		const bad: [DocumentId, string, string | number | boolean][] = [
+			[segment, `e:${ENTRY}`, "no JSON"],
+			[segment, `e:${ENTRY}`, "{}"],
+			[segment, `e:${ENTRY}`, "[]"],
+			[segment, `e:${ENTRY}`, '["",-1,null,[1],"",{},7]'],
+			[segment, `e:short`, "[]"],
+			[segment, `u:${ENTRY}:x`, "tag"],
+			[segment, `u:${ENTRY}:99999999999`, "tag"],
+			[segment, `u:${ENTRY}:-1`, true],
+			[segment, `f:${ENTRY}:\\seen`, 7],
+			[anna, `n:${id}`, "no JSON"],
+			[anna, `n:${id}`, "{}"],
+			[anna, `v:${id}:0`, true],
+			[anna, `v:${id}:NaN`, true],
+			[cluster0, "m:node", "[]"],
+			[cluster0, "s:ffffffffffffffff", "null"],
+			[documentId("account:short"), "p:password", "x"],
+			[documentId(`segment:${id}`), `e:${ENTRY}`, "[]"],
+		];
+		cluster.expectedErrors.push(/refused a change/);
+		const link = await linkFrom(cluster, "b");
+		const seen = (): number =>
+			cluster.trace(5_000).match(/error a: refused a change/g)?.length ?? 0;
+		for (const [i, one] of bad.entries()) {
+			link.send(
+				encodeFrame({ type: "records", framed: [forged(i + 1, ...one)] }),
+			);
+			await cluster.pass(20);
+			expect(seen(), String(one)).toBe(i + 1);
+		}
+		await deliverMany(cluster, ["a", "b"], 3, "after");
+		expect(await textsAt(cluster, "a")).toHaveLength(6);
+		await cluster.verify();
+	});
+
+	it("of kinds that a newer release may know are left alone", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		const link = await linkFrom(cluster, "b");
+		const account = cluster.account("a", "anna");
+		for (const [i, [document, key]] of (
+			[
+				[documentId("cluster"), "y:thing"],
+				[accountDocument(account.id), "y:thing:detail"],
+				[documentId("newkind:thing"), "e:thing"],
+			] as const
+		).entries())
+			link.send(
+				encodeFrame({
+					type: "records",
+					framed: [forged(i + 1, document, key, "whatever")],
+				}),
+			);
+		await deliverMany(cluster, ["a", "b"], 2);
+		await cluster.verify();
+		expect(cluster.trace(500)).not.toContain("refused");
+	});
+});

@@ -1,0 +1,103 @@
+/** A change that passes every check and cannot be taken in all the same: it alone is refused, and nobody waits for it. */
+import { expect, test } from "vitest";
+import { CLUSTER } from "../../../sync/documents/shapes.ts";
+import { type NodeId, nodeId, type Origin, origin } from "../../../sync/ids.ts";
+import { type Fold, type KeyChange, Ledger } from "../../../sync/log/ledger.ts";
+import type { Log } from "../../../sync/ports/log.ts";
+import { ALL_RULES } from "../../../sync/rules.ts";
+import { SimClock } from "../../../sync/sim/clock.ts";
+import { MemoryStore } from "../../../sync/sim/store.ts";
+
+const silent: Log = {
+	debug: () => {},
+	info: () => {},
+	warn: () => {},
+	error: () => {},
+	child: () => silent,
+};
+const peer = nodeId("b".repeat(44));
+
+/** A node that chokes on the domain `choke`, when it is folded or at the end of its batch. */
+function node(name: string, choke?: "fold" | "finish") {
+	const clock = new SimClock();
+	const folded: string[] = [];
+	const refused: [Origin, NodeId][] = [];
+	let bad = false;
+	const fold: Fold = {
+		fold: (_, { key }: KeyChange) => {
+			if (key === "d:choke" && choke === "fold") throw new Error("choked");
+			bad ||= key === "d:choke";
+			folded.push(key);
+		},
+		finish: () => {
+			if (bad && choke === "finish") throw new Error("choked");
+		},
+		committed: () => {},
+		rolledBack: () => {
+			bad = false;
+			folded.length = 0;
+		},
+	};
+	const ledger = new Ledger({
+		origin: origin(name.repeat(16)),
+		store: new MemoryStore(),
+		clock,
+		diary: silent,
+		rules: ALL_RULES,
+		folds: [fold],
+		events: {
+			committed: () => {},
+			onTheWay: () => false,
+			refused: (from, by) => refused.push([from, by]),
+			damaged: () => {},
+		},
+	});
+	const write = (key: string) =>
+		ledger.write((tx) => tx.edit(CLUSTER, { key, set: true }));
+	return { clock, ledger, refused, write };
+}
+
+async function recordsOf(name: string, keys: readonly string[]) {
+	const { clock, ledger, write } = node(name);
+	for (const key of keys) {
+		const written = write(key);
+		await clock.advance(1);
+		await written;
+	}
+	return ledger.log.readFramed(ledger.origin, 1, 100, 1 << 20);
+}
+
+test.each(["fold", "finish"] as const)(
+	"what chokes in %s is refused; what was before it, others' changes and own work are taken",
+	async (choke) => {
+		const good = await recordsOf("c", ["d:one", "d:two"]);
+		const bad = await recordsOf("d", ["d:three", "d:choke", "d:after"]);
+		const { clock, ledger, refused, write } = node("a", choke);
+		ledger.accept([...bad, ...good], peer);
+		// In one batch with it, and so perhaps at fault.
+		const own = write("d:own").catch(() => "refused");
+		await clock.advance(50);
+		expect(await own).toBe(choke === "fold" ? 1 : "refused");
+		expect(ledger.log.vector.get(origin("c".repeat(16)))).toBe(2);
+		expect(ledger.log.vector.get(origin("d".repeat(16)))).toBe(1);
+		expect(refused).toEqual([[origin("d".repeat(16)), peer]]);
+		const more = write("d:more");
+		await clock.advance(5);
+		expect(await more).toBe(choke === "fold" ? 2 : 1);
+	},
+);
+
+test("own work that fails takes nothing with it that came from others", async () => {
+	const records = await recordsOf("c", ["d:one"]);
+	const { clock, ledger, refused } = node("a");
+	ledger.accept(records, peer);
+	const failing = ledger.write((tx) => {
+		tx.edit(CLUSTER, { key: "d:mine", set: true });
+		throw new Error("a bug");
+	});
+	failing.catch(() => {});
+	await clock.advance(50);
+	await expect(failing).rejects.toThrow("a bug");
+	expect(refused).toEqual([]);
+	expect(ledger.log.vector.get(origin("c".repeat(16)))).toBe(1);
+});
