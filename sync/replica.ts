@@ -296,7 +296,7 @@ export class ClusterReplica implements Replica {
 			isWanted: (body) => this.#space.isWanted(body),
 			isCleared: (body) => !this.#space.isNamed(body),
 			done: () => {
-				this.#replication.tellHolds();
+				this.#replication.tell.holds();
 				this.#reporting.changed();
 			},
 			flush: () => this.#write(() => {}),
@@ -351,9 +351,9 @@ export class ClusterReplica implements Replica {
 					this.#needs.named(batch, facts, change.origin, change.sequence);
 			},
 			usedUp: (mailbox, account) => this.#renew(mailbox, account),
-			wants: (wants) => this.#replication.sendWants(wants),
-			pairMade: (pair) => this.#replication.sendPair(pair),
-			watermarks: (told) => this.#replication.sendWatermarks(told),
+			wants: (wants) => this.#replication.tell.wants(wants),
+			pairMade: (pair) => this.#replication.tell.pair(pair),
+			watermarks: (told) => this.#replication.tell.watermarks(told),
 			flush: () => this.#write(() => {}),
 		});
 	}
@@ -435,7 +435,7 @@ export class ClusterReplica implements Replica {
 				this.#numberers = "";
 				this.#clusterChanged();
 				this.#needs.retry();
-				this.#replication.tellHolds();
+				this.#replication.tell.holds();
 			},
 		});
 	}
@@ -461,7 +461,7 @@ export class ClusterReplica implements Replica {
 					throw tooFewMembers();
 			},
 			mayName: (body) => this.#space.mayName(body),
-			hintBody: (body) => this.#replication.hintBody(body),
+			hintBody: (body) => this.#replication.tell.body(body),
 			catchUp: (mailbox) => this.#replication.catchUp(mailbox),
 			inTouch: () => this.#replication.inTouch(),
 		};
@@ -573,7 +573,7 @@ export class ClusterReplica implements Replica {
 			members: this.#cluster.members().length,
 		});
 		this.#clusterChanged();
-		this.#replication.tellHolds();
+		this.#replication.tell.holds();
 		this.#sources.stop();
 		this.#lives.joined();
 	}
@@ -733,12 +733,12 @@ export class ClusterReplica implements Replica {
 
 	deliver(delivery: Parameters<Replica["deliver"]>[0]): Promise<void> {
 		return deliver(this.#context, delivery, (transaction) =>
-			this.#replication.wasConfirmed(transaction),
+			this.#replication.tell.wasConfirmed(transaction),
 		);
 	}
 
 	confirm(transaction: string): void {
-		this.#replication.confirm(transaction);
+		this.#replication.tell.confirm(transaction);
 	}
 
 	invite(ttlMilliseconds: number): Promise<string> {

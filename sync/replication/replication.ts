@@ -5,26 +5,11 @@
  */
 import { Temporary } from "../faults.ts";
 import type { MailboxId, NodeId, Origin, Sequence } from "../ids.ts";
-import {
-	CONFIRMED_MAX,
-	PAIRS_TOLD_MAX,
-	WANTS_TOLD_MAX,
-	WATERMARKS_TOLD_MAX,
-} from "../limits.ts";
-import type { Ledger, Work } from "../log/ledger.ts";
+import type { Work } from "../log/ledger.ts";
 import { BadRecord, missing, type Vector } from "../log/record.ts";
-import type { Mailboxes } from "../mailbox/mailboxes.ts";
-import type { Want } from "../mailbox/numbering.ts";
-import type { Pair } from "../mailbox/pairs.ts";
-import type { Watermark } from "../mailbox/watermarks.ts";
-import type { BodyRef } from "../ports/bodies.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import { LINK_REPLACED, type Link, type Network } from "../ports/network.ts";
-import type { Store, StoreWrite } from "../ports/store.ts";
-import type { ToldByMembers } from "../space/told.ts";
+import { LINK_REPLACED, type Link } from "../ports/network.ts";
+import type { StoreWrite } from "../ports/store.ts";
 import { CatchUp } from "./catch-up.ts";
-import type { Copies } from "./copies.ts";
 import { Facts, type PeerFacts } from "./facts.ts";
 import {
 	agreed,
@@ -32,68 +17,24 @@ import {
 	decodeFrame,
 	type Frame,
 	type Holds,
-	type Life,
 	PROTOCOL,
 	type ProtocolVersions,
 	UnknownFrame,
 } from "./frames.ts";
 import { Gossip } from "./gossip.ts";
-import type { BodyNeeds } from "./needs.ts";
-import type { Returning } from "./returning.ts";
+import type { Hello, ReplicationOptions } from "./options.ts";
+import { Pulling } from "./pulling.ts";
 import { Session } from "./session.ts";
 import { snapshotFrames } from "./snapshot.ts";
+import { Telling, watermarkFrames } from "./telling.ts";
 import { Twins } from "./twins.ts";
 import { Whole } from "./whole.ts";
 
-export interface ReplicationOptions {
-	readonly self: NodeId;
-	readonly cluster: string;
-	readonly store: Store;
-	readonly ledger: Ledger;
-	readonly mailboxes: Mailboxes;
-	readonly network: Network;
-	readonly needs: BodyNeeds;
-	readonly copies: Copies;
-	/** Where documents go that come as a whole although this node has some. */
-	readonly returning: () => Returning;
-	/** Other than this release's, in tests. */
-	readonly protocol?: ProtocolVersions;
-	/** Hears what each member holds. */
-	readonly told: ToldByMembers;
-	readonly clock: Clock;
-	readonly diary: Log;
-	/** All members but this node. */
-	readonly others: () => readonly NodeId[];
-	/** True while this node has no documents yet. */
-	readonly joining: () => boolean;
-	/** Which life and process of this node runs. */
-	readonly life: () => Life;
-	/** Whether this life has begun: it may write, and serves. */
-	readonly alive: () => boolean;
-	/** A member said hello. */
-	readonly hello: (frame: Hello) => void;
-	/** A member that said hello told more: it saw nothing wrong with this node. */
-	readonly confirmed: () => void;
-	/** A member saw another process of this node a moment ago; `end`: that is there still, and this one must end. */
-	readonly twin: (end: boolean) => void;
-	/** Frames of a snapshot, for a node that joins. */
-	readonly snapshotFrame: (frame: Frame) => Promise<void> | undefined;
-	/** Who is linked, ready or up has changed, or what peers hold. */
-	readonly changed: () => void;
-	/** A peer told what it holds: what waited for a second copy may be shown now. */
-	readonly heard: () => void;
-}
-
-export type Hello = Extract<Frame, { type: "hello" }>;
+export type { Hello } from "./options.ts";
 
 /** A node that lacks more than this of a peer is catching up, and leaves numbering to others meanwhile. */
 const BEHIND_CHANGES = 50;
-/** A linked origin pushes its own changes; others are asked only if that takes longer. */
-const PULL_GRACE_MILLISECONDS = 300;
-const PULL_AGAIN_MILLISECONDS = 3_000;
-const DISTRUST_MILLISECONDS = 5_000;
 const HOLDS_AGAIN_MILLISECONDS = 1_000;
-const HOLDS_INTERVAL_MILLISECONDS = 1;
 
 export class Replication {
 	readonly #options: ReplicationOptions;
@@ -103,30 +44,13 @@ export class Replication {
 	readonly #versions: ProtocolVersions;
 	/** Own readiness to number: false while far behind a peer. */
 	#ready = true;
-	#holdsScheduled = false;
-	/** When members were last told (monotonic). */
-	#toldMilliseconds = Number.NEGATIVE_INFINITY;
-	#pullScheduled = false;
-	/** Origin → whom it was pulled from, up to where, until when that is waited for. */
-	readonly #pulls = new Map<
-		Origin,
-		{ peer: NodeId; upTo: number; until: number }
-	>();
 	readonly #twins = new Twins();
 	/** Members whose last link closed since they opened another. */
 	readonly #replaced = new Set<NodeId>();
 	readonly #latestRun = new Map<NodeId, string>();
-	/** "origin peer" → until when the origin is rather asked of others, as what the peer sent of it was refused. */
-	readonly #distrusted = new Map<string, number>();
-	/** When it was first seen that an origin is ahead here. */
-	readonly #behindSince = new Map<Origin, number>();
-	/** Transactions whose 250 was seen by the client, here or on a peer; the oldest are forgotten. */
-	readonly #confirmed = new Set<string>();
-	#confirmations: string[] = [];
-	/** Bodies of this turn that members should fetch ahead. */
-	#hints: BodyRef[] = [];
-	/** Pairs of this turn (rule 12). */
-	#pairs: Pair[] = [];
+	/** What this node tells all members, of its own accord. */
+	readonly tell: Telling;
+	readonly #pulling: Pulling;
 	readonly #catchUp: CatchUp;
 	readonly #whole: Whole;
 	#stopped = false;
@@ -136,6 +60,21 @@ export class Replication {
 		this.#versions = options.protocol ?? PROTOCOL;
 		this.#facts = new Facts(options.store, options.ledger.origin);
 		this.#gossip = new Gossip(options, () => this.#sessions.keys());
+		const sessions = () => this.#sessions.values();
+		this.tell = new Telling({
+			...options,
+			sessions,
+			ready: () => this.ready,
+			originOf: (node) => this.#origins.get(node),
+		});
+		this.#pulling = new Pulling({
+			...options,
+			sessions,
+			isLinkedOrigin: (origin) =>
+				[...this.#origins].some(
+					([node, current]) => current === origin && this.isLinked(node),
+				),
+		});
 		this.#catchUp = new CatchUp({
 			...options,
 			session: (node) => this.#sessions.get(node),
@@ -186,90 +125,10 @@ export class Replication {
 		const { ledger } = this.#options;
 		for (const session of this.#sessions.values()) session.pump();
 		if (own) this.#gossip.news();
-		this.tellHolds();
+		this.tell.holds();
 		this.#becomeReady();
 		this.#catchUp.arrived();
-		if (ledger.hasGaps || this.behind() > 0) this.#schedulePull(0);
-	}
-
-	/** Tells all members what is held, once for all that happens in this turn. */
-	tellHolds(): void {
-		if (this.#holdsScheduled) return;
-		this.#holdsScheduled = true;
-		const { clock } = this.#options;
-		const since = clock.monotonic() - this.#toldMilliseconds;
-		clock.after(HOLDS_INTERVAL_MILLISECONDS - since, () => {
-			this.#holdsScheduled = false;
-			this.#toldMilliseconds = clock.monotonic();
-			for (const session of this.#sessions.values())
-				if (session.vector !== undefined) this.#sendHolds(session);
-			this.#sendConfirmations();
-		});
-	}
-
-	sendWants(wants: readonly Want[]): void {
-		for (let i = 0; i < wants.length; i += WANTS_TOLD_MAX)
-			for (const session of this.#sessions.values())
-				session.send({
-					type: "wants",
-					wants: wants.slice(i, i + WANTS_TOLD_MAX),
-				});
-	}
-
-	/** Rule 12: with what else this turn has to tell. */
-	sendPair(pair: Pair): void {
-		if (this.#pairs.push(pair) > 1) return;
-		this.#options.clock.after(0, () => {
-			const pairs = this.#pairs.splice(0);
-			for (let i = 0; i < pairs.length; i += PAIRS_TOLD_MAX)
-				this.#sendAll({
-					type: "pairs",
-					pairs: pairs.slice(i, i + PAIRS_TOLD_MAX),
-				});
-		});
-	}
-
-	/** Rule 3. */
-	sendWatermarks(watermarks: readonly Watermark[]): void {
-		for (const frame of watermarkFrames(watermarks)) this.#sendAll(frame);
-	}
-
-	#sendAll(frame: Frame): void {
-		for (const session of this.#sessions.values())
-			if (session.vector !== undefined && !session.joining) session.send(frame);
-	}
-
-	/** This body is durable here, and a change that names it is about to be made. */
-	hintBody(body: BodyRef): void {
-		if (this.#hints.push(body) > 1) return;
-		this.#options.clock.after(0, () => {
-			const bodies = this.#hints.splice(0);
-			for (const session of this.#sessions.values())
-				if (session.vector !== undefined && !session.joining)
-					session.send({ type: "bodies", bodies });
-		});
-	}
-
-	confirm(transaction: string): void {
-		this.#noteConfirmed(transaction);
-		this.#confirmations.push(transaction);
-		this.tellHolds();
-	}
-	wasConfirmed(transaction: string): boolean {
-		return this.#confirmed.has(transaction);
-	}
-	#noteConfirmed(transaction: string): void {
-		this.#confirmed.add(transaction);
-		for (const oldest of this.#confirmed) {
-			if (this.#confirmed.size <= CONFIRMED_MAX) break;
-			this.#confirmed.delete(oldest);
-		}
-	}
-	#sendConfirmations(): void {
-		const transactions = this.#confirmations.splice(0);
-		if (transactions.length === 0) return;
-		for (const session of this.#sessions.values())
-			session.send({ type: "confirm", transactions });
+		if (ledger.hasGaps || this.behind() > 0) this.#pulling.schedule();
 	}
 
 	/** Rule 8: resolves to whether this node has caught up with every member, or is the only one. */
@@ -315,7 +174,7 @@ export class Replication {
 			cluster: this.#options.cluster,
 			node: this.#options.self,
 			origin: ledger.origin,
-			holds: this.#holds(session),
+			holds: this.tell.heldFor(session),
 			joining: this.#options.joining(),
 			heads,
 			life: this.#options.life(),
@@ -337,12 +196,11 @@ export class Replication {
 			this.#sessions.delete(session.peer);
 			this.#options.returning().lost(session.peer);
 		}
-		for (const [origin, { peer }] of this.#pulls)
-			if (peer === session.peer) this.#pulls.delete(origin);
+		this.#pulling.closed(session);
 		this.#options.diary.debug("link closed", { peer: session.peer, reason });
 		if (this.#stopped) return;
 		this.#becomeReady();
-		this.#schedulePull(0);
+		this.#pulling.schedule();
 		this.#options.changed();
 	}
 
@@ -406,7 +264,7 @@ export class Replication {
 				this.#answerPull(session, frame.from);
 				break;
 			case "lacks":
-				this.#lacks(session, frame.origins);
+				this.#pulling.lacks(session, frame.origins);
 				break;
 			case "sync":
 				this.#catchUp.answer(session, frame);
@@ -427,7 +285,7 @@ export class Replication {
 				this.#options.needs.prefetch(frame.bodies);
 				break;
 			case "confirm":
-				for (const one of frame.transactions) this.#noteConfirmed(one);
+				for (const one of frame.transactions) this.tell.noteConfirmed(one);
 		}
 		return undefined;
 	}
@@ -484,9 +342,9 @@ export class Replication {
 		const wants = mailboxes.numbering.wanted();
 		if (wants.length > 0) session.send({ type: "wants", wants });
 		this.#options.needs.retry();
-		this.#schedulePull(0);
+		this.#pulling.schedule();
 		this.#options.hello(frame);
-		this.tellHolds();
+		this.tell.holds();
 		this.#options.changed();
 	}
 
@@ -513,42 +371,8 @@ export class Replication {
 
 	// ------------------------------------------------------------------ holding
 
-	#holds(session: Session): Holds {
-		const { ledger, needs, mailboxes } = this.#options;
-		const { vector } = ledger.log;
-		const bodies = needs.watermarks(vector);
-		const theirs = this.#originOf(session.peer);
-		const extra =
-			theirs === undefined
-				? []
-				: needs.beyond(
-						theirs,
-						vector.get(theirs) ?? 0,
-						ledger.log.firstKept(theirs),
-					);
-		return {
-			vector,
-			bodies,
-			extra,
-			missingBodies: needs.count,
-			counter: mailboxes.stamps.highest,
-		};
-	}
-
 	/** The origin that a peer writes under now: the one it said hello with. */
 	readonly #origins = new Map<NodeId, Origin>();
-	#originOf(node: NodeId): Origin | undefined {
-		return this.#origins.get(node);
-	}
-
-	#sendHolds(session: Session): void {
-		session.send({
-			type: "holds",
-			holds: this.#holds(session),
-			ready: this.ready,
-			serves: this.#options.alive(),
-		});
-	}
 
 	#heardHolds(
 		session: Session,
@@ -579,7 +403,7 @@ export class Replication {
 		mailboxes.stamps.heard(holds.counter);
 		if (was !== ready) this.#options.changed();
 		this.#options.heard();
-		if (missing(ledger.log.vector, holds.vector) > 0) this.#schedulePull(0);
+		if (missing(ledger.log.vector, holds.vector) > 0) this.#pulling.schedule();
 	}
 
 	/** What of the facts must outlive this process, and is not kept yet. */
@@ -591,10 +415,10 @@ export class Replication {
 	#tellAgain(): void {
 		this.#options.clock.after(HOLDS_AGAIN_MILLISECONDS, () => {
 			if (this.#stopped) return;
-			this.tellHolds();
+			this.tell.holds();
 			// The numberer may not have been there, or its disk refused.
-			this.sendWants(this.#options.mailboxes.numbering.wanted());
-			this.#schedulePull(0);
+			this.tell.wants(this.#options.mailboxes.numbering.wanted());
+			this.#pulling.schedule();
 			this.#options.changed();
 			this.#tellAgain();
 		});
@@ -603,92 +427,11 @@ export class Replication {
 	#becomeReady(): void {
 		if (this.#ready || this.behind() > BEHIND_CHANGES / 5) return;
 		this.#ready = true;
-		this.tellHolds();
+		this.tell.holds();
 		this.#options.changed();
 	}
 
 	// ------------------------------------------------------------------ pulling
-
-	#schedulePull(afterMilliseconds: number): void {
-		if (this.#pullScheduled || this.#stopped) return;
-		this.#pullScheduled = true;
-		this.#options.clock.after(afterMilliseconds, () => {
-			this.#pullScheduled = false;
-			this.#pull();
-		});
-	}
-
-	/** Asks for what is missing: each origin of one peer at a time, its own node first. */
-	#pull(): void {
-		if (this.#options.joining() || this.#stopped) return;
-		const { ledger, clock } = this.#options;
-		const now = clock.monotonic();
-		const asks = new Map<Session, [Origin, Sequence][]>();
-		let again = false;
-		for (const [origin, best] of this.#ahead()) {
-			const expected = ledger.expected(origin);
-			const asked = this.#pulls.get(origin);
-			if (best.sequence <= expected) {
-				this.#behindSince.delete(origin);
-				this.#pulls.delete(origin);
-				continue;
-			}
-			again = true;
-			if (asked !== undefined && now < asked.until && expected < asked.upTo)
-				continue;
-			if (!this.#mayPull(origin, now)) continue;
-			this.#pulls.set(origin, {
-				peer: best.session.peer,
-				upTo: best.sequence,
-				until: now + PULL_AGAIN_MILLISECONDS,
-			});
-			const list = asks.get(best.session) ?? [];
-			asks.set(best.session, list);
-			list.push([origin, (expected + 1) as Sequence]);
-		}
-		for (const [session, from] of asks) session.send({ type: "pull", from });
-		if (again) this.#schedulePull(PULL_GRACE_MILLISECONDS);
-	}
-
-	/** Per origin of which a linked member holds more than is here: who holds most. */
-	*#ahead(): Iterable<[Origin, { session: Session; sequence: number }]> {
-		const best = new Map<Origin, { session: Session; sequence: number }>();
-		const { vector } = this.#options.ledger.log;
-		for (const session of this.#sessions.values())
-			for (const [origin, sequence] of session.vector ?? [])
-				if (
-					origin !== this.#options.ledger.origin &&
-					!this.#isDistrusted(origin, session.peer) &&
-					sequence > (vector.get(origin) ?? 0) &&
-					sequence > (best.get(origin)?.sequence ?? 0)
-				)
-					best.set(origin, { session, sequence });
-		yield* best;
-	}
-
-	#isDistrusted(origin: Origin, peer: NodeId): boolean {
-		const key = `${origin} ${peer}`;
-		const until = this.#distrusted.get(key);
-		if (until === undefined) return false;
-		if (this.#options.clock.monotonic() < until) return true;
-		this.#distrusted.delete(key);
-		return false;
-	}
-
-	/** What the peer sent of the origin was damaged or forged: others are asked first, and the peer after a while. */
-	refused(origin: Origin, peer: NodeId): void {
-		this.#askOthers(origin, peer);
-		this.#schedulePull(PULL_GRACE_MILLISECONDS);
-	}
-
-	#mayPull(origin: Origin, now: number): boolean {
-		const since = this.#behindSince.get(origin) ?? now;
-		this.#behindSince.set(origin, since);
-		for (const [node, current] of this.#origins)
-			if (current === origin && this.isLinked(node))
-				return now - since >= PULL_GRACE_MILLISECONDS;
-		return true;
-	}
 
 	#answerPull(
 		session: Session,
@@ -707,29 +450,15 @@ export class Replication {
 		this.#whole.wanted(session);
 	}
 
-	/** Its log does not reach back to what this node asked for: others are asked, and it sends all if they cannot help. */
-	#lacks({ peer }: Session, origins: readonly Origin[]): void {
-		for (const origin of origins) this.#askOthers(origin, peer);
-		this.#schedulePull(0);
-	}
-
-	#askOthers(origin: Origin, peer: NodeId): void {
-		const until = this.#options.clock.monotonic() + DISTRUST_MILLISECONDS;
-		this.#distrusted.set(`${origin} ${peer}`, until);
-		this.#pulls.delete(origin);
+	/** What the peer sent of the origin was damaged or forged. */
+	refused(origin: Origin, peer: NodeId): void {
+		this.#pulling.refused(origin, peer);
 	}
 
 	stop(): void {
 		this.#stopped = true;
+		this.#pulling.stop();
 		for (const session of this.#sessions.values()) session.close();
 		this.#sessions.clear();
 	}
-}
-
-function* watermarkFrames(watermarks: readonly Watermark[]): Iterable<Frame> {
-	for (let i = 0; i < watermarks.length; i += WATERMARKS_TOLD_MAX)
-		yield {
-			type: "watermarks",
-			watermarks: watermarks.slice(i, i + WATERMARKS_TOLD_MAX),
-		};
 }
