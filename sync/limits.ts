@@ -26,6 +26,9 @@ export const RECIPIENTS_MAX = 1000;
 // ---- between nodes
 /** One frame of the replica stream: a full batch of changes or a slice of a snapshot. */
 export const LINK_MESSAGE_BYTES_MAX = 4 * MiB;
+/** A document larger than the first goes to a joiner in parts of the second: beside it a frame carries half a megabyte of rows. */
+export const SNAPSHOT_WHOLE_BYTES_MAX = 2 * MiB;
+export const SNAPSHOT_PART_BYTES = 1 * MiB;
 /** What one peer may leave unread before it is dropped to catch up anew: some seconds of a fast peer. */
 export const LINK_QUEUE_BYTES_MAX = 32 * MiB;
 /** Aim of one batch of changes: large enough to amortise a commit, small enough not to stall the loop. */
@@ -134,8 +137,8 @@ export const CHECK_RECORDS_MAX = 500;
 export const CHECK_RECORDS_BYTES_MAX = 2 * MiB;
 /** A document fetched whole to mend one here comes in pieces of this: a quarter of what an answer may carry. */
 export const CHECK_PIECE_BYTES = 1 * MiB;
-/** And is no larger than this: some hundred times what a full segment takes. */
-export const CHECK_DOCUMENT_BYTES_MAX = 64 * MiB;
+/** A document in parts is no larger than this: some hundred times what a full segment takes. */
+export const DOCUMENT_BYTES_MAX = 64 * MiB;
 /** A member keeps what it saved for the next piece so long, and so many of them. */
 export const CHECK_PIECES_MILLISECONDS = 30_000;
 export const CHECK_PIECES_DOCUMENTS_MAX = 2;

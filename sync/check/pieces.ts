@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import {
-	CHECK_DOCUMENT_BYTES_MAX,
 	CHECK_PIECE_BYTES,
 	CHECK_PIECES_DOCUMENTS_MAX,
 	CHECK_PIECES_MILLISECONDS,
+	DOCUMENT_BYTES_MAX,
 } from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 
@@ -91,7 +91,7 @@ export async function gathered(
 		if (!(bytes instanceof Uint8Array) || bytes.length === 0) return undefined;
 		if (typeof named !== "string" || (digest !== "" && named !== digest))
 			return undefined;
-		if (Number(length) > CHECK_DOCUMENT_BYTES_MAX) return undefined;
+		if (Number(length) > DOCUMENT_BYTES_MAX) return undefined;
 		digest = named;
 		pieces.push(bytes);
 		have += bytes.length;

@@ -132,6 +132,8 @@ export type Frame =
 			readonly rows: readonly (readonly [EntryId, string])[];
 			/** UIDs of the mailbox whose entries are forgotten; with the first rows of a segment. */
 			readonly dead: readonly UidRange[];
+			/** `saved` is a part of it, and the next one follows; rows come with the last one. */
+			readonly more?: true;
 	  }
 	| { readonly type: "snapshotEnd" }
 	| SyncFrame
@@ -207,6 +209,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				frame.saved,
 				frame.rows,
 				frame.dead.flat(),
+				...(frame.more === true ? [true] : []),
 			]);
 		case "snapshotEnd":
 			return encode(["snapshotEnd"]);
@@ -384,7 +387,7 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 		origins: list(origins).map((one) => toOrigin(text(one))),
 	}),
 	snapshot: ([heads]) => ({ type: "snapshot", heads: decodeHeads(heads) }),
-	document: ([id, saved, rows, dead = []]) => ({
+	document: ([id, saved, rows, dead = [], more]) => ({
 		type: "document",
 		id: documentId(text(id)),
 		saved: bytes(saved),
@@ -393,6 +396,7 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 			return [entryId(text(entry)), text(json)];
 		}),
 		dead: decodeRanges(dead),
+		...(more === true && { more }),
 	}),
 	snapshotEnd: () => ({ type: "snapshotEnd" }),
 	sync: ([nonce, vector, mailbox, tokens]) => ({

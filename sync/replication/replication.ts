@@ -252,10 +252,13 @@ export class Replication {
 				return ledger.taken();
 			case "snapshot":
 			case "document":
-			case "snapshotEnd":
+			case "snapshotEnd": {
+				const whole = frame.type === "document" ? session.whole(frame) : frame;
+				if (whole === undefined) return undefined;
 				return this.#options.joining()
-					? this.#options.snapshotFrame(frame)
-					: this.#options.returning().take(frame, session.peer);
+					? this.#options.snapshotFrame(whole)
+					: this.#options.returning().take(whole, session.peer);
+			}
 			case "holds":
 				this.#options.confirmed();
 				this.#heardHolds(session, frame.holds, frame.ready, frame.serves);

@@ -1,15 +1,23 @@
 /** One link to one member: what it was sent, what it says it holds, and what it asked for. Sends no faster than it reads. */
+import { Temporary } from "../faults.ts";
 import type { NodeId, Origin, Sequence } from "../ids.ts";
-import { RECORD_BATCH_BYTES, RECORD_BATCH_COUNT } from "../limits.ts";
+import {
+	DOCUMENT_BYTES_MAX,
+	RECORD_BATCH_BYTES,
+	RECORD_BATCH_COUNT,
+} from "../limits.ts";
 import type { ChangeLog } from "../log/log.ts";
 import type { Vector } from "../log/record.ts";
 import type { Link } from "../ports/network.ts";
 import {
+	BadFrame,
 	encodeFrame,
 	type Frame,
 	type SyncedFrame,
 	type SyncFrame,
 } from "./frames.ts";
+
+type DocumentFrame = Extract<Frame, { type: "document" }>;
 
 export class Session {
 	readonly link: Link;
@@ -30,6 +38,8 @@ export class Session {
 	/** What it asked for: origin → next sequence to send. */
 	readonly #pulled = new Map<Origin, number>();
 	#snapshot: Iterator<Frame> | undefined;
+	/** Of a document that comes in parts. */
+	#parts: DocumentFrame[] = [];
 	#blocked = false;
 	readonly #syncs = new Map<
 		number,
@@ -83,11 +93,37 @@ export class Session {
 	pump(): void {
 		while (!this.#blocked && !this.closed) {
 			if (this.#snapshot !== undefined) {
-				const next = this.#snapshot.next();
-				if (next.done) this.#snapshot = undefined;
-				else this.send(next.value);
+				const next = this.#nextOfSnapshot(this.#snapshot);
+				if (next === undefined) this.#snapshot = undefined;
+				else this.send(next);
 			} else if (!this.#pumpOwn() && !this.#pumpPulled()) return;
 		}
+	}
+
+	/** A document that does not open now ends the link: it is put together again, or another member is asked. */
+	#nextOfSnapshot(frames: Iterator<Frame>): Frame | undefined {
+		try {
+			const next = frames.next();
+			return next.done === true ? undefined : next.value;
+		} catch (error) {
+			if (!(error instanceof Temporary)) throw error;
+			this.link.close(error.message);
+			return undefined;
+		}
+	}
+
+	/** The document, once all its parts are there. Throws BadFrame where they do not belong together. */
+	whole(frame: DocumentFrame): DocumentFrame | undefined {
+		const { id, more } = frame;
+		const parts = [...this.#parts, frame];
+		if (parts.some((part) => part.id !== id))
+			throw new BadFrame("parts of two documents at once");
+		if (sum(parts) > DOCUMENT_BYTES_MAX)
+			throw new BadFrame("a document that is too large");
+		this.#parts = more ? parts : [];
+		if (more) return undefined;
+		if (parts.length === 1) return frame;
+		return { ...frame, saved: Buffer.concat(parts.map(({ saved }) => saved)) };
 	}
 
 	#pumpOwn(): boolean {
@@ -150,3 +186,6 @@ export class Session {
 		this.#syncs.clear();
 	}
 }
+
+const sum = (parts: readonly DocumentFrame[]): number =>
+	parts.reduce((bytes, { saved }) => bytes + saved.length, 0);

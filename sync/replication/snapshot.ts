@@ -1,6 +1,7 @@
 /** All documents as a whole, for a node that has nothing yet: sent in slices, taken in as they come, valid at the end. */
 import { accountDocument, kindOf, splitKey } from "../documents/shapes.ts";
 import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
+import { SNAPSHOT_PART_BYTES, SNAPSHOT_WHOLE_BYTES_MAX } from "../limits.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
 import type { Head } from "../log/log.ts";
 import { addDeadRanges, deadRanges } from "../mailbox/dead.ts";
@@ -49,7 +50,17 @@ export function* snapshotFrames(
 		const dead =
 			place.kind === "segment" ? deadRanges(store, place.mailbox) : [];
 		const rowsOfFirst = own.slice(0, ROWS_A_FRAME);
-		yield { type: "document", id, saved, rows: rowsOfFirst, dead };
+		const { parts, last } = partsOf(saved);
+		for (const part of parts)
+			yield {
+				type: "document",
+				id,
+				saved: part,
+				rows: [],
+				dead: [],
+				more: true,
+			};
+		yield { type: "document", id, saved: last, rows: rowsOfFirst, dead };
 		for (let i = ROWS_A_FRAME; i < own.length; i += ROWS_A_FRAME)
 			yield {
 				type: "document",
@@ -60,6 +71,20 @@ export function* snapshotFrames(
 			};
 	}
 	yield { type: "snapshotEnd" };
+}
+
+/** A large document, cut. */
+function partsOf(saved: Uint8Array): {
+	parts: readonly Uint8Array[];
+	last: Uint8Array;
+} {
+	if (saved.length <= SNAPSHOT_WHOLE_BYTES_MAX)
+		return { parts: [], last: saved };
+	const parts: Uint8Array[] = [];
+	let at = 0;
+	for (; at + SNAPSHOT_PART_BYTES < saved.length; at += SNAPSHOT_PART_BYTES)
+		parts.push(saved.subarray(at, at + SNAPSHOT_PART_BYTES));
+	return { parts, last: saved.subarray(at) };
 }
 
 type Row = readonly [EntryId, string];
