@@ -249,6 +249,43 @@ describe("bounds", () => {
 		expect(structure.children?.at(-1)?.end).toBe(bytes.length);
 	});
 
+	test.each([
+		[
+			"a million parts",
+			`Content-Type: multipart/mixed; boundary=b\n\n${"--b\n\nx\n".repeat(1_000_000)}`,
+			MIME_PARTS_MAX,
+		],
+		[
+			"100,000 messages within one another",
+			"Content-Type: message/rfc822\n\n".repeat(100_000),
+			MIME_DEPTH_MAX,
+		],
+		[
+			"20,000 multiparts within one another",
+			Array.from(
+				{ length: 20_000 },
+				(_, i) =>
+					`Content-Type: multipart/mixed; boundary=b${i}x\n\n--b${i}x\n`,
+			).join(""),
+			MIME_DEPTH_MAX,
+		],
+	])("in time and memory: %s", (_, text, partsMax) => {
+		const bytes = message(text);
+		const { user } = process.cpuUsage();
+		const before = process.memoryUsage().heapUsed;
+		const parser = new StructureParser();
+		for (let at = 0; at < bytes.length; at += 65_536)
+			parser.push(bytes.subarray(at, at + 65_536));
+		const parsed = parser.end();
+		const seconds = (process.cpuUsage().user - user) / 1e6;
+		const heldBytes = process.memoryUsage().heapUsed - before;
+		expect(count(parsed)).toBe(partsMax);
+		expect(bodyStructureImap(parsed, true).length).toBeLessThan(2_000_000);
+		// Some 10 ms for each MB, whatever is in it; with garbage.
+		expect(seconds).toBeLessThan(2);
+		expect(heldBytes).toBeLessThan(64 * 1024 * 1024);
+	});
+
 	test("of headers: a huge one ends where it ends, and only its start is read", () => {
 		const bytes = message(
 			`Subject: early\n${`X-Fill: ${"x".repeat(990)}\n`.repeat(2000)}Message-ID: <late>\n\nbody\n`,
