@@ -6,6 +6,8 @@
 const WANTED: Readonly<Record<string, string>> = {
 	// Else each password hash leaves its 19 MiB in the heap of the thread that made it: 100 MB after a few logins.
 	MALLOC_MMAP_THRESHOLD_: "131072",
+	// Else each thread has a heap of its own, and what one has freed the others cannot use: some 40 MB after a load.
+	MALLOC_ARENA_MAX: "2",
 	// Password hashes and disk syncs share these threads: with the default four, logins would hold up mail.
 	UV_THREADPOOL_SIZE: "8",
 };

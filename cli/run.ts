@@ -13,6 +13,7 @@ import { realRandom } from "../sync/real/random.ts";
 import { keepCompiledNow } from "./compiled.ts";
 import { setEnvironment } from "./environment.ts";
 import { failure } from "./failure.ts";
+import { giveBackMemory, processMeter } from "./idle-memory.ts";
 import { givenOptions } from "./options.ts";
 import { wantsColour } from "./terminal.ts";
 
@@ -55,6 +56,7 @@ export async function runInForeground(
 		void node.ended().then((error) => end(error, folder.release));
 		process.stdout.write(`ready ${JSON.stringify(node.status())}\n`);
 		keepCompiledNow();
+		giveBackMemory(realClock, processMeter());
 	} catch (error) {
 		folder.release();
 		throw error;
