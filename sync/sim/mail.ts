@@ -159,7 +159,9 @@ export class SimMail extends SimNodes {
 				({ id, state }) => state !== "down" && !joining.has(id),
 			).length;
 		const wanted = Math.min(machine.options.copies, 1 + up);
-		if (holders.length < wanted)
+		// What they had confirmed counts: that it has gone since, nobody can know.
+		const lost = this.lostMilliseconds.filter((at) => at >= askedMilliseconds);
+		if (holders.length + lost.length < wanted)
 			this.violated(
 				new Violation(
 					"I7",

@@ -17,6 +17,9 @@ export interface SimBackup {
 }
 
 export class SimNodes extends SimWorld {
+	/** When machines were lost with their disks (monotonic). */
+	readonly lostMilliseconds: number[] = [];
+
 	#newMachine(name: string): SimMachine {
 		const {
 			copies = 2,
@@ -182,6 +185,7 @@ export class SimNodes extends SimWorld {
 		const machine = this.machine(name);
 		machine.process?.kill();
 		this.machines.delete(name);
+		this.lostMilliseconds.push(this.clock.monotonic());
 		this.bodies.loseDisk(machine.id);
 		this.history.lost(
 			machine.disk,
