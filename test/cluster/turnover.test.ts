@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { openBodies } from "../../sync/bodies/bodies.ts";
 import { type Address, nodeId } from "../../sync/ids.ts";
+import { TOMBSTONE_MILLISECONDS } from "../../sync/limits.ts";
 import {
 	driveName,
 	foundingIdentity,
@@ -17,6 +18,7 @@ import type { Network } from "../../sync/ports/network.ts";
 import { openStore } from "../../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../../sync/replica.ts";
 import { SimClock } from "../../sync/sim/clock.ts";
+import { until } from "../harness/until.ts";
 import { TestStreams, temporaryFolder, testLog } from "../unit/bodies/pair.ts";
 
 const MESSAGES = 60;
@@ -128,7 +130,7 @@ async function world() {
 		}
 		return bytes;
 	};
-	return { folder, anna, bodies, run, pass, fill, turnOver, kinds };
+	return { folder, anna, replica, bodies, run, pass, fill, turnOver, kinds };
 }
 
 /** Bytes of all files in a folder. */
@@ -176,4 +178,38 @@ it(`a mailbox that turned over ${TURNS} times keeps within 3 times what lives`, 
 	);
 	// What journals and write-ahead logs take at most is the same for any store.
 	expect(files).toBeLessThan(3 * (liveBytes + fresh.rows) + 48 * 2 ** 20);
+});
+
+it("a removed user leaves next to nothing on the disk", async () => {
+	const { replica, run, pass, fill, kinds, folder } = await world();
+	const empty = sum(kinds());
+	// More than RocksDB keeps in its log before it makes tables of it.
+	for (let i = 0; i < 30; i++) await fill();
+	await pass(5);
+	const mailBytes = 30 * MESSAGES * MESSAGE_BYTES;
+	const lie = join(folder.path, "bodies");
+	expect(diskBytes(lie)).toBeGreaterThan(mailBytes);
+	const [user] = replica.directory.users();
+	if (user === undefined) throw new Error("no user");
+	const rows = sum(kinds());
+	await run(replica.directory.removeUser(user.address));
+	// Bodies at once, when sessions were told; what is remembered of the dead an hour later.
+	// Simulated time is faster than the disk that rewrites its tables.
+	await until(
+		"the bodies' room to come back",
+		async () => {
+			await pass(20);
+			return diskBytes(lie) < mailBytes / 4;
+		},
+		{ timeoutMilliseconds: 60_000 },
+	);
+	const held = diskBytes(lie);
+	await pass(TOMBSTONE_MILLISECONDS / 1_000 + 120);
+	const { ent = 0, snap = 0, use = 0 } = kinds();
+	expect({ ent, use }).toEqual({ ent: 0, use: 0 });
+	// The documents of the cluster and of the account stay, so that who comes next gets another one.
+	expect(snap).toBeLessThan(empty + 10_000);
+	console.log(
+		`${mailBytes} bytes of mail: ${held} of bodies are left, ${sum(kinds())} of ${rows} bytes of rows; ${diskBytes(folder.path)} in all files`,
+	);
 });
