@@ -430,9 +430,9 @@ export const STRUCTURES_FILE_ROWS_MAX = 500_000;
 export const STRUCTURE_HEADER_BYTES_MAX = 16 * KiB;
 /** A structure larger than this (thousands of parts) is not kept: rare, and it would push out many others. */
 export const STRUCTURE_BYTES_MAX = 256 * KiB;
-/** What waits for the next transaction of the structure cache: a few milliseconds of writing. */
-export const STRUCTURES_PENDING_MAX = 128;
-export const STRUCTURES_PENDING_MILLISECONDS = 100;
+/** What waits for the next transaction of the structure cache: a few milliseconds of writing, each page of the file once. */
+export const STRUCTURES_PENDING_MAX = 192;
+export const STRUCTURES_PENDING_MILLISECONDS = 1_000;
 /** Bodies read at once to be parsed: small ones whole, large ones as a stream. */
 export const STRUCTURE_PARSES_MAX = 8;
 

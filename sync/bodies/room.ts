@@ -2,7 +2,7 @@
  * Room on the disk. Asked for before every write, as RocksDB takes writing to a full disk badly: it refuses all writes
  * from then on, without saying why, until it finds some seconds later that there is room for its write buffer again.
  */
-import { statfs } from "node:fs/promises";
+import { statfsSync } from "node:fs";
 import type { Milliseconds } from "../ids.ts";
 import { DISK_FREE_BYTES_MIN } from "../limits.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -33,7 +33,7 @@ export class DiskRoom {
 
 	/** Rejects with StoreFull when `bytes` more would leave less than a reserve. */
 	async check(bytes: number): Promise<void> {
-		const { bavail, bsize } = await statfs(this.#directory);
+		const { bavail, bsize } = statfsSync(this.#directory);
 		const wasFull = this.#fullAt !== undefined;
 		this.#askedAt = this.#clock.monotonic();
 		if (bavail * bsize < DISK_FREE_BYTES_MIN + bytes) {

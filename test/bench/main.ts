@@ -25,7 +25,7 @@ const full: Sizes = {
 	mixed: 4000,
 	catchUp: 5_000,
 	rounds: 3,
-	idleMilliseconds: 5000,
+	idleMilliseconds: 15_000,
 	conflict: 10_000,
 	large: 100_000,
 };
