@@ -20,15 +20,15 @@ import type { Context } from "./directory/context.ts";
 import { deliver } from "./directory/deliver.ts";
 import { createDirectory } from "./directory/directory.ts";
 import { expunge } from "./directory/edits.ts";
-import { renewMailbox } from "./directory/renewal.ts";
+import { Renewal } from "./directory/renewal.ts";
 import { accountDocument, CLUSTER, keys } from "./documents/shapes.ts";
 import { OperatorFault, Temporary } from "./faults.ts";
-import type { AccountId, MailboxId, NodeId } from "./ids.ts";
-import type { Batch } from "./log/batch.ts";
-import { type Fold, Ledger, type Transaction } from "./log/ledger.ts";
+import type { AccountId, NodeId } from "./ids.ts";
+import { followers } from "./log/followers.ts";
+import { Ledger, type Transaction } from "./log/ledger.ts";
 import { Mailboxes } from "./mailbox/mailboxes.ts";
-import type { SlotRange } from "./mailbox/slots.ts";
 import { Admission } from "./membership/admission.ts";
+import { Duty } from "./membership/duty.ts";
 import {
 	BODIES_LOST_KEY,
 	type Identity,
@@ -39,7 +39,6 @@ import {
 import { Joining } from "./membership/joining.ts";
 import { Lives } from "./membership/lives.ts";
 import { Mourning } from "./membership/mourning.ts";
-import { numbererOf } from "./membership/numberer.ts";
 import { OwnEntry } from "./membership/own-entry.ts";
 import { Presence } from "./membership/presence.ts";
 import { Reporting } from "./membership/reporting.ts";
@@ -108,6 +107,8 @@ export class ClusterReplica implements Replica {
 	readonly #lives: Lives;
 	readonly #sources: Sources;
 	readonly #presence: Presence;
+	readonly #duty: Duty;
+	readonly #renewal: Renewal;
 	readonly #joining: Joining;
 	readonly #ownEntry: OwnEntry;
 	readonly #reporting: Reporting;
@@ -121,7 +122,6 @@ export class ClusterReplica implements Replica {
 	readonly #healing: Healing;
 	readonly #joined = Promise.withResolvers<void>();
 	readonly #over = Promise.withResolvers<Error>();
-	#numberers = "";
 	#marksKept = 0;
 	#stopped = false;
 
@@ -145,13 +145,14 @@ export class ClusterReplica implements Replica {
 			facts: (node) => this.#replication.facts(node),
 			isLinked: (node) => this.#replication.isLinked(node),
 		});
+		this.#duty = this.#makeDuty();
 		this.#accounts = new AccountStates({
 			store,
 			clock,
 			rules: this.#rules,
 			document: (account) =>
 				this.#ledger.documents.get(accountDocument(account)),
-			numbers: (account) => this.#numbers(account),
+			numbers: (account) => this.#duty.numbers(account),
 			flush: () => this.#write(() => {}),
 		});
 		this.#space = this.#makeSpace();
@@ -189,6 +190,11 @@ export class ClusterReplica implements Replica {
 			stopped: () => this.#stopped,
 		});
 		this.#context = this.#makeContext();
+		this.#renewal = new Renewal({
+			...options,
+			context: this.#context,
+			stopped: () => this.#stopped,
+		});
 		this.directory = createDirectory(this.#context);
 		this.#admission = new Admission({
 			...options,
@@ -244,6 +250,22 @@ export class ClusterReplica implements Replica {
 					: "the member serves nobody itself yet",
 			had: (node) => this.#replication.facts(node).had,
 			second: this.#context.second,
+		});
+	}
+
+	#makeDuty(): Duty {
+		return new Duty({
+			self: this.node,
+			rules: this.#rules,
+			presence: this.#presence,
+			cluster: this.#cluster,
+			alive: () => this.#lives.alive,
+			isWhole: () => this.#lives.alive && !this.#returning.isRunning,
+			isReady: () => this.#replication.ready,
+			ledger: () => this.#ledger,
+			mailboxes: () => this.#mailboxes,
+			accounts: () => this.#accounts,
+			copies: () => this.#copies,
 		});
 	}
 
@@ -311,7 +333,7 @@ export class ClusterReplica implements Replica {
 			others: () => this.#presence.others(),
 			heirs: {
 				gone: () => this.#cluster.gone(),
-				numbers: (account) => this.#numbers(account),
+				numbers: (account) => this.#duty.numbers(account),
 				expunge,
 			},
 			// What a restore put back is named by nothing before all of it is told (backup/rehome.ts).
@@ -334,12 +356,12 @@ export class ClusterReplica implements Replica {
 			...this.#options,
 			origin,
 			rules: this.#rules,
-			slots: () => this.#slots(),
+			slots: () => this.#duty.slots(),
 			hasSlots: () => this.#cluster.slots(origin) !== undefined,
 			vector: () => this.#ledger.log.vector,
 			isRetired: (stampSlot) => this.#cluster.isRetired(stampSlot),
-			numbers: (account) => this.#numbers(account),
-			secondCopy: (sequence) => this.#hasSecondCopy(sequence),
+			numbers: (account) => this.#duty.numbers(account),
+			secondCopy: (sequence) => this.#duty.hasSecondCopy(sequence),
 			folded: (batch, folded, change) =>
 				this.#space.folded(batch, folded, change),
 			bodyNamed: (batch, facts, change) => {
@@ -350,7 +372,7 @@ export class ClusterReplica implements Replica {
 				if (change.origin !== origin || facts.body.drive !== bodies.drive)
 					this.#needs.named(batch, facts, change.origin, change.sequence);
 			},
-			usedUp: (mailbox, account) => this.#renew(mailbox, account),
+			usedUp: (...place) => this.#renewal.renew(...place),
 			wants: (wants) => this.#replication.tell.wants(wants),
 			pairMade: (pair) => this.#replication.tell.pair(pair),
 			watermarks: (told) => this.#replication.tell.watermarks(told),
@@ -432,7 +454,7 @@ export class ClusterReplica implements Replica {
 				this.#accounts.forgetAll();
 				this.#mailboxes.recount();
 				// This node numbered nothing meanwhile: what came still waits for it (rule 4).
-				this.#numberers = "";
+				this.#duty.again();
 				this.#clusterChanged();
 				this.#needs.retry();
 				this.#replication.tell.holds();
@@ -451,7 +473,7 @@ export class ClusterReplica implements Replica {
 			clock,
 			random,
 			rules: this.#rules,
-			slots: () => this.#slots(),
+			slots: () => this.#duty.slots(),
 			second: async (sequence) => {
 				if (this.#rules.secondCopy) await this.#copies.wait(sequence, 2, false);
 			},
@@ -597,58 +619,6 @@ export class ClusterReplica implements Replica {
 		this.bodies.setDrives(this.#cluster.incarnations());
 	}
 
-	/** Rule 2: one of the members that are up numbers. Nobody does before it is known who that is. */
-	#numbers(account: AccountId): boolean {
-		if (this.#presence.isStarting || !this.#lives.alive) return false;
-		if (this.#returning.isRunning) return false;
-		if (!this.#rules.oneNumberer) return true;
-		const others = this.#presence.ready();
-		const ready = this.#replication.ready || others.length === 0;
-		const candidates = ready ? [this.node, ...others] : others;
-		return numbererOf(account, candidates) === this.node;
-	}
-
-	/** Rule I5. Where the disk refuses, again and again. */
-	#renew(mailbox: MailboxId, account: AccountId): void {
-		const { clock, diary } = this.#options;
-		let isNew = false;
-		this.#ledger
-			.write((tx) => {
-				isNew = renewMailbox(tx, this.#context, account, mailbox);
-			})
-			.then(
-				() => {
-					if (isNew)
-						diary.warn(
-							"the UIDs of a mailbox are used up: it begins anew under another UIDVALIDITY, and its clients load it again",
-							{ account, mailbox },
-						);
-				},
-				(error) => {
-					if (!(error instanceof Temporary)) throw error;
-					if (this.#stopped) return;
-					clock.after(RENEW_AGAIN_MILLISECONDS, () =>
-						this.#renew(mailbox, account),
-					);
-				},
-			);
-	}
-
-	#hasSecondCopy(sequence: number): boolean {
-		return (
-			!this.#rules.secondCopy ||
-			this.#copies.count(sequence, false) >= 2 ||
-			this.#presence.ready().length === 0
-		);
-	}
-
-	#slots(): SlotRange {
-		const range = this.#cluster.slots(this.#ledger.origin);
-		if (range === undefined)
-			throw new Temporary("this node has no UID slots yet; it is joining");
-		return range;
-	}
-
 	/** Looks at the whole and acts: who numbers, who waits for copies, what may be shown now. */
 	#evaluate(): void {
 		if (this.#stopped) return;
@@ -657,38 +627,10 @@ export class ClusterReplica implements Replica {
 		this.#returning.evaluate().catch((error) => {
 			if (!(error instanceof Temporary)) throw error;
 		});
-		const numberers = [
-			this.#presence.isStarting,
-			this.#replication.ready ? this.node : "",
-			...this.#presence.ready(),
-		].join();
-		if (numberers !== this.#numberers && this.#hasSlots) {
-			this.#numberers = numberers;
-			this.#numberAll();
-		}
+		this.#duty.evaluate();
 		this.#showWaiting();
 		this.#keepMarks();
 		this.#reporting.changed();
-	}
-
-	get #hasSlots(): boolean {
-		return (
-			this.#lives.alive &&
-			this.#cluster.slots(this.#ledger.origin) !== undefined
-		);
-	}
-
-	/** Where the disk refuses, it is tried again at the next evaluation. */
-	#numberAll(): void {
-		this.#ledger
-			.write((tx) => {
-				this.#mailboxes.numbering.numberAll(tx);
-				this.#accounts.settleAll(tx);
-			})
-			.catch((error) => {
-				if (!(error instanceof Temporary)) throw error;
-				this.#numberers = "";
-			});
 	}
 
 	/** Keeps what peers hold, now and then: after a restart it need not be counted from the beginning. */
@@ -814,26 +756,6 @@ export class ClusterReplica implements Replica {
 /** The disk refused: tried again after this. */
 const REHOME_MILLISECONDS = 10_000;
 const MARKS_MILLISECONDS = 5_000;
-const RENEW_AGAIN_MILLISECONDS = 1_000;
 
 const tooFewMembers = (): Temporary =>
 	new Temporary("too few members are up to keep the wanted copies; try later");
-
-/** They follow the batches like a fold, though mailboxes tell them what is named. */
-interface Follower {
-	finish?(batch: Batch): void;
-	committed(): void;
-	rolledBack(): void;
-}
-const followers = (...all: Follower[]): Fold => ({
-	fold: () => {},
-	finish: (tx) => {
-		for (const one of all) one.finish?.(tx.batch);
-	},
-	committed: () => {
-		for (const one of all) one.committed();
-	},
-	rolledBack: () => {
-		for (const one of all) one.rolledBack();
-	},
-});

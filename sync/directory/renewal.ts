@@ -5,8 +5,10 @@
  * mailbox follows which is derived, so that renewals on two sides of a split are one.
  */
 import { accountDocument, keys } from "../documents/shapes.ts";
+import { Temporary } from "../faults.ts";
 import { type AccountId, deriveId, type MailboxId } from "../ids.ts";
 import type { Transaction } from "../log/ledger.ts";
+import type { Log } from "../ports/log.ts";
 import type { AccountState } from "./accounts.ts";
 import { removeAnnotations } from "./annotations.ts";
 import type { Context } from "./context.ts";
@@ -53,4 +55,47 @@ export function renewMailbox(
 			set: true,
 		});
 	return true;
+}
+
+export interface RenewalOptions {
+	readonly context: Context;
+	readonly diary: Log;
+	readonly stopped: () => boolean;
+}
+
+const AGAIN_MILLISECONDS = 1_000;
+
+/** Renews mailboxes whose UIDs were found to be used up; where the disk refuses, again and again. */
+export class Renewal {
+	readonly #options: RenewalOptions;
+
+	constructor(options: RenewalOptions) {
+		this.#options = options;
+	}
+
+	renew(mailbox: MailboxId, account: AccountId): void {
+		const { context, diary } = this.#options;
+		let isNew = false;
+		context.ledger
+			.write((tx) => {
+				isNew = renewMailbox(tx, context, account, mailbox);
+			})
+			.then(
+				() => {
+					if (isNew)
+						diary.warn(
+							"the UIDs of a mailbox are used up: it begins anew under another UIDVALIDITY, and its clients load it again",
+							{ account, mailbox },
+						);
+				},
+				(error) => this.#again(error, mailbox, account),
+			);
+	}
+
+	#again(error: unknown, mailbox: MailboxId, account: AccountId): void {
+		const { context, stopped } = this.#options;
+		if (!(error instanceof Temporary)) throw error;
+		if (stopped()) return;
+		context.clock.after(AGAIN_MILLISECONDS, () => this.renew(mailbox, account));
+	}
 }
