@@ -198,8 +198,7 @@ export class History {
 			if (row !== undefined && !row.x)
 				throw new Violation("I7", `${entry} was expunged and is back`);
 		}
-		for (const flagging of this.#flags.values())
-			if (flagging.acknowledged) this.#checkFlag(flagging, rows);
+		this.#checkFlags(rows);
 	}
 
 	#checkMail(mail: Mail, count: number): void {
@@ -215,21 +214,22 @@ export class History {
 			);
 	}
 
-	/** The flag is on the entry and on what it was moved to. */
-	#checkFlag(
-		{ entry, flag }: Flagging,
-		rows: ReadonlyMap<string, readonly [EntryRow]>,
-	): void {
+	/** Each flag is on its entry and on what that was moved to. */
+	#checkFlags(rows: ReadonlyMap<string, readonly [EntryRow]>): void {
+		const set = new Map<string, string[]>();
+		for (const { acknowledged, entry, flag } of this.#flags.values())
+			if (acknowledged) set.set(entry, [...(set.get(entry) ?? []), flag]);
 		for (const [id, [row]] of rows) {
 			const hash = hashOf(row);
 			if (hash === undefined || row.x) continue;
-			if (this.#unflagged.has(`${hash} ${flag}`)) continue;
-			if (!lineage(id, rows).includes(entry)) continue;
-			if (!Object.values({ ...row.l, ...row.g }).includes(flag))
-				throw new Violation(
-					"I7",
-					`${flag} was set on ${entry} and is not on ${id}`,
-				);
+			const has = new Set(Object.values({ ...row.l, ...row.g }));
+			for (const entry of lineage(id, rows))
+				for (const flag of set.get(entry) ?? [])
+					if (!has.has(flag) && !this.#unflagged.has(`${hash} ${flag}`))
+						throw new Violation(
+							"I7",
+							`${flag} was set on ${entry} and is not on ${id}`,
+						);
 		}
 	}
 }

@@ -14,7 +14,7 @@ import { Violation } from "./checkers.ts";
 import { SimNodes } from "./nodes.ts";
 import type { SimMachine } from "./process.ts";
 import { Reader } from "./reader.ts";
-import { hashOf, rowsOn, someRowNames } from "./rows.ts";
+import { hashOf, rowsOn } from "./rows.ts";
 
 /** What became of something a client asked for. `lost`: its node died first, so nobody was told. */
 export type Outcome<T> =
@@ -171,9 +171,11 @@ export class SimMail extends SimNodes {
 	}
 
 	/** Whether the disk of a machine has the message, with its body (one of them, where it was retried elsewhere). */
-	#holds({ disk, id }: SimMachine, bodies: readonly BodyRef[]): boolean {
-		if (!bodies.some((body) => this.bodies.holds(id, body))) return false;
-		return someRowNames(disk, new Set(bodies.map(({ hash }) => hash)));
+	#holds({ rows, id }: SimMachine, bodies: readonly BodyRef[]): boolean {
+		return (
+			bodies.some((body) => this.bodies.holds(id, body)) &&
+			bodies.some(({ hash }) => rows.name(hash))
+		);
 	}
 
 	#sending(body: BodyRef, label: string): void {

@@ -35,6 +35,7 @@ import type { SimBodies } from "./body-store.ts";
 import type { SimClockView } from "./clock.ts";
 import type { SimNetworkWorld } from "./network.ts";
 import type { SimRandom } from "./random.ts";
+import { RowsByBody } from "./rows.ts";
 import { MemoryStore } from "./store.ts";
 
 export interface NodeOptions {
@@ -79,6 +80,8 @@ export class SimMachine {
 	commitMilliseconds = 0;
 	/** Told of each commit before it is on the disk. */
 	readonly commitListeners = new Set<CommitListener>();
+	/** For checkers. */
+	readonly rows = new RowsByBody(this.disk);
 	process: SimProcess | undefined;
 	/** Since when it has the documents of its cluster (monotonic); undefined before. */
 	memberSinceMilliseconds: number | undefined;
@@ -90,6 +93,7 @@ export class SimMachine {
 		this.id = simNodeId(name);
 		this.clock = clock;
 		this.options = options;
+		this.commitListeners.add((writes) => this.rows.written(writes));
 	}
 
 	/** Of the process that runs. Throws when there is none. */

@@ -1,7 +1,7 @@
 /** Rows of mailboxes as they lie on a simulated disk, for checkers: the one place that knows how to read them. */
 import type { BodyHash, EntryId, MailboxId } from "../ids.ts";
 import { decodeFacts, type EntryRow } from "../mailbox/rows.ts";
-import type { StoreValue } from "../ports/store.ts";
+import type { StoreValue, StoreWrite } from "../ports/store.ts";
 import type { MemoryStore } from "./store.ts";
 
 export interface RowOnDisk {
@@ -38,15 +38,39 @@ export function* rowsOn(
 	}
 }
 
-/** Whether some row names one of the bodies; without taking rows apart, as it is asked with each acknowledgement. */
-export function someRowNames(
-	disk: MemoryStore,
-	hashes: ReadonlySet<string>,
-): boolean {
-	for (const [, value] of disk.range(PREFIX, "ent0"))
-		for (const hash of hashes)
-			if ((value as string).includes(hash)) return true;
-	return false;
+const HASH = /[0-9a-f]{64}/g;
+
+/** Where the rows of a disk lie that name a body: asked with each acknowledgement, when it would be long to look for. */
+export class RowsByBody {
+	readonly #disk: MemoryStore;
+	readonly #keys = new Map<string, Set<string>>();
+	readonly #placed = new Set<string>();
+
+	constructor(disk: MemoryStore) {
+		this.#disk = disk;
+	}
+
+	/** This is being written, or was tried to. */
+	written(writes: readonly StoreWrite[]): void {
+		for (const [key, value] of writes) {
+			if (!key.startsWith(PREFIX) || this.#placed.has(key)) continue;
+			// What an entry is never changes; until that is here it has no body.
+			for (const [hash] of (value as string | undefined)?.matchAll(HASH) ??
+				[]) {
+				const keys = this.#keys.get(hash) ?? new Set();
+				this.#keys.set(hash, keys.add(key));
+				this.#placed.add(key);
+			}
+		}
+	}
+
+	/** Whether some row on the disk names the body now. */
+	name(hash: string): boolean {
+		for (const key of this.#keys.get(hash) ?? [])
+			if ((this.#disk.get(key) as string | undefined)?.includes(hash))
+				return true;
+		return false;
+	}
 }
 
 /** Hash of the body, once the facts are here. */
