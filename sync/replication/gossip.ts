@@ -60,9 +60,12 @@ export class Gossip {
 		});
 	}
 
+	/** A link to a member that is down may be open still: cut without a word. What is sent there waits for its end. */
 	#allLinked(): boolean {
 		const linked = new Set(this.#linked());
-		return this.#network.peers().every(({ node }) => linked.has(node));
+		return this.#network
+			.peers()
+			.every(({ node, state }) => linked.has(node) && state !== "down");
 	}
 
 	#publish(): void {
