@@ -113,7 +113,7 @@ export class SimMail extends SimNodes {
 					`Received: by ${name}\r\n\r\n${text}`,
 				);
 				this.#sending(body, `mail "${text}"`);
-				const asked = this.clock.monotonic();
+				const asked = this.machine(name).clock.monotonic();
 				// Not of a process that was started since: the client had talked to this one.
 				await replica.deliver({
 					body,
@@ -141,9 +141,10 @@ export class SimMail extends SimNodes {
 		const bodies = this.#bodies.get(label) ?? [];
 		const machines = [...this.machines.values()];
 		const holders = machines.filter((holder) => this.#holds(holder, bodies));
+		// So long, by its own clock, it was waited for those that are up and far behind.
+		const waited = machine.clock.monotonic() - askedMilliseconds;
+		if (waited >= COPIES_BEHIND_MILLISECONDS_MAX) return;
 		const now = this.clock.monotonic();
-		// So long it was waited for those that are up and far behind.
-		if (now - askedMilliseconds >= COPIES_BEHIND_MILLISECONDS_MAX) return;
 		// A member without documents cannot hold anything, and is known to have them a moment after it has.
 		const joining = new Set(
 			machines
@@ -200,7 +201,7 @@ export class SimMail extends SimNodes {
 				const account = this.account(name, user);
 				const body = await this.body(name, `Draft\r\n\r\n${text}`);
 				this.#sending(body, `draft "${text}"`);
-				const asked = this.clock.monotonic();
+				const asked = this.machine(name).clock.monotonic();
 				const placed = await account.append(folder, [{ body, flags: [] }]);
 				this.#acknowledged(name, replica, body, asked);
 				return placed;

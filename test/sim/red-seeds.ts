@@ -67,4 +67,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"split:30678884 act:36355698 crash:22485735 split:16341209 lose:12425087 deliver:43857699 crash:17051083",
 		was: "a member that crashed soon after it met another did not know when that was removed that it had ever been there (rule 9)",
 	},
+	{
+		config: "loss",
+		seed: 20000,
+		steps:
+			"split:8964811 burst:25549915 join:56394012 act:50902758 deliver:64282629 crash:9275267 start:32752825 push:11998532 visit:51229453 deliver:8555906 push:30783645 triangle:35827974",
+		was: "how long a node waits for copies was measured by another clock than its own (a fault of the checker)",
+	},
 ];
