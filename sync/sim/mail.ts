@@ -22,6 +22,12 @@ export type Outcome<T> =
 	| { readonly kind: "refused"; readonly error: Error }
 	| { readonly kind: "lost" };
 
+/** In true time, and by the clock of a node. */
+interface Moment {
+	readonly milliseconds: number;
+	readonly ownMilliseconds: number;
+}
+
 /** A line of 300 ms, both ways, and time to say it. */
 const KNOWN_MILLISECONDS = 2_000;
 
@@ -113,7 +119,7 @@ export class SimMail extends SimNodes {
 					`Received: by ${name}\r\n\r\n${text}`,
 				);
 				this.#sending(body, `mail "${text}"`);
-				const asked = this.machine(name).clock.monotonic();
+				const asked = this.#moment(name);
 				// Not of a process that was started since: the client had talked to this one.
 				await replica.deliver({
 					body,
@@ -126,12 +132,19 @@ export class SimMail extends SimNodes {
 		);
 	}
 
+	#moment(name: string): Moment {
+		return {
+			milliseconds: this.clock.monotonic(),
+			ownMilliseconds: this.machine(name).clock.monotonic(),
+		};
+	}
+
 	/** A client is being told that this is safe: it must be on as many members as were asked for, if so many are up. */
 	#acknowledged(
 		name: string,
 		replica: SimMachine["replica"],
 		body: BodyRef,
-		askedMilliseconds: number,
+		asked: Moment,
 	): void {
 		const machine = this.machine(name);
 		// Its life may be over, or the next one have begun: then nobody was told.
@@ -142,7 +155,7 @@ export class SimMail extends SimNodes {
 		const machines = [...this.machines.values()];
 		const holders = machines.filter((holder) => this.#holds(holder, bodies));
 		// So long, by its own clock, it was waited for those that are up and far behind.
-		const waited = machine.clock.monotonic() - askedMilliseconds;
+		const waited = machine.clock.monotonic() - asked.ownMilliseconds;
 		if (waited >= COPIES_BEHIND_MILLISECONDS_MAX) return;
 		const now = this.clock.monotonic();
 		// A member without documents cannot hold anything, and is known to have them a moment after it has.
@@ -161,7 +174,7 @@ export class SimMail extends SimNodes {
 			).length;
 		const wanted = Math.min(machine.options.copies, 1 + up);
 		// What they had confirmed counts: that it has gone since, nobody can know.
-		const lost = this.lostMilliseconds.filter((at) => at >= askedMilliseconds);
+		const lost = this.lostMilliseconds.filter((at) => at >= asked.milliseconds);
 		if (holders.length + lost.length < wanted)
 			this.violated(
 				new Violation(
@@ -201,7 +214,7 @@ export class SimMail extends SimNodes {
 				const account = this.account(name, user);
 				const body = await this.body(name, `Draft\r\n\r\n${text}`);
 				this.#sending(body, `draft "${text}"`);
-				const asked = this.machine(name).clock.monotonic();
+				const asked = this.#moment(name);
 				const placed = await account.append(folder, [{ body, flags: [] }]);
 				this.#acknowledged(name, replica, body, asked);
 				return placed;
