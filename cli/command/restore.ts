@@ -38,6 +38,7 @@ Without --account and --all: the whole node, into the empty folder --data. When 
 is started it meets the other members and gets what came since the backup.
 With them: messages that are not there any more, with flags, dates and mailboxes;
 a user who does not exist is made, with the old password. It may be run again.
+A folder "forked-…" that a node put aside is read as a backup too.
 What is damaged in the backup is passed over; a line each says what is missing.
 Exit status: 0 all is back, 1 something is missing.
 

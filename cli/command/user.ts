@@ -20,7 +20,9 @@ export const user: Register = (program) => {
 		.action(add);
 	group
 		.command("remove <address>")
-		.description("remove an account with its mail")
+		.description(
+			"remove an account with its mail, for good: only a backup brings it back",
+		)
 		.action(async (name: string, _options, command) => {
 			await askNode(command, "user.remove", { address: name });
 		});
