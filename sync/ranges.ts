@@ -72,3 +72,18 @@ export function intersection(
 	}
 	return both;
 }
+
+/** Where `value` stands among ascending values, or would. */
+export function lowerBound<T extends number | string>(
+	sorted: readonly T[],
+	value: T,
+): number {
+	let low = 0;
+	let high = sorted.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((sorted[middle] as T) < value) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}

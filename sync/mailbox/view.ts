@@ -7,7 +7,7 @@ import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import type { Vector } from "../log/record.ts";
 import type { Cancel } from "../ports/clock.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
-import { among, intersection, normalised } from "../ranges.ts";
+import { among, intersection, lowerBound, normalised } from "../ranges.ts";
 import { deadRanges } from "./dead.ts";
 import { OperationTable } from "./operations.ts";
 import {
@@ -340,15 +340,4 @@ function* readRows(
 		if (last === undefined || rows.length < ROWS_READ) return;
 		from = `${last[0]}\0`;
 	}
-}
-
-export function lowerBound(sorted: readonly number[], value: number): number {
-	let low = 0;
-	let high = sorted.length;
-	while (low < high) {
-		const middle = (low + high) >> 1;
-		if ((sorted[middle] as number) < value) low = middle + 1;
-		else high = middle;
-	}
-	return low;
 }

@@ -3,7 +3,7 @@ import type { Origin } from "../ids.ts";
 import { RECORD_BATCH_BYTES, RECORD_BATCH_COUNT } from "../limits.ts";
 import { type ChangeLog, unframe } from "../log/log.ts";
 import { decodeRecord } from "../log/record.ts";
-import { lowerBound } from "../mailbox/view.ts";
+import { lowerBound } from "../ranges.ts";
 
 export class OwnBodies {
 	/** Ascending. */

@@ -9,7 +9,6 @@ import {
 	checkDisk,
 	checkShown,
 	checkSlots,
-	checkSums,
 	compare,
 	describe,
 	directoryOf,
@@ -131,7 +130,6 @@ export class SimCluster extends SimMail {
 		this.compareAll("rows", ({ disk }) => sharedRows(disk));
 		this.compareAll("directory", ({ replica }) => directoryOf(replica));
 		for (const { name, disk } of this.running) {
-			checkSums(name, disk);
 			checkShown(name, disk);
 			checkDisk(name, disk);
 			checkSlots(disk);

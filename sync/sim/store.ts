@@ -6,6 +6,7 @@ import {
 	type StoreValue,
 	type StoreWrite,
 } from "../ports/store.ts";
+import { lowerBound } from "../ranges.ts";
 
 /** Beyond this a splice moves so many keys that sorting once, when they are next asked for, is cheaper. */
 const SPLICED_KEYS_MAX = 100_000;
@@ -79,15 +80,4 @@ export class MemoryStore implements Store {
 	}
 
 	close(): void {}
-}
-
-function lowerBound(keys: readonly string[], key: string): number {
-	let low = 0;
-	let high = keys.length;
-	while (low < high) {
-		const middle = (low + high) >> 1;
-		if ((keys[middle] as string) < key) low = middle + 1;
-		else high = middle;
-	}
-	return low;
 }

@@ -3,6 +3,7 @@
  * (`log/<origin>/`), each group sorted only when somebody asks for a range of it.
  */
 import type { StoreValue, StoreWrite } from "../../ports/store.ts";
+import { lowerBound } from "../../ranges.ts";
 
 interface Group {
 	readonly keys: string[];
@@ -89,14 +90,3 @@ function groupOf(key: string): string {
 /** With both slashes: all keys between two of the group are of it, too. */
 const isWhole = (group: string): boolean =>
 	group.indexOf("/") !== group.lastIndexOf("/");
-
-function lowerBound(keys: readonly string[], key: string): number {
-	let low = 0;
-	let high = keys.length;
-	while (low < high) {
-		const middle = (low + high) >> 1;
-		if ((keys[middle] as string) < key) low = middle + 1;
-		else high = middle;
-	}
-	return low;
-}
