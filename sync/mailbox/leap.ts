@@ -6,8 +6,8 @@ const DAY_MILLISECONDS = 24 * 3600 * 1000;
 /** A copy is no older than this program; more days than that would only waste UIDs. */
 const DAYS_MAX = 3_650;
 
-/** A copy may be put back twice within minutes: the second leap must clear what was told after the first. */
-const LEAP_A_SECOND = 64;
+/** A copy may be put back twice within minutes: the second leap must clear what was told after the first, in bursts, too. */
+const LEAP_A_SECOND = 1_024;
 const MINUTES_MILLISECONDS = 10 * 60 * 1000;
 
 /** How far E and the stamps of a new life leap, whose copy is so old: further, the older it is, by day and at first by second. */

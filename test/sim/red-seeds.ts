@@ -74,4 +74,10 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"split:8964811 burst:25549915 join:56394012 act:50902758 deliver:64282629 crash:9275267 start:32752825 push:11998532 visit:51229453 deliver:8555906 push:30783645 triangle:35827974",
 		was: "how long a node waits for copies was measured by another clock than its own (a fault of the checker)",
 	},
+	{
+		config: "lone",
+		seed: 52003,
+		steps: "backup:6661912 restore:32353864 pipeline:38283471 restore:12805057",
+		was: "a copy that was put back twice within a moment leapt to below what a burst had got in between (rule 9)",
+	},
 ];
