@@ -40,8 +40,9 @@ export class ClusterState implements Fold {
 	readonly #domains = new Set<string>();
 	readonly #users = new Map<Address, AccountId>();
 	readonly #addresses = new Map<AccountId, Address>();
-	/** Accounts whose users were removed. */
-	readonly #gone = new Set<AccountId>();
+	readonly #removedUsers = new Set<AccountId>();
+	/** Those that were not added again on a side of a split that had not heard of it; undefined: to be looked up. */
+	#gone: ReadonlySet<AccountId> | undefined;
 	readonly #aliases = new Map<Address, Set<Address>>();
 	#secret: Uint8Array | undefined;
 	#changedInBatch = false;
@@ -64,11 +65,12 @@ export class ClusterState implements Fold {
 			this.#domains,
 			this.#users,
 			this.#addresses,
-			this.#gone,
+			this.#removedUsers,
 			this.#aliases,
 		])
 			held.clear();
 		this.#secret = undefined;
+		this.#gone = undefined;
 		const document = this.#reload();
 		for (const key of document.keys()) this.#set(key, document.values(key));
 	}
@@ -94,6 +96,7 @@ export class ClusterState implements Fold {
 	#set(key: string, values: readonly Scalar[]): void {
 		const [kind, id, detail] = splitKey(key);
 		const value = one(values);
+		if (kind === "u" || kind === "g") this.#gone = undefined;
 		if (kind === "m") this.#setMember(id as NodeId, value);
 		else if (kind === "r") this.#removed.add(id as NodeId);
 		else if (kind === "o" && value !== undefined)
@@ -110,7 +113,7 @@ export class ClusterState implements Fold {
 			this.#ended.set(id as Origin, value as Origin);
 		else if (kind === "d") setOrDelete(this.#domains, id, value !== undefined);
 		else if (kind === "u") this.#setUser(id as Address, value);
-		else if (kind === "g") this.#gone.add(id as AccountId);
+		else if (kind === "g") this.#removedUsers.add(id as AccountId);
 		else if (kind === "a")
 			this.#setAlias(id as Address, detail as Address, value !== undefined);
 	}
@@ -123,8 +126,6 @@ export class ClusterState implements Fold {
 	#setUser(address: Address, value: string | undefined): void {
 		const before = this.#users.get(address);
 		if (before !== undefined) this.#addresses.delete(before);
-		// Added again on a side that had not heard of the removal.
-		if (value !== undefined) this.#gone.delete(value as AccountId);
 		if (value === undefined) {
 			this.#users.delete(address);
 			return;
@@ -218,6 +219,9 @@ export class ClusterState implements Fold {
 	}
 	/** Accounts whose users were removed for good. */
 	gone(): ReadonlySet<AccountId> {
+		this.#gone ??= new Set(
+			[...this.#removedUsers].filter((one) => !this.#addresses.has(one)),
+		);
 		return this.#gone;
 	}
 	/** Made with the first user. */

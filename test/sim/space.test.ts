@@ -342,4 +342,25 @@ describe("removed users", () => {
 		expect(await textsAt(cluster, "a", "bert")).toEqual(["to bert"]);
 		expect(await textsAt(cluster, "a", "anna")).toEqual(["anew"]);
 	});
+
+	it("keep their mail where the same user was added on a side that had not heard of it", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		cluster.split(["a"], ["b"]);
+		await cluster.pass(8_000);
+		await cluster.run(cluster.addUser("a", "carl"));
+		await cluster.run(cluster.removeUser("a", "carl"));
+		await cluster.run(cluster.addUser("b", "carl"));
+		await ok(cluster, cluster.deliver("b", "carl", "kept"));
+		cluster.heal();
+		await cluster.settle();
+		for (const name of ["a", "b"]) {
+			cluster.crash(name);
+			await cluster.run(cluster.start(name));
+		}
+		await cluster.settle();
+		await cluster.pass(GONE);
+		await cluster.verify();
+		for (const name of ["a", "b"])
+			expect(await textsAt(cluster, name, "carl")).toEqual(["kept"]);
+	});
 });
