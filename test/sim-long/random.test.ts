@@ -5,7 +5,7 @@ import { ALL_RULES } from "../../sync/rules.ts";
 import { CONFIGS, type ConfigName, planOf } from "../../sync/sim/plan.ts";
 import { expectHeld, seedsOf } from "../sim/runs.ts";
 
-const RUNS = 30;
+const RUNS = 20;
 const NAMES = Object.keys(CONFIGS) as ConfigName[];
 
 it("random runs hold", async () => {
@@ -22,5 +22,5 @@ it("random runs hold", async () => {
 		expectHeld(job, result);
 		steps += result.steps;
 	}
-	expect(steps).toBeGreaterThan(10_000);
+	expect(steps).toBe(jobs.reduce((sum, job) => sum + job.steps.length, 0));
 }, 1_200_000);

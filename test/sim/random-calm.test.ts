@@ -13,11 +13,11 @@ const STEPS = 50;
 
 describe("random runs", () => {
 	it.each([
-		...seedsOf("quiet", 16),
-		...seedsOf("far", 12),
-		...seedsOf("failover", 24),
-		...seedsOf("splits", 20),
-		...seedsOf("lone", 40),
+		...seedsOf("quiet", 12),
+		...seedsOf("far", 8),
+		...seedsOf("failover", 20),
+		...seedsOf("splits", 16),
+		...seedsOf("lone", 32),
 	])(
 		"%s, seed %i",
 		async (config, seed) => {

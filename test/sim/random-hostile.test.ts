@@ -6,9 +6,9 @@ const STEPS = 50;
 
 describe("random runs", () => {
 	it.each([
-		...seedsOf("hostile", 30),
-		...seedsOf("restore", 28),
-		...seedsOf("loss", 24),
+		...seedsOf("hostile", 24),
+		...seedsOf("restore", 20),
+		...seedsOf("loss", 18),
 	])(
 		"%s, seed %i",
 		async (config, seed) => {
