@@ -46,7 +46,7 @@ const SCHEMA = `
 	).join("\n\t")}
 	PRAGMA user_version=${FORMAT}`;
 const PRAGMAS = `PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;
-	PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY`;
+	PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000`;
 
 interface TextStatements {
 	readonly put: StatementSync;

@@ -5,7 +5,12 @@
 import { chmodSync, rmSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
+import {
+	constants,
+	crc32,
+	zstdCompressSync,
+	zstdDecompressSync,
+} from "node:zlib";
 import {
 	SEARCH_DISK_FREE_BYTES_MIN,
 	SEARCH_FILE_BYTES_MAX,
@@ -17,7 +22,7 @@ import { mayHold, signatureOf, trigramsOf } from "./signature.ts";
 import { NO, type SoughtBytes, UNKNOWN, YES } from "./types.ts";
 
 /** Raise it when text, collation or signatures change: the file is made anew then. */
-const FORMAT = 1;
+const FORMAT = 2;
 const CHANGES_PER_COMMIT = 200;
 const HASH_LENGTH = 64;
 /** One question in so many rows is cheaper by index than by reading all. */
@@ -29,9 +34,10 @@ const SCHEMA = `
 		body_at INTEGER NOT NULL, crc INTEGER NOT NULL);
 	CREATE TABLE IF NOT EXISTS text (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
 	PRAGMA user_version=${FORMAT}`;
-// Synced at checkpoints: after a power cut the file may be old, but not half of two states.
+// Synced at checkpoints: after a power cut the file may be old, but not half of two states. These are rare, as rows lie in
+// the order of their hashes: each touches a page of its own.
 const PRAGMAS = `PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA locking_mode=EXCLUSIVE;
-	PRAGMA cache_size=-4000; PRAGMA temp_store=MEMORY`;
+	PRAGMA cache_size=-4000; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000`;
 
 type MessageRow = [
 	id: number,
@@ -56,6 +62,22 @@ function open(path: string): DatabaseSync {
 	} catch (error) {
 		database.close();
 		throw error;
+	}
+}
+
+// A page and its overflow would else be written twice for each message of some kilobytes: half of what a node writes.
+const packed = (text: Uint8Array): Uint8Array =>
+	zstdCompressSync(text, {
+		params: { [constants.ZSTD_c_compressionLevel]: 1 },
+	});
+/** Undefined: it is damaged. */
+function unpacked(stored: Uint8Array): Buffer | undefined {
+	try {
+		return zstdDecompressSync(stored, {
+			maxOutputLength: SEARCH_TEXT_BYTES_MAX,
+		});
+	} catch {
+		return undefined;
 	}
 }
 
@@ -136,7 +158,7 @@ export class TextFile {
 		if (isKept)
 			this.#prepare(
 				"INSERT OR REPLACE INTO text (id, bytes, crc) VALUES (?, ?, ?)",
-			).run(id, text.bytes, crc32(text.bytes));
+			).run(id, packed(text.bytes), crc32(text.bytes));
 		if (++this.#changes >= CHANGES_PER_COMMIT) this.commit();
 	}
 
@@ -228,9 +250,10 @@ export class TextFile {
 		const row = this.#prepare("SELECT bytes, crc FROM text WHERE id = ?").get(
 			id,
 		) as unknown as [Uint8Array, number] | undefined;
-		if (row === undefined || crc32(row[0]) !== row[1]) return undefined;
-		const [{ buffer, byteOffset, length }] = row;
-		return { bytes: Buffer.from(buffer, byteOffset, length), bodyAt };
+		if (row === undefined) return undefined;
+		const bytes = unpacked(row[0]);
+		if (bytes === undefined || crc32(bytes) !== row[1]) return undefined;
+		return { bytes, bodyAt };
 	}
 
 	/** Takes out all but these; positions of those that are not here. */
