@@ -200,7 +200,7 @@ export class Run {
 				if (round === 1)
 					client.checkCopy(
 						(entry) => cluster.history.isLost(entry),
-						!this.#homes.has(client),
+						this.#wanders(client),
 					);
 				client.leave();
 			}
@@ -236,6 +236,12 @@ export class Run {
 		const home = this.#homes.get(client);
 		if (home !== undefined && this.cluster.machines.has(home)) return home;
 		return random.pick(this.serving);
+	}
+
+	/** It has been at several nodes, if only since its own was lost. */
+	#wanders(client: Client): boolean {
+		const home = this.#homes.get(client);
+		return home === undefined || !this.cluster.machines.has(home);
 	}
 
 	get names(): string[] {

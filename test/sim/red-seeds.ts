@@ -80,4 +80,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 		steps: "backup:6661912 restore:32353864 pipeline:38283471 restore:12805057",
 		was: "a copy that was put back twice within a moment leapt to below what a burst had got in between (rule 9)",
 	},
+	{
+		config: "loss",
+		seed: 50002,
+		steps:
+			"join:29466843 act:35800886 split:47769845 pipeline:27416440 push:4949556 lose:2850266 visit:41445988",
+		was: "a program whose node was lost, with the move that it had seen there, counted as one that never moved (a fault of the checker)",
+	},
 ];
