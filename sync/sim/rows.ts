@@ -44,7 +44,8 @@ const HASH = /[0-9a-f]{64}/g;
 export class RowsByBody {
 	readonly #disk: MemoryStore;
 	readonly #keys = new Map<string, Set<string>>();
-	readonly #placed = new Set<string>();
+	/** Key → the body that it was last seen to name. */
+	readonly #placed = new Map<string, string>();
 
 	constructor(disk: MemoryStore) {
 		this.#disk = disk;
@@ -53,13 +54,15 @@ export class RowsByBody {
 	/** This is being written, or was tried to. */
 	written(writes: readonly StoreWrite[]): void {
 		for (const [key, value] of writes) {
-			if (!key.startsWith(PREFIX) || this.#placed.has(key)) continue;
-			// What an entry is never changes; until that is here it has no body.
-			for (const [hash] of (value as string | undefined)?.matchAll(HASH) ??
-				[]) {
+			if (!key.startsWith(PREFIX) || value === undefined) continue;
+			const text = value as string;
+			const placed = this.#placed.get(key);
+			// What an entry is never changes, unless what wrote it was lost before it was durable.
+			if (placed !== undefined && text.includes(placed)) continue;
+			for (const [hash] of text.matchAll(HASH)) {
 				const keys = this.#keys.get(hash) ?? new Set();
 				this.#keys.set(hash, keys.add(key));
-				this.#placed.add(key);
+				this.#placed.set(key, hash);
 			}
 		}
 	}
