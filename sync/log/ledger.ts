@@ -9,7 +9,7 @@ import type { DocumentId, NodeId, Origin, Sequence } from "../ids.ts";
 import { RECORD_BATCH_COUNT } from "../limits.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { Store, StoreWrite } from "../ports/store.ts";
+import { type Store, StoreFull, type StoreWrite } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
 import { Flush, type Waiting } from "./flush.ts";
 import { Inbound, Poisoned } from "./inbound.ts";
@@ -47,6 +47,7 @@ export class Ledger {
 	readonly #events: LedgerEvents;
 	#works: Waiting[] = [];
 	readonly #inbound: Inbound;
+	#isFull = false;
 	#scheduled = false;
 	/** Cancels the batch that is scheduled, while it waits for more. */
 	#held: Cancel | undefined;
@@ -223,7 +224,9 @@ export class Ledger {
 		}
 		try {
 			this.#store.commit(flush.batch.writes());
+			this.#isFull = false;
 		} catch (error) {
+			this.#isFull = error instanceof StoreFull;
 			this.#failed(error, works);
 			return;
 		}
@@ -284,6 +287,11 @@ export class Ledger {
 			if (!this.#scheduled) this.documents.settleOne();
 			this.#settleLater();
 		});
+	}
+
+	/** Whether the last batch found no room on the disk. */
+	get isFull(): boolean {
+		return this.#isFull;
 	}
 
 	#failed(error: unknown, works: readonly Waiting[]): void {

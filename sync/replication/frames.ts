@@ -116,6 +116,8 @@ export type Frame =
 			readonly ready: boolean;
 			/** Its life has begun (rule 9). */
 			readonly serves: boolean;
+			/** Its disk is full: it can take nothing in, and is not to be waited for. Older releases do not know it. */
+			readonly full: boolean;
 	  }
 	| {
 			readonly type: "pull";
@@ -195,6 +197,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				encodeHolds(frame.holds),
 				frame.ready,
 				frame.serves,
+				frame.full,
 			]);
 		case "pull":
 			return encode(["pull", frame.from]);
@@ -369,11 +372,12 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 	}),
 	twin: ([end]) => ({ type: "twin", end: end === true }),
 	records: ([framed]) => ({ type: "records", framed: list(framed).map(bytes) }),
-	holds: ([holds, ready, serves]) => ({
+	holds: ([holds, ready, serves, full]) => ({
 		type: "holds",
 		holds: decodeHolds(holds),
 		ready: ready === true,
 		serves: serves !== false,
+		full: full === true,
 	}),
 	pull: ([from]) => ({
 		type: "pull",

@@ -10,7 +10,7 @@ import type { Facts } from "../mailbox/rows.ts";
 import type { Bodies, BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import { prefixEnd, type Store } from "../ports/store.ts";
+import { prefixEnd, type Store, StoreFull } from "../ports/store.ts";
 
 /** As it lies in the store. */
 interface NeedRow {
@@ -47,6 +47,7 @@ export class BodyNeeds {
 	#running = 0;
 	readonly #waits = new Map<Origin, Wait[]>();
 	#staged: [Place, NeedRow, Origin, number][] = [];
+	#isFull = false;
 	#stopped = false;
 
 	constructor(options: {
@@ -175,9 +176,11 @@ export class BodyNeeds {
 	async #fetch(key: Place, { ref }: NeedRow): Promise<void> {
 		try {
 			await this.#bodies.fetch(ref);
+			this.#isFull = false;
 			this.#arrived(key);
 		} catch (error) {
 			if (this.#stopped) return;
+			this.#isFull = error instanceof StoreFull;
 			this.#diary.debug("a body is not to be had yet", {
 				hash: ref.hash,
 				error: String(error),
@@ -251,6 +254,11 @@ export class BodyNeeds {
 		)
 			if (!missing.has(sequence)) found.push(sequence as Sequence);
 		return found;
+	}
+
+	/** Whether the last body that was fetched found no room on the disk. Without needs nothing is known to lack room. */
+	get isFull(): boolean {
+		return this.#isFull && this.#needs.size > 0;
 	}
 
 	stop(): void {

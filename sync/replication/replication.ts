@@ -65,6 +65,7 @@ export class Replication {
 			...options,
 			sessions,
 			ready: () => this.ready,
+			full: () => this.isFull,
 			originOf: (node) => this.#origins.get(node),
 		});
 		this.#pulling = new Pulling({
@@ -103,7 +104,13 @@ export class Replication {
 		return this.#sessions.has(node) || !this.facts(node).gone;
 	}
 	get ready(): boolean {
-		return this.#ready && !this.#options.joining() && this.#options.alive();
+		const { joining, alive } = this.#options;
+		return this.#ready && !this.isFull && !joining() && alive();
+	}
+	/** Its disk takes nothing: the others neither wait for it nor let it number. */
+	get isFull(): boolean {
+		const { ledger, needs } = this.#options;
+		return ledger.isFull || needs.isFull;
 	}
 	isLinked(node: NodeId): boolean {
 		return this.#sessions.get(node)?.vector !== undefined;
@@ -261,7 +268,7 @@ export class Replication {
 			}
 			case "holds":
 				this.#options.confirmed();
-				this.#heardHolds(session, frame.holds, frame.ready, frame.serves);
+				this.#heardHolds(session, frame);
 				break;
 			case "pull":
 				this.#answerPull(session, frame.from);
@@ -330,12 +337,12 @@ export class Replication {
 			frame.holds,
 			this.#options.clock.now(),
 		);
-		this.#heardHolds(
-			session,
-			frame.holds,
-			serves && lacks <= BEHIND_CHANGES,
+		this.#heardHolds(session, {
+			holds: frame.holds,
+			ready: serves && lacks <= BEHIND_CHANGES,
 			serves,
-		);
+			full: false,
+		});
 		if (frame.joining) session.sendSnapshot(snapshotFrames(ledger, store));
 		else if (this.#lacking(session).length > 0) this.#whole.wanted(session);
 		else session.startAt(frame.holds.vector.get(ledger.origin) ?? 0);
@@ -379,9 +386,12 @@ export class Replication {
 
 	#heardHolds(
 		session: Session,
-		holds: Holds,
-		ready: boolean,
-		serves: boolean,
+		{
+			holds,
+			ready,
+			serves,
+			full,
+		}: { holds: Holds; ready: boolean; serves: boolean; full: boolean },
 	): void {
 		const { copies, ledger, mailboxes, told, clock } = this.#options;
 		session.vector = holds.vector;
@@ -394,17 +404,18 @@ export class Replication {
 			session.startAt(holds.vector.get(ledger.origin) ?? 0);
 		}
 		const facts = this.facts(session.peer);
-		const was = facts.ready;
+		const { ready: wasReady, absent: wasAbsent } = facts;
 		facts.holds = holds;
 		facts.ready = ready;
-		facts.absent = session.joining;
+		facts.absent = session.joining || full;
 		if (serves) facts.reviving = false;
 		if (!facts.reviving && !session.joining)
 			this.#facts.noteHad(session.peer, holds.vector);
 		copies.heard(session.peer, holds);
 		told.heard(session.peer, holds, clock.now());
 		mailboxes.stamps.heard(holds.counter);
-		if (was !== ready) this.#options.changed();
+		if (wasReady !== ready || wasAbsent !== facts.absent)
+			this.#options.changed();
 		this.#options.heard();
 		if (missing(ledger.log.vector, holds.vector) > 0) this.#pulling.schedule();
 	}

@@ -27,6 +27,8 @@ export interface TellingOptions {
 	readonly clock: Clock;
 	/** Whether this life has begun: it may write, and serves. */
 	readonly alive: () => boolean;
+	/** Whether its disk takes nothing. */
+	readonly full: () => boolean;
 	/** Whether this node has caught up and numbers. */
 	readonly ready: () => boolean;
 	readonly sessions: () => Iterable<Session>;
@@ -57,7 +59,7 @@ export class Telling {
 	holds(): void {
 		if (this.#holdsScheduled) return;
 		this.#holdsScheduled = true;
-		const { clock, sessions, ready, alive } = this.#options;
+		const { clock, sessions, ready, alive, full } = this.#options;
 		const since = clock.monotonic() - this.#toldMilliseconds;
 		clock.after(HOLDS_INTERVAL_MILLISECONDS - since, () => {
 			this.#holdsScheduled = false;
@@ -69,6 +71,7 @@ export class Telling {
 						holds: this.heldFor(session),
 						ready: ready(),
 						serves: alive(),
+						full: full(),
 					});
 			this.#sendConfirmations();
 		});

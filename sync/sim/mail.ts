@@ -167,10 +167,18 @@ export class SimMail extends SimNodes {
 				)
 				.map(({ id }) => id),
 		);
+		// One whose disk is full says so, and a moment after it has room that it has.
+		const full = machines
+			.filter(
+				({ disk, fullMilliseconds }) =>
+					disk.full || fullMilliseconds > now - KNOWN_MILLISECONDS,
+			)
+			.map(({ id }) => id);
 		const up = replica
 			.report()
 			.peers.filter(
-				({ id, state }) => state !== "down" && !joining.has(id),
+				({ id, state }) =>
+					state !== "down" && !joining.has(id) && !full.includes(id),
 			).length;
 		const wanted = Math.min(machine.options.copies, 1 + up);
 		// What they had confirmed counts: that it has gone since, nobody can know.

@@ -146,6 +146,7 @@ export class SimNodes extends SimWorld {
 		const before = machine.disk.copy();
 		machine.disk.become(backup.store);
 		this.bodies.putDisk(machine.id, backup.bodies);
+		if (machine.disk.full) machine.fullMilliseconds = this.clock.monotonic();
 		machine.disk.full = false;
 		this.bodies.setFull(machine.id, false);
 		this.history.lost(
@@ -162,7 +163,9 @@ export class SimNodes extends SimWorld {
 	}
 	setFull(name: string, full: boolean): void {
 		this.did(`the disk of ${name} ${full ? "is full" : "has room again"}`);
-		this.machine(name).disk.full = full;
+		const machine = this.machine(name);
+		if (machine.disk.full) machine.fullMilliseconds = this.clock.monotonic();
+		machine.disk.full = full;
 		this.bodies.setFull(simNodeId(name), full);
 	}
 

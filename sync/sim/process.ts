@@ -83,6 +83,8 @@ export class SimMachine {
 	/** For checkers. */
 	readonly rows = new RowsByBody(this.disk);
 	process: SimProcess | undefined;
+	/** When its disk was last full (monotonic). */
+	fullMilliseconds = Number.NEGATIVE_INFINITY;
 	/** Since when it has the documents of its cluster (monotonic); undefined before. */
 	memberSinceMilliseconds: number | undefined;
 	/** How often a process was started here. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { password } from "../harness/cluster.ts";
+import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import { startNode } from "../harness/node.ts";
 import { SmallDisk } from "../harness/small-disk.ts";
@@ -12,6 +12,7 @@ import {
 	range,
 	send,
 	sendAll,
+	settled,
 	user,
 } from "./mail.ts";
 
@@ -64,6 +65,41 @@ test.runIf(isRoot)(
 			expectExactly((await look(node)).messages, maker, [...range(0, 10), 100]);
 		} finally {
 			await node.kill9();
+			await disk.close();
+		}
+	},
+	180_000,
+);
+
+test.runIf(isRoot)(
+	"a full disk of one node holds up no mail at the other, and there is all when it has room",
+	async () => {
+		const disk = await SmallDisk.create("full-pair", 160);
+		const cluster = await startCluster({
+			names: ["a", "b"],
+			placeOf: (name) =>
+				name === "b" ? { data: join(disk.folder, "data") } : {},
+			users: [user],
+		});
+		try {
+			const [a] = cluster.nodes;
+			if (a === undefined) throw new Error("no node");
+			const maker = new MessageMaker("full-pair");
+			await sendAll(a, maker, range(0, 5));
+			await settled(cluster.nodes, 5);
+			disk.fill();
+			// The first of them find it out; they are taken, too.
+			await sendAll(a, maker, range(5, 10));
+			const start = performance.now();
+			await sendAll(a, maker, range(10, 15), 1);
+			expect(performance.now() - start).toBeLessThan(5_000);
+			expect((await a.status()).mail.bodiesWithTooFewCopies).toBeGreaterThan(0);
+			disk.free();
+			const messages = await settled(cluster.nodes, 15);
+			expectExactly(messages, maker, range(0, 15));
+			expect((await a.status()).mail.bodiesWithTooFewCopies).toBe(0);
+		} finally {
+			await cluster.close();
 			await disk.close();
 		}
 	},

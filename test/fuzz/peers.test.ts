@@ -53,7 +53,7 @@ const frames: readonly Frame[] = [
 		heads: new Map([[origin, { sequence: sequence(7), hash: "h" }]]),
 		life: { reviving: false, run: id, startedMilliseconds: 1 },
 	},
-	{ type: "holds", holds, ready: true, serves: true },
+	{ type: "holds", holds, ready: true, serves: true, full: false },
 	{ type: "sync", nonce: 1, vector, mailbox, tokens: [1] },
 	{ type: "watermarks", watermarks: [{ mailbox, E: uid(4) }] },
 	{ type: "wants", wants: [{ mailbox, entry: entryId(id), claim: 4 }] },

@@ -14,7 +14,9 @@ export interface StartCluster {
 	/** Options of one node, over `options`. */
 	readonly optionsOf?: (name: string) => NodeOptions;
 	/** How one node is run and reached, e.g. on a host of hosts.ts. */
-	readonly placeOf?: (name: string) => Pick<StartNode, "prefix" | "forward">;
+	readonly placeOf?: (
+		name: string,
+	) => Pick<StartNode, "prefix" | "forward" | "data">;
 	/** Addresses to create, all with `password`. */
 	readonly users?: readonly string[];
 }

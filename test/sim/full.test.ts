@@ -9,7 +9,7 @@ import {
 	UNKEPT_SLOT,
 } from "../../sync/mailbox/slots.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
-import { clusterOf, deliverMany, ok } from "./world.ts";
+import { clusterOf, deliverMany, ok, textsAt } from "./world.ts";
 
 const DOWN = 8_000;
 
@@ -106,4 +106,31 @@ it("many visits at a full disk do not drive the stamps away from the clock", asy
 	const first = await ahead();
 	for (let i = 0; i < 100; i++) (await visit(cluster, "b")).release();
 	expect((await ahead()) - first).toBeLessThan(STAMPS_PER_SECOND);
+});
+
+it("a member whose disk is full holds up no mail at the others, and has it all when there is room", async () => {
+	const cluster = await clusterOf(["a", "b"]);
+	cluster.expectedErrors.push(/could not write a batch.*disk is full/);
+	await deliverMany(cluster, ["a", "b"], 2);
+	await cluster.settle();
+	cluster.setFull("b", true);
+	for (const text of ["first", "second", "third"]) {
+		const asked = cluster.clock.monotonic();
+		await ok(cluster, cluster.deliver("a", "anna", text));
+		// The first finds it out.
+		const waited = cluster.clock.monotonic() - asked;
+		expect(waited).toBeLessThan(text === "first" ? 3_000 : 500);
+	}
+	const { bodiesWithTooFewCopies } = cluster.replica("a").report();
+	expect(bodiesWithTooFewCopies).toBe(3);
+	expect((await cluster.deliver("b", "anna", "refused")).kind).toBe("refused");
+	expect(await textsAt(cluster, "a")).toHaveLength(5);
+	cluster.setFull("b", false);
+	await cluster.settle();
+	expect(await textsAt(cluster, "b")).toHaveLength(5);
+	expect(cluster.replica("a").report().bodiesWithTooFewCopies).toBe(0);
+	// It is waited for again.
+	await ok(cluster, cluster.deliver("a", "anna", "last"));
+	expect(cluster.replica("a").report().bodiesWithTooFewCopies).toBe(0);
+	await cluster.settle();
 });
