@@ -156,9 +156,14 @@ export class Reader {
 		return outcome;
 	}
 
-	/** The message lived when the command came: only then has it taken effect. */
+	/** The message lived when the command came: only then has it taken effect. What came with it may have expunged it before. */
 	#still(seen: Seen): boolean {
-		return this.mailbox.resolve(seen.uid as Uid)?.entry === seen.entry;
+		const { disk } = this.#cluster.machine(this.node);
+		const key = rowKey(this.mailbox.id, seen.entry);
+		return (
+			this.mailbox.resolve(seen.uid as Uid)?.entry === seen.entry &&
+			rowOf(key, disk.get(key))?.row.x !== true
+		);
 	}
 
 	unflag(seen: Seen, flag: string): Promise<Outcome<readonly Uid[]>> {

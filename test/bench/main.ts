@@ -157,4 +157,5 @@ async function main(): Promise<number> {
 	return failures.length > 0 ? 1 : 0;
 }
 
-process.exitCode = await main();
+// Nothing that a host of another program left open holds it up.
+process.exit(await main());
