@@ -70,17 +70,17 @@ export class Faults {
 		const { cluster, serving } = this.#run;
 		for (const [name, lost] of this.#lost) {
 			// Also where who had removed it was lost before anybody heard of that.
-			const by = serving.filter((node) =>
-				cluster
-					.replica(node)
-					.report()
-					.peers.some((peer) => peer.name === name),
-			);
+			const by = serving.filter((node) => this.#knows(node, name));
 			if (lost.removed && by.length === 0) continue;
 			lost.removed = true;
 			if (by.length > 0)
 				await cluster.run(cluster.remove(name, random.pick(by)));
 		}
+	}
+
+	#knows(node: string, name: string): boolean {
+		const { peers } = this.#run.cluster.replica(node).report();
+		return peers.some((peer) => peer.name === name);
 	}
 
 	start(name: string): void {
@@ -241,6 +241,8 @@ export class Faults {
 		const lost = { removed: random.chance(0.7) };
 		this.#lost.set(name, lost);
 		const operator = random.pick(by);
+		// Where nobody has heard of it yet there is nothing to remove.
+		lost.removed &&= this.#knows(operator, name);
 		if (lost.removed) this.#run.asked(this.#remove(name, operator, lost));
 	}
 
