@@ -87,4 +87,18 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"join:29466843 act:35800886 split:47769845 pipeline:27416440 push:4949556 lose:2850266 visit:41445988",
 		was: "a program whose node was lost, with the move that it had seen there, counted as one that never moved (a fault of the checker)",
 	},
+	{
+		config: "splits",
+		seed: 5013,
+		steps:
+			"act:6263367 act:25751899 rename:11809667 split:64766218 act:8263277 triangle:23492095 act:51895345 act:51082071 pipeline:43974504",
+		was: "a flag that came in one batch after the expunge of its message counted as set (a fault of the checker)",
+	},
+	{
+		config: "failover",
+		seed: 1009,
+		steps:
+			"crash:503241 deliver:11989133 start:30314809 act:25871483 retry:20559246",
+		was: "an entry that was lost before it was durable, and came again with another body, was not found (a fault of the checker)",
+	},
 ];
