@@ -53,6 +53,7 @@ export class Replication {
 	readonly #pulling: Pulling;
 	readonly #catchUp: CatchUp;
 	readonly #whole: Whole;
+	#isFull = false;
 	#stopped = false;
 
 	constructor(options: ReplicationOptions) {
@@ -65,7 +66,7 @@ export class Replication {
 			...options,
 			sessions,
 			ready: () => this.ready,
-			full: () => this.isFull,
+			full: () => this.#fullAsTold(),
 			originOf: (node) => this.#origins.get(node),
 		});
 		this.#pulling = new Pulling({
@@ -105,12 +106,18 @@ export class Replication {
 	}
 	get ready(): boolean {
 		const { joining, alive } = this.#options;
-		return this.#ready && !this.isFull && !joining() && alive();
+		return this.#ready && !this.#isFull && !joining() && alive();
 	}
-	/** Its disk takes nothing: the others neither wait for it nor let it number. */
-	get isFull(): boolean {
-		const { ledger, needs } = this.#options;
-		return ledger.isFull || needs.isFull;
+	/**
+	 * Whether its disk takes nothing, as it is being told: the others neither wait for it nor let it number. What this node
+	 * does itself follows what it told, so that whoever numbers next is found out when that changes.
+	 */
+	#fullAsTold(): boolean {
+		const { ledger, needs, clock, changed } = this.#options;
+		const isFull = ledger.isFull || needs.isFull;
+		if (isFull !== this.#isFull) clock.after(0, changed);
+		this.#isFull = isFull;
+		return isFull;
 	}
 	isLinked(node: NodeId): boolean {
 		return this.#sessions.get(node)?.vector !== undefined;

@@ -64,6 +64,7 @@ export class Telling {
 		clock.after(HOLDS_INTERVAL_MILLISECONDS - since, () => {
 			this.#holdsScheduled = false;
 			this.#toldMilliseconds = clock.monotonic();
+			const isFull = full();
 			for (const session of sessions())
 				if (session.vector !== undefined)
 					session.send({
@@ -71,7 +72,7 @@ export class Telling {
 						holds: this.heldFor(session),
 						ready: ready(),
 						serves: alive(),
-						full: full(),
+						full: isFull,
 					});
 			this.#sendConfirmations();
 		});
