@@ -97,7 +97,10 @@ test.runIf(isRoot)(
 			disk.free();
 			const messages = await settled(cluster.nodes, 15);
 			expectExactly(messages, maker, range(0, 15));
-			expect((await a.status()).mail.bodiesWithTooFewCopies).toBe(0);
+			await until(
+				"all copies to be made",
+				async () => (await a.status()).mail.bodiesWithTooFewCopies === 0,
+			);
 		} finally {
 			await cluster.close();
 			await disk.close();
