@@ -157,5 +157,4 @@ async function main(): Promise<number> {
 	return failures.length > 0 ? 1 : 0;
 }
 
-// Nothing that a host of another program left open holds it up.
-process.exit(await main());
+process.exitCode = await main();

@@ -28,6 +28,8 @@ export class Hosts {
 	readonly #folder = temporaryFolder("hosts");
 	readonly #servers: Server[] = [];
 	readonly #relays = new Map<number, Promise<string>>();
+	/** End the relays. */
+	readonly #endings: (() => Promise<void>)[] = [];
 
 	private constructor(count: number) {
 		this.count = count;
@@ -100,6 +102,7 @@ export class Hosts {
 	/** Takes all down again; harmless twice. What still runs on the hosts loses its network. */
 	async close(): Promise<void> {
 		for (const server of this.#servers) server.close();
+		await Promise.all(this.#endings.map((end) => end()));
 		for (const name of this.#names()) {
 			await run("ip", ["netns", "del", name]);
 			namespaces.delete(name);
@@ -166,6 +169,14 @@ export class Hosts {
 		];
 		const child = spawnOwned(command, rest, {
 			stdio: ["pipe", "pipe", "inherit"],
+		});
+		const ended = new Promise((resolve) => {
+			child.once("exit", resolve);
+		});
+		// Whoever waits for the end of this process would wait for the relay's, too.
+		this.#endings.push(async () => {
+			child.stdin?.end();
+			await ended;
 		});
 		const ready = within(
 			`the relay of host ${host}`,
