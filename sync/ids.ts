@@ -2,7 +2,7 @@
  * Branded types and the only functions that make them. A function that takes a `Uid` cannot be given a sequence number
  * by mistake. Nothing here imports anything of ours.
  */
-import { createHash } from "node:crypto";
+import { createHash, hash as hashOf } from "node:crypto";
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -92,10 +92,17 @@ export const modSeq = (value: number): ModSeq =>
 export function deriveId<T extends AccountId | MailboxId | EntryId>(
 	...parts: readonly (string | Uint8Array)[]
 ): T {
+	if (parts.every((part) => typeof part === "string")) {
+		// At once: a third of what it takes step by step.
+		const text = parts.map((part) => `${part.length}:${part}`).join("");
+		return base64url(hashOf("sha256", text, "buffer")) as T;
+	}
 	const hash = createHash("sha256");
 	for (const part of parts) hash.update(`${part.length}:`).update(part);
-	return hash.digest().subarray(0, 16).toString("base64url") as T;
+	return base64url(hash.digest()) as T;
 }
+const base64url = (digest: Buffer): string =>
+	digest.toString("base64url", 0, 16);
 
 /**
  * `User@Example.ORG` → `user@example.org`. Local parts are compared without case, as every large host does.

@@ -153,7 +153,7 @@ export class RowMender {
 		if (f !== undefined && before?.f === undefined)
 			changeSegment(batch, mailbox, segment, 1);
 		if (f !== undefined) this.#inherit(tx, mailbox, entry, row, f);
-		mailboxes.noteAdopted(batch, mailbox, entry);
+		mailboxes.noteAdopted(mailbox, entry);
 	}
 
 	/** Rule 17: what it was moved from passes its flags on. */

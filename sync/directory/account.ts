@@ -20,8 +20,10 @@ import {
 	NUMBERED_MILLISECONDS_MAX,
 } from "../limits.ts";
 import type { Telling } from "../mailbox/options.ts";
+import { noteNewRow } from "../mailbox/rows.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
 import type { Cancel } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import {
 	ACCOUNT_ITSELF,
@@ -240,16 +242,18 @@ export class AccountSession implements Account {
 		const now = clock.now();
 		let bytes = 0;
 		for (const { body } of messages) bytes += body.sizeBytes;
-		const entries = messages.map(() => randomEntryId(random.bytes(16)));
+		const entries = randomEntryIds(random, messages.length);
 		const { uids, late } = await this.place(mailbox, entries, async () => {
 			const sequence = await ledger.write((tx) => {
 				if (!messages.every(({ body }) => mayName(body))) throw bodyTooOld();
 				checkRoom(this.#context, this.id, bytes, messages.length, tx.batch);
-				for (const [i, message] of messages.entries())
+				for (const [i, message] of messages.entries()) {
+					const entry = entries[i] as EntryId;
+					noteNewRow(tx.batch, mailbox.id, entry);
 					addEntry(
 						tx,
 						mailbox.id,
-						entries[i] as EntryId,
+						entry,
 						{
 							body: message.body,
 							internalDateMilliseconds: message.internalDateMilliseconds ?? now,
@@ -258,6 +262,7 @@ export class AccountSession implements Account {
 						},
 						message.flags,
 					);
+				}
 			});
 			await copies(sequence);
 		});
@@ -366,8 +371,20 @@ export class AccountSession implements Account {
 	}
 }
 
-export const randomEntryId = (bytes: Uint8Array): EntryId =>
-	Buffer.from(bytes).toString("base64url") as EntryId;
+/** All from one draw: each costs as much as a hundred ids. */
+export function randomEntryIds(random: Random, count: number): EntryId[] {
+	const all = Buffer.from(random.bytes(count * ENTRY_ID_BYTES));
+	return Array.from(
+		{ length: count },
+		(_, i) =>
+			all.toString(
+				"base64url",
+				i * ENTRY_ID_BYTES,
+				(i + 1) * ENTRY_ID_BYTES,
+			) as EntryId,
+	);
+}
+const ENTRY_ID_BYTES = 16;
 
 /** Bounds of RFC 9051 §2.3.2 flags: what a client sets, every node and client carries. */
 export function checkFlags(flags: readonly string[]): void {

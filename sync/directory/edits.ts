@@ -14,7 +14,9 @@ import {
 	getBox,
 	getRow,
 	lives,
+	noteNewRow,
 } from "../mailbox/rows.ts";
+import type { BodyRef } from "../ports/bodies.ts";
 import type { Rules } from "../rules.ts";
 
 /** Adds an entry with its flags; the caller has seen that the id is new. */
@@ -134,7 +136,10 @@ export function expunge(
 export const movedId = (entry: EntryId, target: MailboxId): EntryId =>
 	deriveId<EntryId>("move", entry, target);
 
-/** First all there, then all gone here: two changes, where one after the other would be two for each of them. */
+/**
+ * First all there, then all gone here: two changes, where one after the other would be two for each of them. `ids`: what
+ * movedId() gives of the entries, if the caller has it.
+ */
 export function moveEntries(
 	tx: Transaction,
 	mailbox: MailboxId,
@@ -142,9 +147,12 @@ export function moveEntries(
 	target: MailboxId,
 	savedMilliseconds: number,
 	rules: Rules,
+	ids?: readonly EntryId[],
 ): void {
-	for (const entry of entries)
-		addMoved(tx, mailbox, entry, target, savedMilliseconds, rules);
+	for (const [i, entry] of entries.entries()) {
+		const moved = ids?.[i] ?? movedId(entry, target);
+		addMoved(tx, mailbox, entry, target, moved, savedMilliseconds, rules);
+	}
 	for (const entry of entries) expunge(tx, mailbox, entry);
 }
 
@@ -153,12 +161,12 @@ function addMoved(
 	mailbox: MailboxId,
 	entry: EntryId,
 	target: MailboxId,
+	moved: EntryId,
 	savedMilliseconds: number,
 	rules: Rules,
 ): void {
 	const row = getRow(tx.batch, mailbox, entry);
 	if (row === undefined || !lives(row)) return;
-	const moved = movedId(entry, target);
 	if (getRow(tx.batch, target, moved) === undefined) {
 		const facts = decodeFacts(row.f as string);
 		addEntry(
@@ -171,23 +179,39 @@ function addMoved(
 	}
 }
 
-export function copyEntry(
+/** What a copy takes over. */
+export interface Original {
+	readonly body: BodyRef;
+	readonly internalDateMilliseconds: number;
+	readonly flags: readonly string[];
+}
+
+/** The entry as of the batch; undefined when it lives no more. */
+export function originalOf(
 	tx: Transaction,
 	mailbox: MailboxId,
 	entry: EntryId,
+): Original | undefined {
+	const row = getRow(tx.batch, mailbox, entry);
+	if (row === undefined || !lives(row)) return undefined;
+	const { body, internalDateMilliseconds } = decodeFacts(row.f as string);
+	return { body, internalDateMilliseconds, flags: flagsOf(row) };
+}
+
+/** `copy` is an id that chance has just made. */
+export function copyEntry(
+	tx: Transaction,
+	{ body, internalDateMilliseconds, flags }: Original,
 	target: MailboxId,
 	copy: EntryId,
 	savedMilliseconds: number,
-): boolean {
-	const row = getRow(tx.batch, mailbox, entry);
-	if (row === undefined || !lives(row)) return false;
-	const facts = decodeFacts(row.f as string);
+): void {
+	noteNewRow(tx.batch, target, copy);
 	addEntry(
 		tx,
 		target,
 		copy,
-		{ ...facts, savedMilliseconds, from: null },
-		flagsOf(row),
+		{ body, internalDateMilliseconds, savedMilliseconds, from: null },
+		flags,
 	);
-	return true;
 }

@@ -15,7 +15,7 @@ import { isKnown } from "../mailbox/tokens.ts";
 import type { Known, View } from "../mailbox/view.ts";
 import type { Cancel } from "../ports/clock.ts";
 import { among, without } from "../ranges.ts";
-import { type AccountSession, checkFlags, randomEntryId } from "./account.ts";
+import { type AccountSession, checkFlags, randomEntryIds } from "./account.ts";
 import type { AccountMailbox } from "./accounts.ts";
 import type { Context } from "./context.ts";
 import {
@@ -25,6 +25,8 @@ import {
 	expunge,
 	movedId,
 	moveEntries,
+	type Original,
+	originalOf,
 } from "./edits.ts";
 import { checkRoom } from "./quota.ts";
 
@@ -232,19 +234,31 @@ export class Selected implements SelectedMailbox {
 		const { ledger, second, random, clock } = this.#context;
 		const box = this.#target(target);
 		const now = clock.now();
-		const pairs = this.#entries(uids).map(({ uid, entry }) => ({
-			uid,
-			entry,
-			to: randomEntryId(random.bytes(16)),
-		}));
+		const found = this.#entries(uids);
+		const ids = randomEntryIds(random, found.length);
+		const pairs = found.map((one, i) => ({ ...one, to: ids[i] as EntryId }));
 		return this.#place(box, pairs, async () => {
 			const sequence = await ledger.write((tx) => {
-				this.#checkRoom(tx, pairs);
-				for (const { entry, to } of pairs)
-					copyEntry(tx, this.id, entry, box.id, to, now);
+				const originals = pairs.map((one) => this.#original(tx, one));
+				this.#checkRoom(tx, originals);
+				for (const [i, { to }] of pairs.entries()) {
+					const original = originals[i];
+					if (original !== undefined) copyEntry(tx, original, box.id, to, now);
+				}
 			});
 			await second(sequence);
 		});
+	}
+
+	/** What is to be copied, as of the batch: of what has nothing new in it the view knows all, and no row need be read. */
+	#original(
+		tx: Transaction,
+		{ uid, entry }: { uid: Uid; entry: EntryId },
+	): Original | undefined {
+		const shown = this.#context.mailboxes.isAsShown(tx.batch, this.id, entry)
+			? this.#view.get(uid)
+			: undefined;
+		return shown?.entry === entry ? shown : originalOf(tx, this.id, entry);
 	}
 
 	async move(
@@ -266,8 +280,9 @@ export class Selected implements SelectedMailbox {
 		}));
 		return this.#place(box, pairs, async () => {
 			const entries = pairs.map(({ entry }) => entry);
+			const ids = pairs.map(({ to }) => to);
 			const sequence = await ledger.write((tx) =>
-				moveEntries(tx, this.id, entries, box.id, now, rules),
+				moveEntries(tx, this.id, entries, box.id, now, rules, ids),
 			);
 			await second(sequence);
 			await this.#seen();
@@ -286,11 +301,8 @@ export class Selected implements SelectedMailbox {
 		mayAccept();
 		hintBody(message.body);
 		const now = clock.now();
-		const pairs = this.#entries([uid]).map(({ entry }) => ({
-			uid,
-			entry,
-			to: randomEntryId(random.bytes(16)),
-		}));
+		const [to] = randomEntryIds(random, 1) as [EntryId];
+		const pairs = this.#entries([uid]).map(({ entry }) => ({ uid, entry, to }));
 		const { uidValidity, uids } = await this.#place(box, pairs, async () => {
 			const sequence = await ledger.write((tx) => {
 				const [pair] = pairs;
@@ -315,13 +327,15 @@ export class Selected implements SelectedMailbox {
 	}
 
 	/** A copy counts as much as what it is made of. */
-	#checkRoom(tx: Transaction, pairs: readonly { entry: EntryId }[]): void {
+	#checkRoom(
+		tx: Transaction,
+		originals: readonly (Original | undefined)[],
+	): void {
 		let bytes = 0;
 		let count = 0;
-		for (const { entry } of pairs) {
-			const row = getRow(tx.batch, this.id, entry);
-			if (row === undefined || !lives(row)) continue;
-			bytes += liveBytesOf(row);
+		for (const original of originals) {
+			if (original === undefined) continue;
+			bytes += original.body.sizeBytes;
 			count++;
 		}
 		checkRoom(this.#context, this.#account.id, bytes, count, tx.batch);

@@ -37,19 +37,26 @@ export class Batch {
 		for (const [key, value] of writes) this.#writes.set(key, value);
 	}
 
-	/** Takes back what this batch put under a key that the store does not have. */
-	unput(key: string): void {
-		this.#writes.delete(key);
-	}
-
 	/** A JSON value to be changed in place; call `change` for it to be written. */
 	object<T>(key: string): T | undefined {
-		if (this.#objects.has(key)) return this.#objects.get(key) as T | undefined;
+		const held = this.#objects.get(key);
+		if (held !== undefined || this.#objects.has(key))
+			return held as T | undefined;
 		const text = this.get(key);
 		const value =
 			text === undefined ? undefined : (JSON.parse(text as string) as T);
 		this.#objects.set(key, value);
 		return value;
+	}
+
+	/** Whether object() was asked for this key, or change() told of it. */
+	holds(key: string): boolean {
+		return this.#objects.has(key);
+	}
+
+	/** The caller has made the key by chance: nobody need look for it in the store. */
+	isNew(key: string): void {
+		if (!this.#objects.has(key)) this.#objects.set(key, undefined);
 	}
 
 	/** Sets a JSON value, or marks the one got from object() as changed. */

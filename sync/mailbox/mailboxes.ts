@@ -142,18 +142,18 @@ export class Mailboxes implements Fold {
 		this.#liveInBatch += folded.livesMore;
 		this.numbering.note(mailbox, entry, row);
 		this.#options.folded(tx.batch, folded, change);
-		for (const place of folded.changed) this.#touch(tx.batch, ...place);
+		for (const place of folded.changed) this.#touch(...place);
 		if (this.#looking.hasView(mailbox)) this.#stageDead(tx.batch, mailbox, row);
 		if (!lives(row)) return;
 		for (const facts of folded.facts)
 			this.#options.bodyNamed(tx.batch, facts, change);
 	}
 
-	#touch(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
+	#touch(mailbox: MailboxId, entry: EntryId): void {
 		const touched = this.#touched.get(mailbox) ?? new Set();
 		this.#touched.set(mailbox, touched);
 		touched.add(entry);
-		this.#pending.add(batch, mailbox, entry);
+		this.#pending.add(mailbox, entry);
 	}
 
 	/** Rule 15: a view knows which claims are dead. */
@@ -177,12 +177,12 @@ export class Mailboxes implements Fold {
 		for (const mailbox of this.#touched.keys())
 			if (this.#looking.has(mailbox)) looked.add(mailbox);
 		for (const mailbox of looked) this.#showSome(tx, mailbox);
+		this.#pending.settle(tx.batch);
 		this.pairs.finish(tx.batch);
 	}
 
 	committed(): void {
 		this.#touched.clear();
-		this.#pending.committed();
 		this.#live += this.#liveInBatch;
 		this.#liveInBatch = 0;
 		this.pairs.committed();
@@ -290,7 +290,7 @@ export class Mailboxes implements Fold {
 		const row = getRow(tx.batch, mailbox, entry);
 		if (row === undefined) return;
 		this.#showing.unshow(tx.batch, mailbox, entry, row);
-		this.#pending.add(tx.batch, mailbox, entry);
+		this.#pending.add(mailbox, entry);
 		this.#shownAll.delete(mailbox);
 	}
 
@@ -433,9 +433,17 @@ export class Mailboxes implements Fold {
 		return this.#pending.has(mailbox);
 	}
 
+	/** What views show of the entry is all there is: nothing of it waits to be shown, also with what is in the batch. */
+	isAsShown(batch: Batch, mailbox: MailboxId, entry: EntryId): boolean {
+		return (
+			!this.#pending.includes(mailbox, entry) &&
+			!batch.holds(rowKey(mailbox, entry))
+		);
+	}
+
 	/** An entry came with a snapshot, without a change of its own: it is still to be shown. */
-	noteAdopted(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
-		this.#pending.add(batch, mailbox, entry);
+	noteAdopted(mailbox: MailboxId, entry: EntryId): void {
+		this.#pending.add(mailbox, entry);
 	}
 
 	/** All members know that the entry is dead: it is taken from what is shown, and forgotten. Returns its UIDs. */

@@ -13,6 +13,7 @@ import {
 	getRow,
 	isShownAs,
 	lives,
+	rowKey,
 	uidOf,
 } from "./rows.ts";
 import { nextUid, type SlotRange } from "./slots.ts";
@@ -33,8 +34,6 @@ export interface NumberingOptions {
 }
 
 type Place = readonly [MailboxId, EntryId];
-const keyOf = (mailbox: MailboxId, entry: EntryId): string =>
-	`${mailbox}/${entry}`;
 
 export class Numbering {
 	readonly #options: NumberingOptions;
@@ -59,7 +58,7 @@ export class Numbering {
 
 	/** The entry is so now. */
 	note(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
-		const key = keyOf(mailbox, entry);
+		const key = rowKey(mailbox, entry);
 		if (lives(row) && uidOf(row) === 0)
 			this.#unnumbered.set(key, [mailbox, entry]);
 		else this.#unnumbered.delete(key);
@@ -69,7 +68,7 @@ export class Numbering {
 	}
 
 	isUnnumbered(mailbox: MailboxId, entry: EntryId): boolean {
-		return this.#unnumbered.has(keyOf(mailbox, entry));
+		return this.#unnumbered.has(rowKey(mailbox, entry));
 	}
 
 	number(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
@@ -81,7 +80,7 @@ export class Numbering {
 		// It is numbered when its document is put together again (check/heal.ts).
 		if (tx.isDamaged(segmentDocument(mailbox, row.s))) return;
 		const claim = uidOf(row);
-		const key = keyOf(mailbox, entry);
+		const key = rowKey(mailbox, entry);
 		// Rule 6: claimed again only if the claim found too low is still the highest.
 		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
 		const uid = nextUid(this.#above(box), slots());
@@ -109,7 +108,7 @@ export class Numbering {
 		const want = this.noteLow(tx.batch, mailbox, entry);
 		if (want === undefined) return;
 		this.number(tx, mailbox, entry);
-		if (this.#wanted.has(keyOf(mailbox, entry))) this.#news.push(want);
+		if (this.#wanted.has(rowKey(mailbox, entry))) this.#news.push(want);
 	}
 
 	/** The highest claim cannot be shown here any more, since it is not above E. */
@@ -125,7 +124,7 @@ export class Numbering {
 	}
 
 	#keepWant(want: Want): void {
-		const key = keyOf(want.mailbox, want.entry);
+		const key = rowKey(want.mailbox, want.entry);
 		if (this.#wanted.size < WANTS_MAX || this.#wanted.has(key))
 			this.#wanted.set(key, want);
 	}
@@ -149,7 +148,7 @@ export class Numbering {
 
 	/** Whether some node finds the claim of the entry too low. */
 	isWanted(mailbox: MailboxId, entry: EntryId): boolean {
-		return this.#wanted.has(keyOf(mailbox, entry));
+		return this.#wanted.has(rowKey(mailbox, entry));
 	}
 
 	/** Claims known to be too low somewhere, to be told again: the first of them, the next when those are settled. */

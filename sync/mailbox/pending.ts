@@ -14,8 +14,8 @@ export class Pending {
 	/** Mailbox → entry → number of its row. */
 	readonly #entries = new Map<MailboxId, Map<EntryId, number>>();
 	#next = 1;
-	/** Rows from this number on are of the batch in the making, and not in the store. */
-	#nextCommitted = 1;
+	/** Of the batch in the making, by number: written when it ends, as most are shown in the batch that they come with. */
+	readonly #fresh = new Map<number, readonly [MailboxId, EntryId]>();
 
 	constructor(store: Store) {
 		this.#store = store;
@@ -24,6 +24,7 @@ export class Pending {
 	/** Reads anew what is committed. */
 	load(): void {
 		this.#entries.clear();
+		this.#fresh.clear();
 		this.#next = 1;
 		for (const [key, value] of this.#store.range("pend/", prefixEnd("pend/"))) {
 			const number = Number.parseInt(key.slice("pend/".length), 16);
@@ -31,12 +32,13 @@ export class Pending {
 			this.#of(mailbox as MailboxId).set(entry as EntryId, number);
 			this.#next = number + 1;
 		}
-		this.#nextCommitted = this.#next;
 	}
 
-	/** The batch is in the store. */
-	committed(): void {
-		this.#nextCommitted = this.#next;
+	/** All is shown that this batch shows: what stays is written. */
+	settle(batch: Batch): void {
+		for (const [number, [mailbox, entry]] of this.#fresh)
+			batch.put(keyOf(number), `${mailbox}/${entry}`);
+		this.#fresh.clear();
 	}
 
 	#of(mailbox: MailboxId): Map<EntryId, number> {
@@ -48,11 +50,12 @@ export class Pending {
 		return entries;
 	}
 
-	add(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
+	/** The row is written with settle(). */
+	add(mailbox: MailboxId, entry: EntryId): void {
 		const entries = this.#of(mailbox);
 		if (entries.has(entry)) return;
 		entries.set(entry, this.#next);
-		batch.put(keyOf(this.#next++), `${mailbox}/${entry}`);
+		this.#fresh.set(this.#next++, [mailbox, entry]);
 	}
 
 	remove(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
@@ -62,10 +65,12 @@ export class Pending {
 		entries.delete(entry);
 		if (entries.size === 0) this.#entries.delete(mailbox);
 		// What is shown in the batch that it comes with needs no row: so it is with all changes where somebody looks.
-		if (number >= this.#nextCommitted) batch.unput(keyOf(number));
-		else batch.put(keyOf(number), undefined);
+		if (!this.#fresh.delete(number)) batch.put(keyOf(number), undefined);
 	}
 
+	includes(mailbox: MailboxId, entry: EntryId): boolean {
+		return this.#entries.get(mailbox)?.has(entry) === true;
+	}
 	has(mailbox: MailboxId): boolean {
 		return this.#entries.has(mailbox);
 	}

@@ -24,16 +24,24 @@ export interface Facts {
 }
 
 export function encodeFacts(facts: Facts): string {
-	const { body } = facts;
-	return JSON.stringify([
+	const { body, internalDateMilliseconds, savedMilliseconds, from } = facts;
+	const text = JSON.stringify([
 		body.hash,
 		body.sizeBytes,
 		body.drive,
 		body.blob,
-		facts.internalDateMilliseconds,
-		facts.savedMilliseconds,
-		facts.from,
+		internalDateMilliseconds,
+		savedMilliseconds,
+		from,
 	]);
+	// Whoever folds what is written here will ask for it.
+	keepDecoded(text, {
+		body,
+		internalDateMilliseconds,
+		savedMilliseconds,
+		from,
+	});
+	return text;
 }
 
 /** Facts are looked at by several who do not know of each other while a batch is made. */
@@ -44,10 +52,14 @@ export function decodeFacts(text: string): Facts {
 	let facts = decoded.get(text);
 	if (facts === undefined) {
 		facts = parseFacts(text);
-		if (decoded.size >= DECODED_MAX) decoded.clear();
-		decoded.set(text, facts);
+		keepDecoded(text, facts);
 	}
 	return facts;
+}
+
+function keepDecoded(text: string, facts: Facts): void {
+	if (decoded.size >= DECODED_MAX) decoded.clear();
+	decoded.set(text, facts);
 }
 
 function parseFacts(text: string): Facts {
@@ -134,8 +146,30 @@ export interface BoxRow {
 	segmentEntries: number;
 }
 
-export const rowKey = (mailbox: MailboxId, entry: EntryId): string =>
-	`ent/${mailbox}/${entry}`;
+/**
+ * The same string object each time, as long as an entry is worked on: a batch looks for the row of an entry a dozen times,
+ * and most of that would be to put the key together and to hash it.
+ */
+const rowKeys = new Map<EntryId, RowKey>();
+interface RowKey {
+	readonly mailbox: MailboxId | "";
+	readonly entry: EntryId | "";
+	readonly key: string;
+}
+let last: RowKey = { mailbox: "", entry: "", key: "ent//" };
+const ROW_KEYS_MAX = 10_000;
+
+export function rowKey(mailbox: MailboxId, entry: EntryId): string {
+	if (entry === last.entry && mailbox === last.mailbox) return last.key;
+	const known = rowKeys.get(entry);
+	if (known?.mailbox === mailbox) last = known;
+	else {
+		if (rowKeys.size >= ROW_KEYS_MAX) rowKeys.clear();
+		last = { mailbox, entry, key: `ent/${mailbox}/${entry}` };
+		rowKeys.set(entry, last);
+	}
+	return last.key;
+}
 export const boxKey = (mailbox: MailboxId): string => `box/${mailbox}`;
 
 export const getRow = (
@@ -143,6 +177,13 @@ export const getRow = (
 	mailbox: MailboxId,
 	entry: EntryId,
 ): EntryRow | undefined => batch.object<EntryRow>(rowKey(mailbox, entry));
+
+/** The id of the entry was just made by chance: the store has no row of it. */
+export const noteNewRow = (
+	batch: Batch,
+	mailbox: MailboxId,
+	entry: EntryId,
+): void => batch.isNew(rowKey(mailbox, entry));
 
 export const newBox = (): BoxRow => ({
 	account: "",

@@ -54,7 +54,7 @@ export class Joining {
 		for (const { mailbox, entry, row } of adoptDocument(ledger, tx, frame)) {
 			space.adopted(tx.batch, mailbox, entry, row);
 			if (!lives(row)) continue;
-			mailboxes.noteAdopted(tx.batch, mailbox, entry);
+			mailboxes.noteAdopted(mailbox, entry);
 			needBody(needs, tx.batch, row);
 		}
 	}

@@ -237,8 +237,7 @@ export class Returning {
 	#passOn({ batch }: Transaction, row: EntryRow): void {
 		const changed: [MailboxId, EntryId][] = [];
 		passOn(batch, row, changed);
-		for (const place of changed)
-			this.#options.mailboxes.noteAdopted(batch, ...place);
+		for (const place of changed) this.#options.mailboxes.noteAdopted(...place);
 	}
 
 	async #end(): Promise<void> {
