@@ -424,13 +424,15 @@ export const STRUCTURES_MEMORY_BYTES_MAX = 20 * MiB;
 export const TREES_MEMORY_BYTES_MAX = 4 * MiB;
 /** What SORT and THREAD compare, kept in memory: some 20,000 messages. */
 export const ORDERINGS_MEMORY_BYTES_MAX = 12 * MiB;
-/** Parsed messages kept on disk, about 4 kB each; the oldest go and are parsed again when asked for. */
+/** Parsed messages kept on disk, 1 to 4 kB each; the oldest go and are parsed again when asked for. 72 bytes of memory each. */
 export const STRUCTURES_FILE_ROWS_MAX = 500_000;
+/** Files that these are spread over by age: the oldest of them go together. */
+export const STRUCTURES_SEGMENTS_MAX = 8;
 /** A header up to this is kept beside the structure; a larger one is read from the body. */
 export const STRUCTURE_HEADER_BYTES_MAX = 16 * KiB;
-/** A structure larger than this (thousands of parts) is not kept: rare, and it would push out many others. */
+/** A structure larger than this, with its header (thousands of parts), is not kept: rare, and it would push out many others. */
 export const STRUCTURE_BYTES_MAX = 256 * KiB;
-/** What waits for the next transaction of the structure cache: a few milliseconds of writing, each page of the file once. */
+/** What waits to be written to the structure cache: some 200 kB at once, so that few pages are written twice. */
 export const STRUCTURES_PENDING_MAX = 192;
 export const STRUCTURES_PENDING_MILLISECONDS = 1_000;
 /** Bodies read at once to be parsed: small ones whole, large ones as a stream. */

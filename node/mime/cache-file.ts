@@ -1,189 +1,104 @@
 /**
- * The file of the structure cache: SQLite, never synced, checked by row. Whatever is wrong with it, the answer is "not
- * here"; a file that SQLite cannot read is made anew.
+ * The files of the structure cache, in segments by age: never synced, checked by row. Whatever is wrong with them, the
+ * answer is "not here". The oldest segment goes when there are too many.
  */
-import { chmodSync, rmSync } from "node:fs";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
-import { STRUCTURES_FILE_ROWS_MAX } from "../../sync/limits.ts";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import {
+	STRUCTURES_FILE_ROWS_MAX,
+	STRUCTURES_SEGMENTS_MAX,
+} from "../../sync/limits.ts";
 import type { Log } from "../../sync/ports/log.ts";
+import { RowFile, removeRowFile } from "../rows/row-file.ts";
+import {
+	type CacheRow,
+	headerIn,
+	ROW_FORMAT,
+	type StoredStructure,
+	structureIn,
+	type TextKind,
+	textIn,
+	withPreview,
+} from "./cache-row.ts";
 
-/** Raise it when parsing changes its results: the file is emptied then. */
-const FORMAT = 3;
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
+const SEGMENT_ROWS_MAX = Math.floor(
+	STRUCTURES_FILE_ROWS_MAX / STRUCTURES_SEGMENTS_MAX,
+);
+const SEGMENT = /^(\d{8})\.heads$/;
 
-/** Wire strings, one character an octet. */
-export interface StoredStructure {
-	readonly hash: string;
-	readonly envelope: string;
-	readonly bodyStructure: string;
-	readonly headerBytes: number;
-}
-/** Texts of a message that are wanted at other times than its structure. */
-export type TextKind = "tree" | "ordering" | "preview";
-
-/** What is kept of one message. */
-export interface Row extends StoredStructure {
-	/** JSON of Parsed. */
-	readonly tree: string;
-	/** As from packOrdering(). */
-	readonly ordering: string;
-	/** The header itself, if it is small. */
-	readonly header: Uint8Array | undefined;
-}
-
-// A table for each of what is wanted together: reading envelopes then touches a few pages only.
-const TEXT_KINDS: readonly TextKind[] = ["tree", "ordering", "preview"];
-const TABLES = ["structure", "header", ...TEXT_KINDS];
-const SCHEMA = `
-	CREATE TABLE IF NOT EXISTS structure (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, header_bytes INTEGER NOT NULL,
-		envelope TEXT NOT NULL, body_structure TEXT NOT NULL, crc INTEGER NOT NULL);
-	CREATE TABLE IF NOT EXISTS header (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL, crc INTEGER NOT NULL);
-	${TEXT_KINDS.map(
-		(kind) =>
-			`CREATE TABLE IF NOT EXISTS ${kind} (id INTEGER PRIMARY KEY, text TEXT NOT NULL, crc INTEGER NOT NULL);`,
-	).join("\n\t")}
-	PRAGMA user_version=${FORMAT}`;
-const PRAGMAS = `PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;
-	PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=4000`;
-
-interface TextStatements {
-	readonly put: StatementSync;
-	readonly get: StatementSync;
-}
-interface Statements {
-	readonly database: DatabaseSync;
-	readonly put: StatementSync;
-	readonly putHeader: StatementSync;
-	readonly trims: readonly StatementSync[];
-	readonly get: StatementSync;
-	readonly getHeaders: StatementSync;
-	readonly idOf: StatementSync;
-	readonly texts: Readonly<Record<TextKind, TextStatements>>;
-}
-
-function open(file: string): Statements {
-	const database = new DatabaseSync(file);
-	try {
-		chmodSync(file, 0o600);
-		database.exec(PRAGMAS);
-		const { user_version: format } = database
-			.prepare("PRAGMA user_version")
-			.get() as { user_version: number };
-		if (format !== FORMAT)
-			for (const table of TABLES)
-				database.exec(`DROP TABLE IF EXISTS ${table}`);
-		database.exec(SCHEMA);
-		return prepare(database);
-	} catch (error) {
-		database.close();
-		throw error;
-	}
-}
-
-function prepare(database: DatabaseSync): Statements {
-	// One pass for any number of hashes, which come as a JSON array.
-	const wanted =
-		"FROM json_each(?) AS wanted JOIN structure ON structure.hash = unhex(wanted.value)";
-	const query = (sql: string): StatementSync => {
-		const statement = database.prepare(sql);
-		statement.setReturnArrays(true);
-		return statement;
-	};
-	const texts = (kind: TextKind): TextStatements => ({
-		put: database.prepare(
-			`INSERT OR REPLACE INTO ${kind} (id, text, crc) VALUES (?, ?, ?)`,
-		),
-		get: query(
-			`SELECT wanted.value, text, ${kind}.crc ${wanted} JOIN ${kind} ON ${kind}.id = structure.id`,
-		),
-	});
-	return {
-		database,
-		put: database.prepare(
-			`INSERT INTO structure (hash, header_bytes, envelope, body_structure, crc)
-			VALUES (unhex(?), ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING`,
-		),
-		putHeader: database.prepare(
-			"INSERT OR REPLACE INTO header (id, bytes, crc) VALUES (?, ?, ?)",
-		),
-		trims: TABLES.map((table) =>
-			database.prepare(`DELETE FROM ${table} WHERE id <= ?`),
-		),
-		get: query(
-			`SELECT wanted.value, header_bytes, envelope, body_structure, crc ${wanted}`,
-		),
-		getHeaders: query(
-			`SELECT wanted.value, bytes, header.crc ${wanted} JOIN header ON header.id = structure.id`,
-		),
-		idOf: query("SELECT id FROM structure WHERE hash = unhex(?)"),
-		texts: {
-			tree: texts("tree"),
-			ordering: texts("ordering"),
-			preview: texts("preview"),
-		},
-	};
-}
-
-/** A flipped bit on the disk must not become a subject that a client keeps for ever. */
-const checksum = (row: StoredStructure): number =>
-	crc32(`${row.hash} ${row.headerBytes} ${row.envelope}${row.bodyStructure}`);
-const textChecksum = (hash: string, text: string): number =>
-	crc32(`${hash} ${text}`);
-
-/** Returns the id of the row, 0 if it was kept already. */
-function putRow(statements: Statements, row: Row): number {
-	const { changes, lastInsertRowid: id } = statements.put.run(
-		row.hash,
-		row.headerBytes,
-		row.envelope,
-		row.bodyStructure,
-		checksum(row),
-	);
-	if (changes === 0) return 0;
-	if (row.header !== undefined)
-		statements.putHeader.run(id, row.header, crc32(row.header));
-	const { tree, ordering } = statements.texts;
-	tree.put.run(id, row.tree, textChecksum(row.hash, row.tree));
-	ordering.put.run(id, row.ordering, textChecksum(row.hash, row.ordering));
-	return Number(id);
+export interface CacheFileOptions {
+	/** Made if it is missing. */
+	readonly folder: string;
+	/** What a former version kept instead: taken away. */
+	readonly formerFile?: string | undefined;
+	readonly log: Log;
+	/** For tests. */
+	readonly segmentRowsMax?: number | undefined;
 }
 
 export class CacheFile {
-	readonly #file: string;
+	readonly #options: CacheFileOptions;
 	readonly #log: Log;
-	/** Undefined after the file could not be made: then nothing is kept on disk. */
-	#statements: Statements | undefined;
+	/** The oldest first; none after the folder could not be used, and nothing is kept on disk then. */
+	readonly #segments: RowFile[] = [];
+	readonly #numbers: number[] = [];
 	/** The last attempt failed, and the log says so. */
 	#failing = false;
 
-	constructor(file: string, log: Log) {
-		this.#file = file;
-		this.#log = log;
-		this.#guard(() => {
-			this.#statements = open(file);
+	constructor(options: CacheFileOptions) {
+		this.#options = options;
+		this.#log = options.log;
+		this.#guard(() => this.#open());
+	}
+
+	#open(): void {
+		const { folder, formerFile } = this.#options;
+		mkdirSync(folder, { recursive: true, mode: 0o700 });
+		if (formerFile !== undefined) this.#removeFormer(formerFile);
+		const numbers = readdirSync(folder)
+			.map((name) => Number(SEGMENT.exec(name)?.[1]))
+			.filter((number) => number > 0)
+			.sort((a, b) => a - b);
+		for (const number of numbers) this.#openSegment(number);
+		if (numbers.length === 0) this.#openSegment(1);
+	}
+
+	#removeFormer(file: string): void {
+		for (const suffix of ["-wal", "-shm"])
+			rmSync(`${file}${suffix}`, { force: true });
+		try {
+			rmSync(file);
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+			throw error;
+		}
+		this.#log.info(
+			`${file} is of a former version and was removed; what it held is made anew from the messages`,
+		);
+	}
+
+	#base(number: number): string {
+		return join(this.#options.folder, `${number}`.padStart(8, "0"));
+	}
+
+	#openSegment(number: number): RowFile {
+		const segment = new RowFile({
+			base: this.#base(number),
+			format: ROW_FORMAT,
+			warn: (text) => this.#log.warn(text),
 		});
+		this.#segments.push(segment);
+		this.#numbers.push(number);
+		return segment;
 	}
 
 	/** Those of the hashes that are kept, in any order. */
 	structures(hashes: readonly string[]): StoredStructure[] {
-		const rows: StoredStructure[] = [];
-		this.#guard(() => {
-			const found = this.#statements?.get.all(JSON.stringify(hashes)) ?? [];
-			for (const columns of found as unknown as [
-				string,
-				number,
-				string,
-				string,
-				number,
-			][]) {
-				const [hash, headerBytes, envelope, bodyStructure, crc] = columns;
-				const row = { hash, headerBytes, envelope, bodyStructure };
-				if (checksum(row) === crc) rows.push(row);
-			}
-		});
-		return rows;
+		const found: StoredStructure[] = [];
+		this.#each(hashes, (segment, here) =>
+			segment.notes(here, (hash, note) => found.push(structureIn(hash, note))),
+		);
+		return found;
 	}
 
 	texts(
@@ -191,115 +106,104 @@ export class CacheFile {
 		hashes: readonly string[],
 	): [hash: string, text: string][] {
 		const texts: [string, string][] = [];
-		this.#guard(() => {
-			const found =
-				this.#statements?.texts[kind].get.all(JSON.stringify(hashes)) ?? [];
-			for (const [hash, text, crc] of found as unknown as [
-				string,
-				string,
-				number,
-			][])
-				if (textChecksum(hash, text) === crc) texts.push([hash, text]);
-		});
+		this.#each(hashes, (segment, here) =>
+			segment.rows(here, (hash, row) => {
+				const text = textIn(row, kind);
+				if (text !== undefined) texts.push([hash, text]);
+			}),
+		);
 		return texts;
 	}
 
-	headers(hashes: readonly string[]): [hash: string, header: Uint8Array][] {
-		const headers: [string, Uint8Array][] = [];
-		this.#guard(() => {
-			const found =
-				this.#statements?.getHeaders.all(JSON.stringify(hashes)) ?? [];
-			for (const [hash, bytes, crc] of found as unknown as [
-				string,
-				Uint8Array,
-				number,
-			][])
-				if (crc32(bytes) === crc) headers.push([hash, bytes]);
-		});
+	headers(hashes: readonly string[]): [hash: string, header: Buffer][] {
+		const headers: [string, Buffer][] = [];
+		this.#each(hashes, (segment, here) =>
+			segment.rows(here, (hash, row) => {
+				const header = headerIn(row);
+				// Its own bytes: what was read around it would stay in memory as long as it does.
+				if (header !== undefined) headers.push([hash, Buffer.from(header)]);
+			}),
+		);
 		return headers;
 	}
 
-	/** All in one transaction; the oldest rows beyond the bound go. */
-	put(rows: readonly Row[]): void {
-		const statements = this.#statements;
-		if (statements === undefined || rows.length === 0) return;
+	/** All at once; those that are kept already stay as they are. */
+	put(rows: readonly CacheRow[]): void {
 		this.#guard(() => {
-			statements.database.exec("BEGIN IMMEDIATE");
-			let newest = 0;
-			for (const row of rows)
-				newest = Math.max(newest, putRow(statements, row));
-			for (const trim of statements.trims)
-				trim.run(newest - STRUCTURES_FILE_ROWS_MAX);
-			statements.database.exec("COMMIT");
+			for (const { hash, note, row } of rows)
+				if (!this.#segments.some((segment) => segment.has(hash)))
+					this.#newest()?.add(hash, note, row);
+			this.#segments.at(-1)?.flush();
 		});
 	}
 
-	/** Of a message that is kept already; otherwise nothing is kept. */
-	putPreview(hash: string, text: string): void {
-		const statements = this.#statements;
-		if (statements === undefined) return;
-		this.#guard(() => {
-			const row = statements.idOf.get(hash) as unknown as [number] | undefined;
-			if (row !== undefined)
-				statements.texts.preview.put.run(
-					row[0],
-					text,
-					textChecksum(hash, text),
-				);
+	/** Of messages that are kept already; for others nothing is kept. */
+	putPreviews(previews: ReadonlyMap<string, string>): void {
+		this.#each([...previews.keys()], (segment, here) => {
+			const rows = new Map<string, Buffer>();
+			segment.rows(here, (hash, row) =>
+				rows.set(hash, withPreview(row, previews.get(hash) as string)),
+			);
+			const notes = new Map<string, Buffer>();
+			segment.notes(rows.keys(), (hash, note) =>
+				notes.set(hash, Buffer.from(note)),
+			);
+			for (const [hash, note] of notes)
+				segment.add(hash, note, rows.get(hash) as Buffer);
+			segment.flush();
 		});
 	}
 
 	close(): void {
-		const database = this.#statements?.database;
-		this.#statements = undefined;
-		if (database?.isOpen) database.close();
+		this.#guard(() => {
+			for (const segment of this.#segments.splice(0)) segment.close();
+		});
 	}
 
-	/** Runs `work`; what SQLite cannot do is reported, once, and a file that it cannot read is made anew. */
+	/** The segment that takes rows now; the oldest goes when there is one too many. */
+	#newest(): RowFile | undefined {
+		const newest = this.#segments.at(-1);
+		const rowsMax = this.#options.segmentRowsMax ?? SEGMENT_ROWS_MAX;
+		if (newest === undefined || newest.size < rowsMax) return newest;
+		newest.flush();
+		const next = this.#openSegment((this.#numbers.at(-1) as number) + 1);
+		while (this.#segments.length > STRUCTURES_SEGMENTS_MAX) {
+			this.#segments.shift()?.close();
+			removeRowFile(this.#base(this.#numbers.shift() as number));
+		}
+		return next;
+	}
+
+	/** Asks each segment for what it has of the hashes. */
+	#each(
+		hashes: readonly string[],
+		ask: (segment: RowFile, here: readonly string[]) => void,
+	): void {
+		this.#guard(() => {
+			let missing = hashes;
+			for (const segment of this.#segments.toReversed()) {
+				if (missing.length === 0) return;
+				const here = missing.filter((hash) => segment.has(hash));
+				if (here.length === 0) continue;
+				ask(segment, here);
+				missing = missing.filter((hash) => !segment.has(hash));
+			}
+		});
+	}
+
+	/** Runs `work`; what the file system cannot do is reported, once. */
 	#guard(work: () => void): void {
 		try {
 			work();
 			this.#failing = false;
 		} catch (error) {
-			// SQLite's and the file system's errors have a code; anything else is a bug of ours.
+			// Errors of the file system have a code; anything else is a bug of ours.
 			if (!(error instanceof Error && "code" in error)) throw error;
-			this.#failed(error);
-		}
-	}
-
-	#failed(error: Error & { errcode?: number }): void {
-		const { errcode, message } = error;
-		const code = (errcode ?? 0) & 0xff;
-		const damaged =
-			code === SQLITE_CORRUPT || code === SQLITE_NOTADB || !this.#rolledBack();
-		if (!this.#failing)
-			this.#log.warn(
-				damaged
-					? `${this.#file} is damaged and is made anew; it holds nothing but copies`
-					: `${this.#file} cannot be used: ${message}; messages are parsed each time until it can`,
-			);
-		this.#failing = true;
-		if (!damaged) return;
-		try {
-			this.close();
-			for (const suffix of ["", "-wal", "-shm"])
-				rmSync(`${this.#file}${suffix}`, { force: true });
-			this.#statements = open(this.#file);
-		} catch (second) {
-			this.#log.warn(
-				`${this.#file} cannot be made anew: ${(second as Error).message}; messages are parsed each time until the next start`,
-			);
-		}
-	}
-
-	/** Ends a transaction that failed; false when even that cannot be done. */
-	#rolledBack(): boolean {
-		const database = this.#statements?.database;
-		try {
-			if (database?.isTransaction) database.exec("ROLLBACK");
-			return true;
-		} catch {
-			return false;
+			if (!this.#failing)
+				this.#log.warn(
+					`${this.#options.folder} cannot be used: ${error.message}; messages are parsed each time until it can`,
+				);
+			this.#failing = true;
 		}
 	}
 }

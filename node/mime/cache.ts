@@ -1,6 +1,6 @@
 /**
  * What FETCH needs of a message without its body: wire strings, structure and header by body hash, in memory and in
- * SQLite. All of it can be had again from the bodies: the file may be deleted while the node is down, and nothing here
+ * files. All of it can be had again from the bodies: the files may be deleted while the node is down, and nothing here
  * is ever the only copy. Bodies that are small enough to lie in memory anyway (BODY_MEMORY_BYTES_MAX) are read whole,
  * larger ones are parsed as they stream by, so memory stays flat.
  */
@@ -21,18 +21,19 @@ import {
 import type { Bodies, BodyRef } from "../../sync/ports/bodies.ts";
 import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
-import { CacheFile, type Row, type StoredStructure } from "./cache-file.ts";
-import { asBuffer } from "./header.ts";
-import { ByteLru } from "./lru.ts";
+import { CacheFile } from "./cache-file.ts";
 import {
-	type Ordering,
-	orderingOf,
-	packOrdering,
-	unpackOrdering,
-} from "./ordering.ts";
+	type CacheRow,
+	cacheRow,
+	headerIn,
+	type StoredStructure,
+	structureIn,
+	textIn,
+} from "./cache-row.ts";
+import { ByteLru } from "./lru.ts";
+import { type Ordering, unpackOrdering } from "./ordering.ts";
 import { parseMessage, StructureParser } from "./parser.ts";
 import type { Parsed } from "./types.ts";
-import { bodyStructureImap, envelopeImap } from "./wire.ts";
 
 /** Wire strings hold one character an octet: write them as "latin1". */
 export interface CachedStructure {
@@ -70,24 +71,20 @@ export interface StructureCache {
 }
 
 export interface StructureCacheOptions {
-	/** Path of cache.db; its folder exists. */
-	readonly file: string;
+	/** Made if it is missing. */
+	readonly folder: string;
+	/** What a former version kept instead: taken away. */
+	readonly formerFile?: string | undefined;
 	readonly bodies: Bodies;
 	readonly log: Log;
 	readonly clock: Clock;
 }
 
-/** Opens the cache; a damaged file is made anew, with a warning. Never throws because of the file. */
+/** Opens the cache; a damaged file is made anew, with a warning. Never throws because of the files. */
 export const createStructureCache = (
 	options: StructureCacheOptions,
 ): StructureCache => new Cache(options);
 
-/** Characters of a row that is kept. */
-const lengthOf = (row: Row): number =>
-	row.envelope.length +
-	row.bodyStructure.length +
-	row.tree.length +
-	row.ordering.length;
 /** In memory; objects take about four times as many bytes as the JSON that they are made from. */
 const entryBytes = (row: StoredStructure): number =>
 	300 + row.envelope.length + row.bodyStructure.length;
@@ -99,23 +96,11 @@ const entryOf = (row: StoredStructure): CachedStructure => ({
 	bodyStructureImap: row.bodyStructure,
 	headerBytes: row.headerBytes,
 });
-
-function rowOf(hash: string, parsed: Parsed, start: Uint8Array): Row {
-	const headerBytes = parsed.structure.bodyStart;
-	const header = start.subarray(0, headerBytes);
-	return {
-		hash,
-		envelope: envelopeImap(parsed),
-		bodyStructure: bodyStructureImap(parsed, true),
-		tree: JSON.stringify(parsed),
-		ordering: packOrdering(orderingOf(parsed.envelope, header)),
-		headerBytes,
-		header:
-			headerBytes <= Math.min(STRUCTURE_HEADER_BYTES_MAX, start.length)
-				? Uint8Array.from(header)
-				: undefined,
-	};
-}
+const entryIn = ({ hash, note }: CacheRow): CachedStructure =>
+	entryOf(structureIn(hash, note));
+/** Every row has these. */
+const ownText = ({ row }: CacheRow, kind: "tree" | "ordering"): string =>
+	textIn(row, kind) as string;
 
 class Cache implements StructureCache {
 	readonly #bodies: Bodies;
@@ -126,24 +111,26 @@ class Cache implements StructureCache {
 	readonly #headers = new ByteLru<Uint8Array>(HEADERS_MEMORY_BYTES_MAX);
 	readonly #orderings = new ByteLru<Ordering>(ORDERINGS_MEMORY_BYTES_MAX);
 	/** Waits for the next transaction. */
-	readonly #pending = new Map<string, Row>();
+	readonly #pending = new Map<string, CacheRow>();
+	/** The same of previews. */
+	readonly #previews = new Map<string, string>();
 	#flushLater: Cancel | undefined;
 	/** Being read and parsed, so that two sessions do not do the same work. */
-	readonly #reading = new Map<string, Promise<Row>>();
+	readonly #reading = new Map<string, Promise<CacheRow>>();
 	readonly #waiting: (() => void)[] = [];
 	#free = STRUCTURE_PARSES_MAX;
 	#closed = false;
 
-	constructor({ file, bodies, log, clock }: StructureCacheOptions) {
-		this.#bodies = bodies;
-		this.#clock = clock;
-		this.#file = new CacheFile(file, log);
+	constructor(options: StructureCacheOptions) {
+		this.#bodies = options.bodies;
+		this.#clock = options.clock;
+		this.#file = new CacheFile(options);
 	}
 
 	async entry(message: Wanted): Promise<CachedStructure> {
 		const { body } = message;
 		return (
-			this.cached([message]).get(body.hash) ?? entryOf(await this.#read(body))
+			this.cached([message]).get(body.hash) ?? entryIn(await this.#read(body))
 		);
 	}
 
@@ -151,7 +138,7 @@ class Cache implements StructureCache {
 		return this.#lookUp(
 			messages,
 			(hash) => this.#entries.get(hash),
-			(row) => this.#remember(row),
+			({ hash, note }) => this.#remember(structureIn(hash, note)),
 			(hashes) =>
 				this.#file
 					.structures(hashes)
@@ -162,10 +149,11 @@ class Cache implements StructureCache {
 	async parsed({ body }: Wanted): Promise<Parsed> {
 		const known = this.#trees.get(body.hash);
 		if (known !== undefined) return known;
+		const waiting = this.#pending.get(body.hash);
 		const json =
-			this.#pending.get(body.hash)?.tree ??
+			(waiting && ownText(waiting, "tree")) ??
 			this.#file.texts("tree", [body.hash])[0]?.[1] ??
-			(await this.#read(body)).tree;
+			ownText(await this.#read(body), "tree");
 		const parsed = JSON.parse(json) as Parsed;
 		this.#trees.set(body.hash, parsed, treeBytes(json));
 		return parsed;
@@ -182,12 +170,9 @@ class Cache implements StructureCache {
 		return this.#lookUp(
 			messages,
 			(hash) => this.#headers.get(hash),
-			(row) => row.header,
+			({ row }) => headerIn(row),
 			(hashes) => {
-				// As Buffers, so that no view of the memory has to be made for each message that is answered.
-				const found = this.#file
-					.headers(hashes)
-					.map(([hash, header]): [string, Buffer] => [hash, asBuffer(header)]);
+				const found = this.#file.headers(hashes);
 				for (const [hash, header] of found)
 					this.#headers.set(hash, header, 200 + header.length);
 				return found;
@@ -199,7 +184,7 @@ class Cache implements StructureCache {
 		return this.#lookUp(
 			messages,
 			(hash) => this.#orderings.get(hash),
-			(row) => this.#takeOrdering(row.hash, row.ordering),
+			(row) => this.#takeOrdering(row.hash, ownText(row, "ordering")),
 			(hashes) =>
 				this.#file
 					.texts("ordering", hashes)
@@ -226,8 +211,9 @@ class Cache implements StructureCache {
 		let next = 0;
 		const worker = async (): Promise<void> => {
 			for (let of = missing[next++]; of; of = missing[next++]) {
-				const { hash, ordering } = await this.#read(of.body);
-				known.set(of.body.hash, this.#takeOrdering(hash, ordering));
+				const row = await this.#read(of.body);
+				const packed = ownText(row, "ordering");
+				known.set(of.body.hash, this.#takeOrdering(row.hash, packed));
 			}
 		};
 		await Promise.all(Array.from({ length: STRUCTURE_PARSES_MAX }, worker));
@@ -235,23 +221,23 @@ class Cache implements StructureCache {
 	}
 
 	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string> {
-		const hashes = messages.map(({ body }) => body.hash);
-		return new Map(
-			this.#file
-				.texts("preview", hashes)
-				.map(([hash, text]) => [hash as BodyHash, text]),
+		return this.#lookUp(
+			messages,
+			(hash) => this.#previews.get(hash),
+			() => undefined,
+			(hashes) => this.#file.texts("preview", hashes),
 		);
 	}
 
 	keepPreview({ body }: Wanted, preview: string): void {
-		if (this.#pending.has(body.hash)) this.#flush();
-		this.#file.putPreview(body.hash, preview);
+		this.#previews.set(body.hash, preview);
+		this.#flushSoon();
 	}
 
 	prime(hash: BodyHash, bytes: Uint8Array): void {
 		if (this.#pending.has(hash) || this.#entries.get(hash) !== undefined)
 			return;
-		this.#keep(rowOf(hash, parseMessage(bytes), bytes));
+		this.#keep(cacheRow(hash, parseMessage(bytes), bytes));
 	}
 
 	close(): void {
@@ -264,7 +250,7 @@ class Cache implements StructureCache {
 	#lookUp<T>(
 		messages: readonly Wanted[],
 		inMemory: (hash: BodyHash) => T | undefined,
-		waiting: (row: Row) => T | undefined,
+		waiting: (row: CacheRow) => T | undefined,
 		inFile: (hashes: readonly BodyHash[]) => readonly [string, T][],
 	): Map<BodyHash, T> {
 		const found = new Map<BodyHash, T>();
@@ -286,11 +272,12 @@ class Cache implements StructureCache {
 		const kept = this.cached([message]).get(body.hash);
 		if (kept !== undefined) return this.#bodies.read(body, 0, kept.headerBytes);
 		const row = await this.#read(body);
-		return row.header ?? this.#bodies.read(body, 0, row.headerBytes);
+		const { headerBytes } = entryIn(row);
+		return headerIn(row.row) ?? this.#bodies.read(body, 0, headerBytes);
 	}
 
 	/** Reads and parses a body; at most STRUCTURE_PARSES_MAX at a time, each body once. */
-	#read(body: BodyRef): Promise<Row> {
+	#read(body: BodyRef): Promise<CacheRow> {
 		let reading = this.#reading.get(body.hash);
 		if (reading === undefined) {
 			reading = this.#parse(body).finally(() =>
@@ -301,7 +288,7 @@ class Cache implements StructureCache {
 		return reading;
 	}
 
-	async #parse(body: BodyRef): Promise<Row> {
+	async #parse(body: BodyRef): Promise<CacheRow> {
 		if (this.#free === 0)
 			await new Promise<void>((resume) => this.#waiting.push(resume));
 		else this.#free--;
@@ -319,12 +306,12 @@ class Cache implements StructureCache {
 		}
 	}
 
-	async #parseWhole(body: BodyRef): Promise<Row> {
+	async #parseWhole(body: BodyRef): Promise<CacheRow> {
 		const bytes = await this.#bodies.read(body);
-		return rowOf(body.hash, parseMessage(bytes), bytes);
+		return cacheRow(body.hash, parseMessage(bytes), bytes);
 	}
 
-	async #parseStream(body: BodyRef): Promise<Row> {
+	async #parseStream(body: BodyRef): Promise<CacheRow> {
 		const parser = new StructureParser();
 		const start = Buffer.alloc(STRUCTURE_HEADER_BYTES_MAX);
 		let startBytes = 0;
@@ -334,7 +321,7 @@ class Cache implements StructureCache {
 			startBytes += Math.min(room, chunk.length);
 			parser.push(chunk);
 		}
-		return rowOf(body.hash, parser.end(), start.subarray(0, startBytes));
+		return cacheRow(body.hash, parser.end(), start.subarray(0, startBytes));
 	}
 
 	#remember(row: StoredStructure): CachedStructure {
@@ -343,11 +330,17 @@ class Cache implements StructureCache {
 		return entry;
 	}
 
-	#keep(row: Row): void {
-		if (this.#closed || lengthOf(row) > STRUCTURE_BYTES_MAX) return;
-		this.#remember(row);
+	#keep(row: CacheRow): void {
+		if (this.#closed || row.note.length + row.row.length > STRUCTURE_BYTES_MAX)
+			return;
+		this.#remember(structureIn(row.hash, row.note));
 		this.#pending.set(row.hash, row);
-		if (this.#pending.size >= STRUCTURES_PENDING_MAX) this.#flush();
+		this.#flushSoon();
+	}
+
+	#flushSoon(): void {
+		if (this.#pending.size + this.#previews.size >= STRUCTURES_PENDING_MAX)
+			this.#flush();
 		else
 			this.#flushLater ??= this.#clock.after(
 				STRUCTURES_PENDING_MILLISECONDS,
@@ -358,9 +351,9 @@ class Cache implements StructureCache {
 	#flush(): void {
 		this.#flushLater?.();
 		this.#flushLater = undefined;
-		if (this.#pending.size === 0) return;
-		const rows = [...this.#pending.values()];
+		if (this.#pending.size > 0) this.#file.put([...this.#pending.values()]);
 		this.#pending.clear();
-		this.#file.put(rows);
+		if (this.#previews.size > 0) this.#file.putPreviews(this.#previews);
+		this.#previews.clear();
 	}
 }

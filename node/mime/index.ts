@@ -4,7 +4,7 @@
  * it fail. What must never live here: sockets, clocks, files (but for the cache of structures), or changes to a message.
  *
  * Reading order: types.ts, parser.ts (bytes to parts), part.ts (header fields), wire.ts (ENVELOPE, BODYSTRUCTURE),
- * section.ts (BODY[…]), search-text.ts (decoded text), cache.ts (SQLite).
+ * section.ts (BODY[…]), search-text.ts (decoded text), cache.ts (what is kept of it).
  */
 export { casemap, compareMapped } from "./casemap.ts";
 export { dateOf, parseDate, type SentDate } from "./date.ts";

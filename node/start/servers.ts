@@ -93,7 +93,8 @@ class Serving {
 		const { config, replica, parts, closing } = this.#given;
 		const { clock, log } = parts;
 		const structures = createStructureCache({
-			file: joinPath(config.dataDirectory, "cache.db"),
+			folder: joinPath(config.dataDirectory, "cache"),
+			formerFile: joinPath(config.dataDirectory, "cache.db"),
 			bodies: replica.bodies,
 			log: log.child({ part: "cache" }),
 			clock,

@@ -62,6 +62,7 @@ const protocols = [
 	"node/smtp",
 	"node/mime",
 	"node/search",
+	"node/rows",
 	"node/http",
 	"node/accounts",
 	"node/intake.ts",
@@ -69,8 +70,9 @@ const protocols = [
 const pure = ["sync/documents", "sync/mailbox"];
 /** Real implementations of ports. */
 const realAdapters = ["sync/real", "sync/network", "sync/bodies"];
-/** Caches that may be deleted at any time (cache.db). */
+/** Caches that may be deleted at any time. */
 const caches = [
+	"node/rows/row-file.ts",
 	"node/mime/cache-file.ts",
 	"node/search/file.ts",
 	"node/search/index.ts",

@@ -1,7 +1,9 @@
 /** The structure cache on real SQLite files and bodies in memory. */
 import { createHash } from "node:crypto";
 import {
+	mkdirSync,
 	mkdtempSync,
+	readdirSync,
 	readFileSync,
 	rmSync,
 	statSync,
@@ -14,6 +16,8 @@ import {
 	createStructureCache,
 	type StructureCache,
 } from "../../../node/mime/cache.ts";
+import { CacheFile } from "../../../node/mime/cache-file.ts";
+import { type CacheRow, cacheRow } from "../../../node/mime/cache-row.ts";
 import {
 	bodyStructureImap,
 	envelopeImap,
@@ -30,6 +34,7 @@ import {
 } from "../../../sync/ports/bodies.ts";
 import type { Log } from "../../../sync/ports/log.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
+import { ErrorLog } from "../../transcripts/world.ts";
 import { corpus, corpusNames, message } from "./corpus.ts";
 
 /** Bodies in memory that count how they are asked. */
@@ -68,6 +73,7 @@ class FakeBodies {
 let folder: string;
 let bodies: FakeBodies;
 let warnings: string[];
+let notices: string[];
 let clock: SimClock;
 const open: StructureCache[] = [];
 
@@ -75,6 +81,7 @@ beforeEach(() => {
 	folder = mkdtempSync(join(tmpdir(), "pmnode-cache-"));
 	bodies = new FakeBodies();
 	warnings = [];
+	notices = [];
 	clock = new SimClock();
 });
 afterEach(() => {
@@ -93,17 +100,21 @@ async function ofAll<T>(
 	return found;
 }
 
-const file = (): string => join(folder, "cache.db");
+const kept = (): string => join(folder, "cache");
+const former = (): string => join(folder, "cache.db");
+const heads = (): string => join(kept(), "00000001.heads");
+const rows = (): string => join(kept(), "00000001.1.rows");
 function cache(): StructureCache {
 	const log: Log = {
 		debug() {},
-		info() {},
+		info: (text) => notices.push(text),
 		warn: (text) => warnings.push(text),
 		error() {},
 		child: () => log,
 	};
 	const made = createStructureCache({
-		file: file(),
+		folder: kept(),
+		formerFile: former(),
 		bodies: bodies as unknown as Bodies,
 		log,
 		clock,
@@ -163,9 +174,9 @@ test("what is primed is never read, headers included", async () => {
 test("writes wait for one another, and are made after a bounded time", async () => {
 	const first = cache();
 	first.prime(bodies.add(corpus("plain")).body.hash, corpus("plain"));
-	const before = statSync(`${file()}-wal`).size;
+	const before = statSync(rows()).size;
 	await clock.advance(10_000);
-	expect(statSync(`${file()}-wal`).size).toBeGreaterThan(before);
+	expect(statSync(rows()).size).toBeGreaterThan(before);
 });
 
 test("a large body is streamed; a large header is read from the body", async () => {
@@ -237,39 +248,79 @@ async function expectAllRight(messages: { body: BodyRef }[]): Promise<void> {
 	}
 }
 
-test("a file that is no database is made anew, with a warning", async () => {
-	writeFileSync(
-		file(),
-		"this is no database, but it is long enough".repeat(50),
-	);
+test("a file that is none of ours is made anew, with a warning", async () => {
+	mkdirSync(kept());
+	writeFileSync(heads(), "this is none, but it is long enough".repeat(50));
 	const one = bodies.add(corpus("plain"));
 	await cache().entry(one);
 	expect(warnings).toHaveLength(1);
-	expect(warnings[0]).toMatch(/cache\.db is damaged and is made anew/);
+	expect(warnings[0]).toMatch(/00000001 is damaged and is made anew/);
 	await reopened().entry(one);
 	expect(bodies.reads).toEqual([]);
 });
 
-test("a file with zeroed pages gives right answers, and is made anew", async () => {
-	const messages = await filled();
-	const bytes = readFileSync(file());
-	bytes.fill(0, 4096);
-	writeFileSync(file(), bytes);
-	await expectAllRight(messages);
-	expect(warnings[0]).toMatch(/is damaged/);
-});
+test.each(["heads", "rows"])(
+	"with zeroed pages in %s answers are right, and it is made anew",
+	async (name) => {
+		const messages = await filled();
+		const path = name === "heads" ? heads() : rows();
+		const bytes = readFileSync(path);
+		bytes.fill(0, 4096, 12_288);
+		writeFileSync(path, bytes);
+		await expectAllRight(messages);
+		expect(warnings).toHaveLength(1);
+		expect(warnings[0]).toMatch(/is damaged in places/);
+		reopened();
+		await expectAllRight(messages);
+		expect(bodies.reads).toEqual([]);
+	},
+);
 
 test("changed bits in a row are noticed", async () => {
 	const messages = await filled();
-	const text = readFileSync(file(), "latin1");
+	const text = readFileSync(rows(), "latin1");
 	const damaged = text.replaceAll("subject number 7", "subject numbar 7");
 	expect(damaged).not.toBe(text);
-	writeFileSync(file(), damaged, "latin1");
+	writeFileSync(rows(), damaged, "latin1");
 	await expectAllRight(messages);
+	expect(warnings).toHaveLength(1);
+});
+
+test("the file of a former version goes, with one line", async () => {
+	for (const suffix of ["", "-wal"]) writeFileSync(former() + suffix, "SQLite");
+	await cache().entry(bodies.add(corpus("plain")));
+	reopened();
+	expect(notices).toHaveLength(1);
+	expect(notices[0]).toMatch(/cache\.db is of a former version/);
+	expect(readdirSync(folder)).toEqual(["cache"]);
+});
+
+test("the oldest rows go when there are too many, and may come again", () => {
+	const open = () =>
+		new CacheFile({ folder: kept(), log: new ErrorLog(), segmentRowsMax: 10 });
+	const row = (index: number): CacheRow => {
+		const bytes = message(`Subject: ${index}\n\n`);
+		const { hash } = bodies.add(bytes).body;
+		return cacheRow(hash, parseMessage(bytes), bytes);
+	};
+	const made = Array.from({ length: 205 }, (_, index) => row(index));
+	const first = open();
+	for (let at = 0; at < made.length; at += 5) first.put(made.slice(at, at + 5));
+	const hashes = made.map(({ hash }) => hash);
+	const left = (file: CacheFile) =>
+		new Set(file.structures(hashes).map(({ hash }) => hash));
+	expect(left(first)).toEqual(new Set(hashes.slice(130)));
+	first.close();
+	const second = open();
+	expect(left(second)).toEqual(new Set(hashes.slice(130)));
+	second.put(made.slice(0, 1));
+	expect(left(second).has(hashes[0] as string)).toBe(true);
+	expect(second.texts("ordering", hashes)).toHaveLength(76);
+	second.close();
 });
 
 test("a file that cannot be made costs nothing but speed", async () => {
-	rmSync(folder, { recursive: true });
+	writeFileSync(kept(), "in the way");
 	const one = bodies.add(corpus("plain"));
 	const made = cache();
 	expect((await made.entry(one)).headerBytes).toBeGreaterThan(0);

@@ -1,0 +1,427 @@
+/**
+ * Rows by hash in files that are only appended to: for what can be made anew at any time, and is written once and read
+ * seldom. A database would touch a page for each row and write it twice; here a row is written once, and many at a time.
+ *
+ * Two files: `BASE.heads`, a record of fixed size for each row (heads.ts), and `BASE.N.rows`, each row's note and row one
+ * after the other. Nothing is synced, so after a power cut any stretch of both may be old or zeros; each record and each
+ * part of a row has a checksum, and what fails it is told to the log once, and is not here. What must never live here:
+ * anything that is not a copy.
+ */
+import {
+	closeSync,
+	constants,
+	fstatSync,
+	ftruncateSync,
+	openSync,
+	readdirSync,
+	readSync,
+	renameSync,
+	rmSync,
+	writeSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import {
+	checksum,
+	encodeGone,
+	encodeHead,
+	HEAD_BYTES,
+	type Head,
+	HeadTable,
+	isSound,
+	seal,
+} from "./heads.ts";
+
+const MAGIC = "pmnode rows";
+const FORMAT_AT = 32;
+const GENERATION_AT = 36;
+const FILE_MODE = 0o600;
+/** Read at once: rows that lie near one another, or a stretch of records. */
+const READ_BYTES = 1024 * 1024;
+const GAP_BYTES = 8 * 1024;
+/** Records of rows that are gone which no file is rewritten for. */
+const GONE_RECORDS_MIN = 100;
+
+/** Part of a file that is wanted. */
+interface Wanted {
+	readonly hash: string;
+	readonly start: number;
+	readonly length: number;
+	readonly crc: number;
+}
+
+export interface RowFileOptions {
+	/** Path of the files without their endings; the folder exists. */
+	readonly base: string;
+	/** Raise it when what rows say changes: files of another format are made anew. */
+	readonly format: number;
+	/** Takes a line for the log. */
+	readonly warn: (text: string) => void;
+}
+
+const headsPath = (base: string): string => `${base}.heads`;
+const rowsPath = (base: string, generation: number): string =>
+	`${base}.${generation}.rows`;
+
+/** Takes away the files of `base`, whatever state they are in. */
+export function removeRowFile(base: string): void {
+	rmSync(headsPath(base), { force: true });
+	removeRows(base);
+}
+
+function removeRows(base: string): void {
+	const folder = dirname(base);
+	for (const name of readdirSync(folder))
+		if (
+			name.startsWith(`${basename(base)}.`) &&
+			name !== `${basename(base)}.heads`
+		)
+			rmSync(join(folder, name), { force: true });
+}
+
+/** All methods throw what the file system throws; rows that waited to be written are forgotten then. */
+export class RowFile {
+	readonly #options: RowFileOptions;
+	#heads = -1;
+	#rows = -1;
+	#generation = 1;
+	#headsEnd = 0;
+	#rowsEnd = 0;
+	/** Made when somebody asks for it: appending needs none. */
+	#table: HeadTable | undefined;
+	#waitingHeads: Buffer[] = [];
+	#waitingRows: Uint8Array[] = [];
+	#waitingBytes = 0;
+	/** The log has been told that something here is damaged. */
+	#isTold = false;
+
+	constructor(options: RowFileOptions) {
+		this.#options = options;
+		try {
+			this.#open();
+		} catch (error) {
+			this.close();
+			throw error;
+		}
+	}
+
+	/** On the disk, or on the way to it. */
+	get bytes(): number {
+		return this.#headsEnd + this.#rowsEnd + this.#waitingBytes;
+	}
+	get size(): number {
+		return this.#loaded().size;
+	}
+	/** Whether questions can be answered without reading the records first. */
+	get isLoaded(): boolean {
+		return this.#table !== undefined;
+	}
+	hashes(): Iterable<string> {
+		return this.#loaded().hashes();
+	}
+	has(hash: string): boolean {
+		return this.#loaded().get(hash) !== undefined;
+	}
+
+	/** Waits for flush(). A row of the same hash is replaced. */
+	add(hash: string, note: Uint8Array, row: Uint8Array): void {
+		const head = encodeHead(hash, {
+			offset: this.#rowsEnd + this.#waitingBytes,
+			noteBytes: note.length,
+			rowBytes: row.length,
+			noteCrc: checksum(hash, note),
+			rowCrc: checksum(hash, row),
+		});
+		this.#table?.add(head);
+		this.#waitingHeads.push(head);
+		this.#waitingRows.push(note, row);
+		this.#waitingBytes += note.length + row.length;
+	}
+
+	/** Writes what waits. */
+	flush(): void {
+		if (this.#waitingHeads.length === 0) return;
+		const heads = Buffer.concat(this.#waitingHeads);
+		const rows = Buffer.concat(this.#waitingRows);
+		this.#waitingHeads = [];
+		this.#waitingRows = [];
+		this.#waitingBytes = 0;
+		try {
+			// A record never stands before its row.
+			writeAll(this.#rows, rows, this.#rowsEnd);
+			writeAll(this.#heads, heads, this.#headsEnd);
+		} catch (error) {
+			this.#table = undefined;
+			throw error;
+		}
+		this.#rowsEnd += rows.length;
+		this.#headsEnd += heads.length;
+	}
+
+	/** Gives `take` the note of each of these that is here; its bytes are valid during the call only. */
+	notes(
+		hashes: Iterable<string>,
+		take: (hash: string, note: Buffer) => void,
+	): void {
+		this.#read(
+			hashes,
+			({ offset, noteBytes, noteCrc }) => [offset, noteBytes, noteCrc],
+			take,
+		);
+	}
+
+	/** The same of rows. */
+	rows(
+		hashes: Iterable<string>,
+		take: (hash: string, row: Buffer) => void,
+	): void {
+		this.#read(
+			hashes,
+			({ offset, noteBytes, rowBytes, rowCrc }) => [
+				offset + noteBytes,
+				rowBytes,
+				rowCrc,
+			],
+			take,
+		);
+	}
+
+	/** Takes rows out, and gives their room back once they take more than half of it. */
+	remove(hashes: readonly string[]): void {
+		const table = this.#loaded();
+		for (const hash of hashes) {
+			if (table.get(hash) === undefined) continue;
+			table.remove(hash);
+			this.#waitingHeads.push(encodeGone(hash));
+		}
+		this.flush();
+		const records = this.#headsEnd / HEAD_BYTES - 1;
+		if (
+			this.#rowsEnd > 2 * table.liveBytes ||
+			records > 2 * table.size + GONE_RECORDS_MIN
+		)
+			this.#compact(table);
+	}
+
+	/** With what waits to be written. */
+	close(): void {
+		try {
+			if (this.#heads >= 0 && this.#rows >= 0) this.flush();
+		} finally {
+			for (const file of [this.#heads, this.#rows])
+				if (file >= 0) closeSync(file);
+			this.#heads = -1;
+			this.#rows = -1;
+		}
+	}
+
+	#open(): void {
+		const { base, format, warn } = this.#options;
+		this.#heads = openSync(
+			headsPath(base),
+			constants.O_RDWR | constants.O_CREAT,
+			FILE_MODE,
+		);
+		const sizeBytes = fstatSync(this.#heads).size;
+		const start = readAll(this.#heads, 0, HEAD_BYTES);
+		if (isSound(start) && start.toString("latin1", 0, MAGIC.length) === MAGIC) {
+			this.#generation = start.readUInt32LE(GENERATION_AT);
+			if (start.readUInt32LE(FORMAT_AT) === format) {
+				this.#openRows(constants.O_CREAT);
+				// A record that was cut off is written over.
+				this.#headsEnd = sizeBytes - (sizeBytes % HEAD_BYTES);
+				return;
+			}
+			warn(`${base} is of another version and is made anew`);
+		} else if (sizeBytes > 0)
+			warn(`${base} is damaged and is made anew; it holds nothing but copies`);
+		// The generation of a damaged file is not known.
+		if (sizeBytes > 0) removeRows(base);
+		this.#openRows(constants.O_CREAT | constants.O_TRUNC);
+		ftruncateSync(this.#heads);
+		writeAll(this.#heads, this.#fileHead(this.#generation), 0);
+		this.#headsEnd = HEAD_BYTES;
+	}
+
+	#openRows(flags: number): void {
+		const { base } = this.#options;
+		// What a rewriting that was cut short has left.
+		for (const other of [this.#generation - 1, this.#generation + 1])
+			rmSync(rowsPath(base, other), { force: true });
+		this.#rows = openSync(
+			rowsPath(base, this.#generation),
+			constants.O_RDWR | flags,
+			FILE_MODE,
+		);
+		this.#rowsEnd = fstatSync(this.#rows).size;
+	}
+
+	#fileHead(generation: number): Buffer {
+		const start = Buffer.alloc(HEAD_BYTES);
+		start.write(MAGIC, "latin1");
+		start.writeUInt32LE(this.#options.format, FORMAT_AT);
+		start.writeUInt32LE(generation, GENERATION_AT);
+		return seal(start);
+	}
+
+	#loaded(): HeadTable {
+		if (this.#table === undefined) {
+			this.flush();
+			this.#table = this.#load();
+		}
+		return this.#table;
+	}
+
+	#load(): HeadTable {
+		const table = new HeadTable();
+		let damaged = 0;
+		for (let at = HEAD_BYTES; at < this.#headsEnd; at += READ_BYTES) {
+			const length = Math.min(READ_BYTES, this.#headsEnd - at);
+			const heads = readAll(this.#heads, at, length);
+			for (let next = 0; next < length; next += HEAD_BYTES) {
+				const head = heads.subarray(next, next + HEAD_BYTES);
+				if (isSound(head)) table.add(head);
+				else damaged++;
+			}
+		}
+		if (damaged > 0) this.#tell();
+		return table;
+	}
+
+	#read(
+		hashes: Iterable<string>,
+		part: (head: Head) => [start: number, length: number, crc: number],
+		take: (hash: string, bytes: Buffer) => void,
+	): void {
+		const table = this.#loaded();
+		this.flush();
+		const wanted: Wanted[] = [];
+		for (const hash of hashes) {
+			const head = table.get(hash);
+			if (head === undefined) continue;
+			const [start, length, crc] = part(head);
+			wanted.push({ hash, start, length, crc });
+		}
+		wanted.sort((a, b) => a.start - b.start);
+		for (const group of groups(wanted)) this.#readGroup(table, group, take);
+	}
+
+	#readGroup(
+		table: HeadTable,
+		{ wanted, start, end }: Group,
+		take: (hash: string, bytes: Buffer) => void,
+	): void {
+		// Shorter where the file ends early.
+		const stop = Math.min(end, this.#rowsEnd);
+		const bytes = readAll(this.#rows, start, Math.max(0, stop - start));
+		for (const { hash, start: from, length, crc } of wanted) {
+			const at = from - start;
+			const part = bytes.subarray(at, at + length);
+			if (part.length === length && checksum(hash, part) === crc)
+				take(hash, part);
+			else {
+				// So that it is kept again when it has been made anew.
+				table.remove(hash);
+				this.#tell();
+			}
+		}
+	}
+
+	#tell(): void {
+		if (this.#isTold) return;
+		this.#isTold = true;
+		this.#options.warn(
+			`${this.#options.base} is damaged in places; what they held is made anew from the messages`,
+		);
+	}
+
+	/** Writes what is there into new files. Should the node end meanwhile, the former ones count until the new are whole. */
+	#compact(table: HeadTable): void {
+		const { base } = this.#options;
+		const generation = this.#generation + 1;
+		const rows = openSync(rowsPath(base, generation), "w+", FILE_MODE);
+		const next = new HeadTable();
+		let end = 0;
+		const heads: Buffer[] = [this.#fileHead(generation)];
+		const fresh = `${headsPath(base)}.new`;
+		try {
+			for (const hash of table.hashes()) {
+				const head = table.get(hash) as Head;
+				const bytes = readAll(
+					this.#rows,
+					head.offset,
+					head.noteBytes + head.rowBytes,
+				);
+				writeAll(rows, bytes, end);
+				const moved = encodeHead(hash, { ...head, offset: end });
+				heads.push(moved);
+				next.add(moved);
+				end += bytes.length;
+			}
+			const file = openSync(fresh, "w+", FILE_MODE);
+			try {
+				writeAll(file, Buffer.concat(heads), 0);
+				renameSync(fresh, headsPath(base));
+			} catch (error) {
+				closeSync(file);
+				throw error;
+			}
+			closeSync(this.#heads);
+			this.#heads = file;
+		} catch (error) {
+			closeSync(rows);
+			for (const path of [fresh, rowsPath(base, generation)])
+				rmSync(path, { force: true });
+			throw error;
+		}
+		closeSync(this.#rows);
+		rmSync(rowsPath(base, this.#generation), { force: true });
+		this.#rows = rows;
+		this.#generation = generation;
+		this.#rowsEnd = end;
+		this.#headsEnd = heads.length * HEAD_BYTES;
+		this.#table = next;
+	}
+}
+
+interface Group {
+	readonly wanted: Wanted[];
+	readonly start: number;
+	end: number;
+}
+
+/** What lies near one another is read at once. */
+function* groups(ascending: readonly Wanted[]): Generator<Group> {
+	let group: Group | undefined;
+	for (const one of ascending) {
+		const end = one.start + one.length;
+		if (
+			group !== undefined &&
+			one.start <= group.end + GAP_BYTES &&
+			end - group.start <= READ_BYTES
+		) {
+			group.wanted.push(one);
+			group.end = Math.max(group.end, end);
+			continue;
+		}
+		if (group !== undefined) yield group;
+		group = { wanted: [one], start: one.start, end };
+	}
+	if (group !== undefined) yield group;
+}
+
+function writeAll(file: number, bytes: Uint8Array, position: number): void {
+	for (let at = 0; at < bytes.length; )
+		at += writeSync(file, bytes, at, bytes.length - at, position + at);
+}
+
+/** Fewer than `length` where the file ends. */
+function readAll(file: number, position: number, length: number): Buffer {
+	const bytes = Buffer.allocUnsafe(length);
+	let at = 0;
+	while (at < length) {
+		const read = readSync(file, bytes, at, length - at, position + at);
+		if (read === 0) break;
+		at += read;
+	}
+	return bytes.subarray(0, at);
+}
