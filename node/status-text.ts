@@ -55,6 +55,7 @@ const heading = (...names: string[]): Cell[] =>
 
 function summaryRows(status: StatusJson): Cell[][] {
 	const { node, cluster, mail } = status;
+	const { lostBodies = 0 } = mail;
 	const label = (text: string): Cell => ({ text, paint: "quiet" });
 	return [
 		[
@@ -81,8 +82,11 @@ function summaryRows(status: StatusJson): Cell[][] {
 					mail.bodiesWithTooFewCopies === 0
 						? "all with enough copies"
 						: `${mail.bodiesWithTooFewCopies} with too few copies`
-				}`,
-				paint: mail.bodiesWithTooFewCopies === 0 ? undefined : "warning",
+				}${lostBodies === 0 ? "" : `, the bodies of ${lostBodies} lost: "pmnode check" names them`}`,
+				paint:
+					mail.bodiesWithTooFewCopies + lostBodies === 0
+						? undefined
+						: "warning",
 			},
 		],
 		...scrubRows(status, label),

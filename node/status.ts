@@ -65,6 +65,8 @@ export interface StatusJson {
 		readonly accounts: number;
 		readonly messages: number;
 		readonly bodiesWithTooFewCopies: number;
+		/** Bodies that no member has; an older release does not tell. */
+		readonly lostBodies?: number;
 		readonly queue: number;
 	};
 }

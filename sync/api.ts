@@ -289,6 +289,8 @@ export interface ReplicaReport {
 	readonly bodiesWithTooFewCopies: number;
 	/** Bodies that entries name and that have not arrived here yet. */
 	readonly missingBodies: number;
+	/** Those that no member has: they come only with a member that returns, or from a backup. */
+	readonly lostBodies: number;
 	readonly scrub: ScrubReport;
 }
 

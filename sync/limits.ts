@@ -91,6 +91,8 @@ export const BODIES_KNOWN_MAX = 50_000;
 export const BODY_DRIVES_UNLISTED_MAX = 64;
 /** Background fetches handed to the body store at once: it needs many to fetch in long runs. */
 export const BODY_FETCHES_ASKED_MAX = 512;
+/** Bodies that could not be had, of which all members are asked at once whether they have them: well below REQUEST_BYTES_MAX. */
+export const CENSUS_BODIES_MAX = 200;
 /** A client's command does not wait longer for a body that is not here. */
 export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
 

@@ -50,6 +50,7 @@ import type { Log } from "./ports/log.ts";
 import type { Network, PeerAddress } from "./ports/network.ts";
 import type { Random } from "./ports/random.ts";
 import type { Store } from "./ports/store.ts";
+import { Census } from "./replication/census.ts";
 import { Copies } from "./replication/copies.ts";
 import type { ProtocolVersions } from "./replication/frames.ts";
 import { needAllBodies } from "./replication/lost-bodies.ts";
@@ -98,6 +99,7 @@ export class ClusterReplica implements Replica {
 	readonly #mailboxes: Mailboxes;
 	readonly #ledger: Ledger;
 	readonly #needs: BodyNeeds;
+	readonly #census: Census;
 	readonly #copies: Copies;
 	readonly #space: Space;
 	readonly #ownBodies = new OwnBodies();
@@ -157,6 +159,7 @@ export class ClusterReplica implements Replica {
 		});
 		this.#space = this.#makeSpace();
 		this.#needs = this.#makeNeeds();
+		this.#census = this.#makeCensus();
 		this.#mailboxes = this.#makeMailboxes();
 		this.#ledger = this.#makeLedger();
 		this.#healing = new Healing({
@@ -211,6 +214,7 @@ export class ClusterReplica implements Replica {
 			cluster: this.#cluster,
 			arrived: (vector) => this.#replication.arrived(vector),
 			adopted: (...entry) => this.#space.adopted(...entry),
+			isLost: (body) => this.#needs.isLost(body),
 			tooFewCopies: () => this.#reporting.tooFewCopies(),
 			directoryChanged: (what) => {
 				if (what === "cluster") {
@@ -322,6 +326,23 @@ export class ClusterReplica implements Replica {
 				this.#reporting.changed();
 			},
 			flush: () => this.#write(() => {}),
+			missed: () => this.#census.missed(),
+		});
+	}
+
+	#makeCensus(): Census {
+		return new Census({
+			...this.#options,
+			needs: this.#needs,
+			isMember: (node) => this.#cluster.member(node) !== undefined,
+			everybody: () => {
+				if (!this.#lives.alive || this.isJoining || this.#returning.isRunning)
+					return undefined;
+				const able = this.#presence
+					.contacts()
+					.every(({ linked, serves }) => linked && serves);
+				return able ? this.#presence.others() : undefined;
+			},
 		});
 	}
 
@@ -745,6 +766,7 @@ export class ClusterReplica implements Replica {
 		this.#mailboxes.stop();
 		this.#copies.stop();
 		this.#needs.stop();
+		this.#census.stop();
 		this.#replication.stop();
 		await this.#options.network.stop();
 		await this.#options.bodies.close();

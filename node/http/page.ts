@@ -82,6 +82,9 @@ function verdict(status: StatusJson): Html {
 		mail.bodiesWithTooFewCopies > 0
 			? `${count(mail.bodiesWithTooFewCopies, "message")} with too few copies`
 			: "",
+		(mail.lostBodies ?? 0) > 0
+			? `${count(mail.lostBodies ?? 0, "message")} whose body no member has: pmnode check names them`
+			: "",
 		unmended > 0
 			? `${count(unmended, "fault")} in stored mail not mended: see the log, and run pmnode check --repair`
 			: "",

@@ -49,6 +49,7 @@ export function statusOf(
 			accounts: report.accounts,
 			messages: report.messages,
 			bodiesWithTooFewCopies: report.bodiesWithTooFewCopies,
+			lostBodies: report.lostBodies,
 			queue: 0,
 		},
 	};

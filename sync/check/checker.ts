@@ -52,6 +52,8 @@ export interface CheckerOptions {
 	readonly arrived: (vector: Vector) => Promise<boolean>;
 	readonly directoryChanged: (account: AccountId | "cluster") => void;
 	readonly adopted: Space["adopted"];
+	/** Whether no member has the body. */
+	readonly isLost: (body: BodyRef) => boolean;
 	/** Own changes that fewer members hold than the operator wants: the first of them, the last there is, and how many. */
 	readonly tooFewCopies: () => {
 		readonly first: number;
@@ -351,14 +353,15 @@ class Run {
 		entry: EntryId,
 		body: BodyRef,
 	): Promise<Step> {
-		const { bodies, mailboxes } = this.#parts;
+		const { bodies, mailboxes, isLost } = this.#parts;
 		const state = await bodies.verify(body);
 		if (state === "whole") return 1;
 		const row = mailboxes.row(mailbox, entry);
 		// Expunged, or named otherwise, since.
 		if (row === undefined || !lives(row)) return 1;
 		if (decodeFacts(row.f as string).body.hash !== body.hash) return 1;
-		return { kind: "body", mailbox, entry, body, state };
+		const lost = isLost(body);
+		return { kind: "body", mailbox, entry, body, state, lost };
 	}
 
 	/** Copies that are being made, or cannot be since members are down, are no fault of the data. */

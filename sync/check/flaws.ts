@@ -61,6 +61,8 @@ export type Flaw =
 			readonly entry: EntryId;
 			readonly body: BodyRef;
 			readonly state: "missing" | "damaged";
+			/** All members were asked, and none has it. */
+			readonly lost?: boolean;
 	  }
 	| { readonly kind: "slots"; readonly what: string }
 	| { readonly kind: "copies"; readonly count: number }
@@ -96,7 +98,7 @@ export function whatOf(flaw: Flaw): string {
 		case "box":
 			return `mailbox ${short(flaw.mailbox)}: ${flaw.what}`;
 		case "body":
-			return `the body of message ${short(flaw.entry)} of mailbox ${short(flaw.mailbox)} is ${flaw.state === "missing" ? "not here" : "damaged here"} (${flaw.body.sizeBytes} bytes, hash ${short(flaw.body.hash)})`;
+			return `the body of message ${short(flaw.entry)} of mailbox ${short(flaw.mailbox)} is ${flaw.lost ? "lost" : flaw.state === "missing" ? "not here" : "damaged here"} (${flaw.body.sizeBytes} bytes, hash ${short(flaw.body.hash)})`;
 		case "slots":
 			return flaw.what;
 		case "copies":
@@ -116,7 +118,7 @@ export function adviceOf(flaw: Flaw, repair: boolean): string {
 		case "copies":
 			return 'see "pmnode status" for who is behind, and the log of that member';
 		case "body":
-			return repair
+			return repair || flaw.lost
 				? "no member has it now: bring a member back that may have it, or restore from a backup"
 				: "--repair fetches it from another member";
 		case "differs":

@@ -59,6 +59,7 @@ export class Reporting {
 			messages: mailboxes.live,
 			bodiesWithTooFewCopies: this.tooFewCopies().count,
 			missingBodies: needs.count,
+			lostBodies: needs.lostCount,
 			scrub: scrub.report(),
 		};
 	}

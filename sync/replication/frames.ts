@@ -1,7 +1,6 @@
 /** What two members say to each other on a link: CBOR arrays, checked when they come in. Types and codec only. */
 import { decode, encode } from "cborg";
 import {
-	bodyHash,
 	type DocumentId,
 	documentId,
 	type EntryId,
@@ -25,6 +24,7 @@ import type { Pair } from "../mailbox/pairs.ts";
 import { COUNTER_MAX } from "../mailbox/slots.ts";
 import type { Watermark } from "../mailbox/watermarks.ts";
 import type { BodyRef } from "../ports/bodies.ts";
+import { decodeRefs, encodeRefs } from "./body-refs.ts";
 
 /**
  * What this release speaks, and the oldest that it still understands. A link is spoken in the newest that both know.
@@ -255,15 +255,7 @@ export function encodeFrame(frame: Frame): Uint8Array {
 		case "confirm":
 			return encode(["confirm", frame.transactions]);
 		case "bodies":
-			return encode([
-				"bodies",
-				frame.bodies.map(({ hash, sizeBytes, drive, blob }) => [
-					hash,
-					sizeBytes,
-					drive,
-					...blob,
-				]),
-			]);
+			return encode(["bodies", encodeRefs(frame.bodies)]);
 	}
 }
 
@@ -453,15 +445,6 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 	}),
 	bodies: ([bodies]) => ({
 		type: "bodies",
-		bodies: list(bodies).map((body) => {
-			const [hash, size, drive, ...blob] = list(body);
-			const [a, b, c, d] = blob.map(number) as [number, number, number, number];
-			return {
-				hash: bodyHash(text(hash)),
-				sizeBytes: number(size),
-				drive: text(drive),
-				blob: [a, b, c, d],
-			};
-		}),
+		bodies: decodeRefs(bodies),
 	}),
 };

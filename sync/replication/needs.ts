@@ -7,7 +7,7 @@ import { BODY_FETCHES_ASKED_MAX, HOLDS_EXTRA_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { Vector } from "../log/record.ts";
 import type { Facts } from "../mailbox/rows.ts";
-import type { Bodies, BodyRef } from "../ports/bodies.ts";
+import { type Bodies, type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { prefixEnd, type Store, StoreFull } from "../ports/store.ts";
@@ -16,6 +16,8 @@ import { prefixEnd, type Store, StoreFull } from "../ports/store.ts";
 interface NeedRow {
 	readonly ref: BodyRef;
 	readonly waits: [Origin, number][];
+	/** No member has it: nobody waits for it any more. */
+	lost?: true;
 }
 
 interface Wait {
@@ -25,6 +27,8 @@ interface Wait {
 
 const RETRY_MILLISECONDS = 1_000;
 const FLUSH_MILLISECONDS = 1_000;
+/** A lost body is looked for again where a member comes, and so often: one that is not linked here may have told others. */
+const LOST_RETRY_MILLISECONDS = 60_000;
 /** By place: the same bytes may lie in several drives, and each entry names one of them. */
 type Place = string;
 export const needKey = ({ drive, blob }: BodyRef): Place =>
@@ -39,10 +43,15 @@ export class BodyNeeds {
 	readonly #isCleared: (body: BodyRef) => boolean;
 	readonly #done: () => void;
 	readonly #flush: () => void;
+	readonly #missed: () => void;
 	/** Keys of the store that go with the next batch, whatever that is made for. */
 	#arrivedKeys = new Set<string>();
+	#lostKeys = new Set<string>();
 	#flushScheduled = false;
 	readonly #needs = new Map<Place, NeedRow>();
+	readonly #lost = new Map<Place, NeedRow>();
+	/** Needs that could not be had when they were tried last. */
+	readonly #unavailable = new Set<Place>();
 	readonly #queue = new Set<Place>();
 	#running = 0;
 	readonly #waits = new Map<Origin, Wait[]>();
@@ -63,6 +72,8 @@ export class BodyNeeds {
 		done: () => void;
 		/** Has a batch made, so that the store forgets what arrived. */
 		flush: () => void;
+		/** No member gave a body in time: is it lost? */
+		missed: () => void;
 	}) {
 		this.#store = options.store;
 		this.#clock = options.clock;
@@ -72,20 +83,33 @@ export class BodyNeeds {
 		this.#isCleared = options.isCleared;
 		this.#done = options.done;
 		this.#flush = options.flush;
+		this.#missed = options.missed;
 		const rows: [Place, NeedRow][] = [];
 		for (const [key, value] of this.#store.range("need/", prefixEnd("need/")))
 			rows.push([key, JSON.parse(value as string) as NeedRow]);
-		const waits = rows.flatMap(([key, row]) =>
-			row.waits.map(([origin, sequence]) => ({ key, row, origin, sequence })),
-		);
+		for (const [key, row] of rows) if (row.lost) this.#setLost(key, row);
+		const waits = rows
+			.filter(([key]) => !this.#lost.has(key))
+			.flatMap(([key, row]) =>
+				row.waits.map(([origin, sequence]) => ({ key, row, origin, sequence })),
+			);
 		waits.sort((a, b) => a.sequence - b.sequence);
 		for (const { key, row, origin, sequence } of waits)
 			this.#add(key, row, origin, sequence);
 	}
 
-	/** How many bodies are missing. */
+	/** How many bodies are missing, without those that are lost. */
 	get count(): number {
 		return this.#needs.size;
+	}
+
+	/** How many no member has. */
+	get lostCount(): number {
+		return this.#lost.size;
+	}
+
+	isLost(body: BodyRef): boolean {
+		return this.#lost.has(needKey(body));
 	}
 
 	/** Not here yet, and being fetched. */
@@ -100,16 +124,24 @@ export class BodyNeeds {
 		const key = needKey(body);
 		const row = batch.object<NeedRow>(key) ?? { ref: body, waits: [] };
 		row.waits.push([origin, sequence]);
+		// Named once more: whoever did may have it.
+		delete row.lost;
 		batch.change(key, row);
 		this.#staged.push([key, row, origin, sequence]);
 	}
 
 	finish(batch: Batch): void {
 		for (const key of this.#arrivedKeys) batch.put(key, undefined);
+		for (const key of this.#lostKeys) {
+			const row = batch.object<NeedRow>(key);
+			if (row !== undefined && this.#lost.has(key))
+				batch.change(key, { ...row, lost: true });
+		}
 	}
 
 	committed(): void {
 		this.#arrivedKeys.clear();
+		this.#lostKeys.clear();
 		for (const [key, row, origin, sequence] of this.#staged.splice(0))
 			this.#add(key, row, origin, sequence);
 		this.#pump();
@@ -119,7 +151,13 @@ export class BodyNeeds {
 		this.#staged = [];
 	}
 
+	#setLost(key: Place, row: NeedRow): void {
+		this.#lost.set(key, row);
+		this.#queue.add(key);
+	}
+
 	#add(key: Place, row: NeedRow, origin: Origin, sequence: number): void {
+		this.#lost.delete(key);
 		this.#needs.set(key, row);
 		this.#queue.add(key);
 		const waits = this.#waits.get(origin) ?? [];
@@ -152,14 +190,43 @@ export class BodyNeeds {
 	/** Peers came or went, or the store was opened: tries what could not be had. */
 	retry(): void {
 		for (const key of this.#needs.keys()) this.#queue.add(key);
+		for (const key of this.#lost.keys()) this.#queue.add(key);
 		this.#pump();
+	}
+
+	/** Some of those that could not be had when they were tried last. */
+	missed(count: number): BodyRef[] {
+		const refs: BodyRef[] = [];
+		for (const key of this.#unavailable) {
+			if (refs.length >= count) break;
+			this.#unavailable.delete(key);
+			const row = this.#needs.get(key);
+			if (row !== undefined) refs.push(row.ref);
+		}
+		return refs;
+	}
+
+	/** No member has them: they count as missing no more, and hold up no watermark. */
+	giveUp(bodies: readonly BodyRef[]): void {
+		for (const body of bodies) {
+			const key = needKey(body);
+			const row = this.#needs.get(key);
+			if (row === undefined) continue;
+			this.#needs.delete(key);
+			this.#lost.set(key, row);
+			this.#lostKeys.add(key);
+			this.#waitNoMore(key, row);
+			this.#againLater(key, LOST_RETRY_MILLISECONDS);
+		}
+		this.#scheduleFlush();
+		this.#done();
 	}
 
 	#pump(): void {
 		for (const key of this.#queue) {
 			if (this.#running >= BODY_FETCHES_ASKED_MAX || this.#stopped) return;
 			this.#queue.delete(key);
-			const row = this.#needs.get(key);
+			const row = this.#needs.get(key) ?? this.#lost.get(key);
 			if (row === undefined) continue;
 			if (!this.#isWanted(row.ref)) {
 				this.#arrived(key);
@@ -185,23 +252,47 @@ export class BodyNeeds {
 				hash: ref.hash,
 				error: String(error),
 			});
-			this.#clock.after(RETRY_MILLISECONDS, () => {
-				if (!this.#needs.has(key)) return;
-				this.#queue.add(key);
-				this.#pump();
-			});
+			if (this.#lost.has(key)) {
+				this.#againLater(key, LOST_RETRY_MILLISECONDS);
+				return;
+			}
+			this.#againLater(key, RETRY_MILLISECONDS);
+			if (!(error instanceof BodyUnavailable)) return;
+			this.#unavailable.add(key);
+			this.#missed();
 		}
 	}
 
+	#againLater(key: Place, milliseconds: number): void {
+		this.#clock.after(milliseconds, () => {
+			if (this.#stopped || !(this.#needs.has(key) || this.#lost.has(key)))
+				return;
+			this.#queue.add(key);
+			this.#pump();
+		});
+	}
+
 	#arrived(key: Place): void {
-		const row = this.#needs.get(key);
+		const row = this.#needs.get(key) ?? this.#lost.get(key);
 		if (row === undefined) return;
+		if (this.#lost.delete(key))
+			this.#diary.info(
+				"a body that was lost is here again, or missed no more",
+				{
+					hash: row.ref.hash,
+				},
+			);
 		this.#needs.delete(key);
-		for (const [origin, sequence] of row.waits)
-			this.#arrivedFor(origin, sequence, key);
+		this.#unavailable.delete(key);
+		this.#waitNoMore(key, row);
 		this.#arrivedKeys.add(key);
 		this.#scheduleFlush();
 		this.#done();
+	}
+
+	#waitNoMore(key: Place, { waits }: NeedRow): void {
+		for (const [origin, sequence] of waits)
+			this.#arrivedFor(origin, sequence, key);
 	}
 
 	/** No commit for this alone: after a crash the body is asked for again, and found here. */
@@ -210,7 +301,8 @@ export class BodyNeeds {
 		this.#flushScheduled = true;
 		this.#clock.after(FLUSH_MILLISECONDS, () => {
 			this.#flushScheduled = false;
-			if (this.#arrivedKeys.size > 0 && !this.#stopped) this.#flush();
+			if (this.#arrivedKeys.size + this.#lostKeys.size > 0 && !this.#stopped)
+				this.#flush();
 		});
 	}
 

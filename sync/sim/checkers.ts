@@ -11,7 +11,7 @@ import { OpenDocuments } from "../documents/open.ts";
 import { CLUSTER, kindOf } from "../documents/shapes.ts";
 import { type DocumentId, type MailboxId, origin } from "../ids.ts";
 import { ChangeLog } from "../log/log.ts";
-import { lives, uidOf } from "../mailbox/rows.ts";
+import { type BoxRow, boxKey, lives, uidOf } from "../mailbox/rows.ts";
 import { type SlotRange, spansOf } from "../mailbox/slots.ts";
 import type { ClusterReplica } from "../replica.ts";
 import { rowsOn } from "./rows.ts";
@@ -148,6 +148,19 @@ export class Witness {
 				`${node} tells UIDNEXT ${mailbox.uidNext}, and told UID ${told.highest}`,
 			);
 		told.highest = Math.max(told.highest, mailbox.uidNext - 1);
+	}
+
+	/**
+	 * Nobody is left who knows how far this node had told: a life that was put back to a copy from before that leaps above
+	 * what it knows, and cannot know that a life between had leaped already. What was told above its own E counts no more.
+	 */
+	forgive(node: string, disk: MemoryStore): void {
+		for (const [key, told] of this.#told) {
+			const [teller, mailbox = ""] = key.split(" ");
+			const text = disk.get(boxKey(mailbox as MailboxId)) ?? '{"E":0}';
+			const { E } = JSON.parse(text as string) as BoxRow;
+			if (teller === node && E < told.highest) this.#told.delete(key);
+		}
 	}
 
 	#named(key: string, what: string, node: string): void {

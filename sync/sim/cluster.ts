@@ -4,7 +4,6 @@
  * told is checked at once. Nothing here knows how nodes decide.
  */
 
-import { decodeFacts } from "../mailbox/rows.ts";
 import {
 	checkDisk,
 	checkShown,
@@ -18,7 +17,6 @@ import {
 } from "./checkers.ts";
 import { SimMail } from "./mail.ts";
 import type { SimMachine } from "./process.ts";
-import { rowsOn } from "./rows.ts";
 import type { SimClusterOptions } from "./world.ts";
 
 export { mailAddress, type Outcome } from "./mail.ts";
@@ -64,28 +62,9 @@ export class SimCluster extends SimMail {
 			vectors.size <= 1 &&
 			running.every((machine) => {
 				const report = machine.replica.report();
-				return (
-					report.up === running.length &&
-					(report.converged ||
-						(this.history.hasLosses && this.#isWholeButForLost(machine)))
-				);
+				return report.up === running.length && report.converged;
 			})
 		);
-	}
-
-	/** All changes, and all bodies that lie anywhere: what was not acknowledged may have gone with the only disk that had it. */
-	#isWholeButForLost({ id, disk, replica }: SimMachine): boolean {
-		if (replica.report().peers.some((peer) => peer.missingChanges > 0))
-			return false;
-		const holders = this.running.map((machine) => machine.id);
-		for (const { row } of rowsOn(disk)) {
-			if (row.f === undefined || row.x) continue;
-			const { body } = decodeFacts(row.f);
-			if (this.bodies.holds(id, body)) continue;
-			if (holders.some((holder) => this.bodies.holds(holder, body)))
-				return false;
-		}
-		return true;
 	}
 
 	/**

@@ -25,6 +25,9 @@ const KINDS = [
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 
+/** A member that joined elsewhere in a split is heard of sooner. */
+const FORGOTTEN_MILLISECONDS = 20_000;
+
 export class Faults {
 	readonly #run: Run;
 	readonly #backups = new Map<string, SimBackup>();
@@ -76,6 +79,36 @@ export class Faults {
 			if (by.length > 0)
 				await cluster.run(cluster.remove(name, random.pick(by)));
 		}
+	}
+
+	/**
+	 * Members that all others know nothing of, as these were put back to before they joined: nobody lets them in. Their
+	 * operators put them away (what only they had can be brought back from a backup of theirs).
+	 */
+	async putAwayForgotten(): Promise<void> {
+		const { cluster } = this.#run;
+		for (let left = FORGOTTEN_MILLISECONDS; left > 0; left -= 100) {
+			if (this.#forgotten().length === 0) return;
+			await cluster.pass(100);
+		}
+		for (const name of this.#forgotten()) {
+			cluster.say(`${name} is known to no other member any more`);
+			cluster.lose(name);
+			this.#forget(name);
+			this.#lost.set(name, { removed: true });
+			for (const machine of cluster.machines.values())
+				cluster.witness.forgive(machine.name, machine.disk);
+		}
+	}
+
+	#forgotten(): string[] {
+		const { serving } = this.#run;
+		return serving.filter((one) =>
+			serving.some(
+				(other) =>
+					one !== other && this.#knows(one, other) && !this.#knows(other, one),
+			),
+		);
 	}
 
 	#knows(node: string, name: string): boolean {

@@ -126,6 +126,7 @@ export class Run {
 		this.cluster.expectedErrors.push(
 			/could not write a batch.*(disk is full|the process died|process is dead)/,
 			/could not admit a node/,
+			/bodies are lost/,
 		);
 	}
 
@@ -219,6 +220,7 @@ export class Run {
 			await this.answers();
 		}
 		await this.#faults.removeLost(random);
+		await this.#faults.putAwayForgotten();
 		for (const client of this.clients) client.leave();
 	}
 
