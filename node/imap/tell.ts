@@ -5,7 +5,7 @@ import { modSeqItem } from "./condstore.ts";
 import { type Difference, difference } from "./difference.ts";
 import { answer } from "./fetch/answer.ts";
 import type { FetchItems } from "./fetch/items.ts";
-import { fetchHead } from "./fetch/render.ts";
+import { fetchHead, flagsItem } from "./fetch/render.ts";
 import { SYSTEM_FLAGS } from "./flags.ts";
 import type { Selected } from "./selected.ts";
 import { format, lowerBound } from "./sequence-set.ts";
@@ -180,7 +180,7 @@ async function tellEach(
 		const items: string[] = session.uidOnly ? [] : [`UID ${uid}`];
 		if (!isExpected(uid)) {
 			tellKeywords(session, selected, message.flags);
-			items.push(`FLAGS (${message.flags.join(" ")})`);
+			items.push(flagsItem(message.flags));
 		}
 		if (condstore) items.push(modSeqItem(selected.tellable(message)));
 		output.text(

@@ -66,6 +66,8 @@ export class View {
 	#facts: (FactsCell | undefined)[] = [];
 	#operations = new OperationTable();
 	#goneRows = 0;
+	/** Behind the row that was asked for last: most ask for one after the other. */
+	#following = 0;
 	#snapshot: readonly Uid[] | undefined;
 	/** A replaced UID → the next one, or a claim never shown here → the UID it is shown under. */
 	readonly #aliases = new Map<number, Uid>();
@@ -120,7 +122,9 @@ export class View {
 
 	/** Row of a live message, or -1. */
 	#at(uid: number): number {
-		const at = lowerBound(this.#uid, uid);
+		let at = this.#following;
+		if (this.#uid[at] !== uid) at = lowerBound(this.#uid, uid);
+		this.#following = at + 1;
 		return this.#uid[at] === uid && this.#entry[at] !== "" ? at : -1;
 	}
 

@@ -7,7 +7,13 @@ import type { Session } from "../session.ts";
 import type { FetchItems } from "./items.ts";
 import { fromCache, KNOWN_BATCH, lookUp, renderKnown } from "./known.ts";
 import { readAhead } from "./read-ahead.ts";
-import { fetchHead, type Piece, render, renderPlain } from "./render.ts";
+import {
+	fetchHead,
+	flagsItem,
+	type Piece,
+	render,
+	renderPlain,
+} from "./render.ts";
 import { writePieces } from "./write.ts";
 
 /** What envelope and structure take in memory, about. */
@@ -30,13 +36,20 @@ async function fetchPlain(
 	items: FetchItems,
 	targets: readonly Target[],
 ): Promise<void> {
+	const isFlags = isUidAndFlags(items);
 	for (const target of targets) {
 		output.text(
-			`${fetchHead(items.uidOnly, target)}${renderPlain(items.plain, target)})\r\n`,
+			isFlags
+				? `* ${target.number} FETCH (UID ${target.uid} ${flagsItem(target.message.flags)})\r\n`
+				: `${fetchHead(items.uidOnly, target)}${renderPlain(items.plain, target)})\r\n`,
 		);
 		if (output.crowded) await output.room();
 	}
 }
+
+/** What every client asks of all messages: it comes without a detour. */
+const isUidAndFlags = ({ plain, uidOnly }: FetchItems): boolean =>
+	!uidOnly && plain.length === 2 && plain[0] === "UID" && plain[1] === "FLAGS";
 
 /** Reads some messages ahead while earlier ones are written. */
 async function fetchAll(

@@ -52,7 +52,7 @@ export function renderPlain(
 	for (const item of items) {
 		if (text !== "") text += " ";
 		if (item === "UID") text += `UID ${uid}`;
-		else if (item === "FLAGS") text += `FLAGS (${message.flags.join(" ")})`;
+		else if (item === "FLAGS") text += flagsItem(message.flags);
 		else if (item === "MODSEQ") text += modSeqItem(modSeq);
 		else if (item === "RFC822.SIZE")
 			text += `RFC822.SIZE ${message.body.sizeBytes}`;
@@ -62,6 +62,18 @@ export function renderPlain(
 			text += `SAVEDATE ${formatDateTime(message.savedMilliseconds)}`;
 		else
 			text += `INTERNALDATE ${formatDateTime(message.internalDateMilliseconds)}`;
+	}
+	return text;
+}
+
+/** The text for each combination: there are few, whose arrays the messages of a mailbox share. */
+const flagsItems = new WeakMap<readonly string[], string>();
+
+export function flagsItem(flags: readonly string[]): string {
+	let text = flagsItems.get(flags);
+	if (text === undefined) {
+		text = `FLAGS (${flags.join(" ")})`;
+		if (Object.isFrozen(flags)) flagsItems.set(flags, text);
 	}
 	return text;
 }
