@@ -372,12 +372,14 @@ export const SEARCH_SIGNATURE_BYTES_MAX = 32 * KiB;
 export const SEARCH_FILE_BYTES_MAX = 4096 * MiB;
 /** The index grows only while the disk has more room than this: mail needs it more. */
 export const SEARCH_DISK_FREE_BYTES_MIN = 512 * MiB;
-/** Signatures held in memory, of the account that searched last: some 20,000 mails of 4 kB. */
+/** Signatures held in memory, of the account that searched last: some 40,000 mails of 4 kB. */
 export const SEARCH_MEMORY_BYTES_MAX = 32 * MiB;
 /** Headers held in memory: of some 15,000 messages. */
 export const HEADERS_MEMORY_BYTES_MAX = 12 * MiB;
-/** Accounts whose index is open: each holds some file handles and up to 4 MB of pages. */
-export const SEARCH_FILES_OPEN_MAX = 8;
+/** Accounts whose index is open: each holds two file handles and what waits to be written. */
+export const SEARCH_FILES_OPEN_MAX = 32;
+/** What waits to be written to one of these: enough that few pages are written twice. */
+export const SEARCH_WAITING_BYTES_MAX = 256 * KiB;
 /** Messages that wait to be read into the index; beyond it they are found when somebody looks at their account. */
 export const SEARCH_WAITING_MAX = 50_000;
 /** An account that is looked at is compared with its index no more often than this. */

@@ -66,6 +66,7 @@ export class HeadTable {
 	#slots = new Uint32Array(ROWS_AT_FIRST * 4);
 	#live = 0;
 	#liveBytes = 0;
+	#notesBytes = 0;
 	readonly #sought = Buffer.alloc(HASH_BYTES);
 
 	/** Rows that are there. */
@@ -75,6 +76,10 @@ export class HeadTable {
 	/** Bytes of these. */
 	get liveBytes(): number {
 		return this.#liveBytes;
+	}
+
+	get notesBytes(): number {
+		return this.#notesBytes;
 	}
 
 	/** A record that is sound. */
@@ -90,6 +95,7 @@ export class HeadTable {
 		if (offset === GONE) return;
 		this.#live++;
 		this.#liveBytes += noteBytes + rowBytes;
+		this.#notesBytes += noteBytes;
 	}
 
 	get(hash: string): Head | undefined {
@@ -132,6 +138,7 @@ export class HeadTable {
 		if (offset === GONE) return;
 		this.#live--;
 		this.#liveBytes -= noteBytes + rowBytes;
+		this.#notesBytes -= noteBytes;
 		this.#heads.writeUIntLE(GONE, number * HEAD_BYTES + OFFSET_AT, 6);
 	}
 

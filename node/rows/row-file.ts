@@ -108,8 +108,15 @@ export class RowFile {
 	get bytes(): number {
 		return this.#headsEnd + this.#rowsEnd + this.#waitingBytes;
 	}
+	get waitingBytes(): number {
+		return this.#waitingBytes;
+	}
 	get size(): number {
 		return this.#loaded().size;
+	}
+	/** Of all notes. */
+	get notesBytes(): number {
+		return this.#loaded().notesBytes;
 	}
 	/** Whether questions can be answered without reading the records first. */
 	get isLoaded(): boolean {
@@ -200,6 +207,11 @@ export class RowFile {
 			records > 2 * table.size + GONE_RECORDS_MIN
 		)
 			this.#compact(table);
+	}
+
+	/** Gives back the memory of the table until somebody asks again. */
+	forget(): void {
+		this.#table = undefined;
 	}
 
 	/** With what waits to be written. */

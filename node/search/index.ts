@@ -6,7 +6,7 @@
  * Reading order: types.ts (what SEARCH asks), signature.ts (how it narrows), file.ts (what is kept), worker.ts (the
  * thread that does the work), fill.ts (in the background). What must never live here: anything that is not a copy.
  */
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../../sync/api.ts";
 import type { AccountId } from "../../sync/ids.ts";
@@ -16,7 +16,6 @@ import type { Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import type { StructureCache } from "../mime/cache.ts";
 import { holds, textPieces } from "../mime/index.ts";
-import { removeFile } from "./file.ts";
 import { Filler } from "./fill.ts";
 import { textOf } from "./load.ts";
 import { SearchThread, ThreadFailed } from "./thread.ts";
@@ -48,16 +47,25 @@ export function createTextIndex(options: TextIndexOptions): TextIndex {
 	return new Index(options);
 }
 
+/** Files of databases. */
+const FORMER = /\.db(-wal|-shm)?$/;
+
 /** Makes the folder, and takes away what belongs to nobody. */
 function tidy({ folder, account, log }: TextIndexOptions): void {
 	try {
 		mkdirSync(folder, { recursive: true, mode: 0o700 });
-		for (const name of readdirSync(folder))
-			if (
-				name.endsWith(".db") &&
-				account(name.slice(0, -3) as AccountId) === undefined
-			)
-				removeFile(join(folder, name));
+		let former = 0;
+		for (const name of readdirSync(folder)) {
+			const isFormer = FORMER.test(name);
+			const [id] = name.split(".", 1) as [AccountId];
+			if (!isFormer && account(id) !== undefined) continue;
+			rmSync(join(folder, name), { force: true });
+			if (isFormer) former++;
+		}
+		if (former > 0)
+			log.info(
+				`${folder} is of a former version; it is made anew from the messages as their owners log in`,
+			);
 	} catch (error) {
 		log.warn(
 			`${folder} cannot be used: ${(error as Error).message}; searches read the messages`,

@@ -7,7 +7,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { accountId } from "../../sync/ids.ts";
 import { SEARCH_FILES_OPEN_MAX } from "../../sync/limits.ts";
 import { holds } from "../mime/index.ts";
-import { removeFile, TextFile } from "./file.ts";
+import { TextFile } from "./file.ts";
 import { textOf } from "./load.ts";
 import { type Reply, type Results, type Task, UNKNOWN } from "./types.ts";
 
@@ -16,19 +16,20 @@ const port = parentPort;
 
 /** By account, in order of use. */
 const files = new Map<string, TextFile>();
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
 let fault: string | undefined;
 /** Hashes of the last question. */
 let asked = "";
 
-const pathOf = (account: string): string =>
-	join(folder, `${accountId(account)}.db`);
+const baseOf = (account: string): string => join(folder, accountId(account));
 
 function fileOf(account: string): TextFile {
 	const held = files.get(account);
 	files.delete(account);
-	const file = held ?? new TextFile(pathOf(account));
+	const file =
+		held ??
+		new TextFile(baseOf(account), (text) => {
+			fault = text;
+		});
 	files.set(account, file);
 	for (const [oldest, one] of files) {
 		if (files.size <= SEARCH_FILES_OPEN_MAX) break;
@@ -38,7 +39,7 @@ function fileOf(account: string): TextFile {
 	return file;
 }
 
-/** What the file says, or `otherwise` when there is something wrong with it; a damaged one is made anew. */
+/** What the file says, or `otherwise` when it cannot be used. */
 function guarded<T>(
 	account: string,
 	work: (file: TextFile) => T,
@@ -47,18 +48,17 @@ function guarded<T>(
 	try {
 		return work(fileOf(account));
 	} catch (error) {
-		// SQLite's and the file system's errors have a code; anything else is a bug of ours.
+		// Errors of the file system have a code; anything else is a bug of ours.
 		if (!(error instanceof Error && "code" in error)) throw error;
-		const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-		const isDamaged = code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
-		const path = pathOf(account);
 		drop(account);
-		if (isDamaged) removeFile(path);
-		fault = isDamaged
-			? `${path} is damaged and is made anew; it holds nothing but copies`
-			: `${path} cannot be used: ${error.message}; searches read the messages`;
+		fault = `${baseOf(account)} cannot be used: ${error.message}; searches read the messages`;
 		return otherwise();
 	}
+}
+
+/** One account is asked about at a time: what the others hold in memory for that is given back. */
+function forgetOthers(account: string): void {
+	for (const [of, file] of files) if (of !== account) file.forget();
 }
 
 /** Closes a file that has failed, whatever it says to that. */
@@ -78,7 +78,7 @@ function run(task: Task): Results[Task["op"]] {
 			const { account, sought } = task;
 			const hashes = task.hashes ?? asked;
 			asked = hashes;
-			for (const [of, file] of files) if (of !== account) file.forget();
+			forgetOthers(account);
 			return guarded(
 				account,
 				(file) => file.known(hashes, sought),
@@ -98,6 +98,7 @@ function run(task: Task): Results[Task["op"]] {
 		}
 		case "reconcile": {
 			const { account, hashes } = task;
+			forgetOthers(account);
 			return guarded(
 				account,
 				(file) => file.reconcile(hashes),

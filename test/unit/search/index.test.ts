@@ -231,7 +231,7 @@ test("of a large message only what is text is read, and all of it", async () => 
 test("an index that is damaged, deleted or not to be opened answers all the same", async () => {
 	for (let i = 0; i < 50; i++)
 		deliver(message(`Subject: ${i}\n\nneedle${i}\n`));
-	const file = join(folder, "search", `${account.id}.db`);
+	const file = join(folder, "search", `${account.id}.heads`);
 	const expectRight = async () =>
 		expect(await search(seek("body", "needle7"))).toEqual(
 			await bruteForce(seek("body", "needle7")),
@@ -255,11 +255,23 @@ test("accounts that are no more leave no file", async () => {
 	deliver(message("Subject: x\n\nx\n"));
 	await search(seek("body", "x"));
 	await index.close();
-	const file = join(folder, "search", `${account.id}.db`);
+	const file = join(folder, "search", `${account.id}.heads`);
 	expect(existsSync(file)).toBe(true);
 	account = new MemoryAccount("bob@example.org", clock);
 	open();
 	expect(existsSync(file)).toBe(false);
+});
+
+test("files of a former version go, and the index fills again", async () => {
+	deliver(message("Subject: x\n\nneedle\n"));
+	await index.close();
+	const former = join(folder, "search", `${account.id}.db`);
+	for (const suffix of ["", "-wal"]) writeFileSync(former + suffix, "SQLite");
+	open();
+	expect(existsSync(former) || existsSync(`${former}-wal`)).toBe(false);
+	index.looking(account);
+	await filled();
+	expect(await search(seek("body", "needle"))).toEqual([true]);
 });
 
 test("a closed index reads", async () => {
