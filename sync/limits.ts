@@ -233,6 +233,10 @@ export const DIRECTORY_BUCKETS = 16;
 export const EDITS_IN_BULK_MIN = 32;
 /** Changes of a document that were made in bulk and wait to be applied, some 100 kB each: memory, and how long who reads it waits. */
 export const UNSETTLED_CHANGES_MAX = 8;
+/** Smaller ones are applied together, larger ones alone; some 300 operations. */
+export const LARGE_CHANGE_BYTES = 16_384;
+/** Small changes of a document that wait to be applied: some 10 ms for who reads it then, and some 100 kB. */
+export const UNSETTLED_PUTS_MAX = 128;
 /** Accounts whose document is held folded in memory, some 10 kB each; who is not looked at is read again beyond it. */
 export const ACCOUNTS_FOLDED_MAX = 2_000;
 /** Documents kept open; the least recently used is written out beyond it. */

@@ -54,7 +54,7 @@ export class DocumentMender {
 			if (saved === undefined) continue;
 			const { changes } = await logged(ledger, id, breathe);
 			const document = FlatDocument.load(bucketsOf(id), ledger.origin, saved);
-			document.apply(changes);
+			document.take(changes.map((change) => ({ change })));
 			if (document.lacks([]).length === 0) return document;
 			document.free();
 		}
@@ -155,7 +155,7 @@ export function fromLog(
 	// What came last would not be missed by any other change.
 	if (!isWhole || changes.length === 0) return undefined;
 	const document = FlatDocument.create(bucketsOf(id), ledger.origin);
-	document.apply(changes);
+	document.take(changes.map((change) => ({ change })));
 	if (document.lacks([]).length === 0) return document;
 	document.free();
 	return undefined;

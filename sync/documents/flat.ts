@@ -1,5 +1,5 @@
 /**
- * Automerge behind one small handle: the only file that touches it. A document is a fixed set of bucket maps with a
+ * Automerge behind one small handle: the only file that touches its documents. A document is a fixed set of bucket maps with a
  * genesis that is the same everywhere (the same actor, time and operations give the same change hash), and in them flat
  * keys with scalar values. Two nodes can therefore make the same document apart, and no object is ever created twice.
  * Costs 40-180 µs a change at any size; the high-level API would materialise the document (8 ms at 10,000 entries).
@@ -9,7 +9,6 @@ import { createHash } from "node:crypto";
 import {
 	type ActorId,
 	type DecodedChange,
-	decodeChange,
 	encodeChange,
 	getBackend,
 	init,
@@ -17,7 +16,16 @@ import {
 } from "@automerge/automerge";
 import { Temporary } from "../faults.ts";
 import type { Origin } from "../ids.ts";
-import { EDITS_IN_BULK_MIN, UNSETTLED_CHANGES_MAX } from "../limits.ts";
+import { EDITS_IN_BULK_MIN } from "../limits.ts";
+import {
+	canPut,
+	type DecodedPuts,
+	encodePuts,
+	GENESIS_ACTOR,
+	type Put,
+} from "./puts.ts";
+import { Tips } from "./tips.ts";
+import { portions, Unapplied } from "./unapplied.ts";
 
 export type Scalar = string | number | boolean;
 /**
@@ -32,9 +40,7 @@ export type Edit =
 
 type Handle = ReturnType<typeof getBackend>;
 type Op = DecodedChange["ops"][number];
-type ChangeMetadata = NonNullable<ReturnType<Handle["getChangeMetaByHash"]>>;
 
-const GENESIS_ACTOR = "00".repeat(8);
 /** By number of buckets. A copy of one costs 50 µs; to apply its change to an empty document, 2 ms. */
 const geneses = new Map<number, Handle>();
 
@@ -59,6 +65,10 @@ function bucketOf(key: string, buckets: number): number {
 	return (hash >>> 0) % buckets;
 }
 
+/** Operation number of the genesis that made the map in which the key lies. */
+export const mapOf = (key: string, buckets: number): number =>
+	bucketOf(key, buckets) + 1;
+
 /** A change that is encoded from outside keeps numbers under other types than a put does. */
 const isNumber = (edit: Edit): boolean =>
 	typeof ("add" in edit ? edit.add : "set" in edit ? edit.set : "") ===
@@ -69,91 +79,46 @@ export class DamagedDocument extends Temporary {
 	override name = "DamagedDocument";
 }
 
-/**
- * Why a change of another node must not be applied; undefined when it may. Automerge takes changes whose checksum is wrong,
- * and whatever they do: here they are whole, of this origin, and put or remove just these keys, with what `contentFault`
- * lets pass.
- */
-export function faultOf(
-	change: Uint8Array,
-	origin: Origin,
-	keys: readonly string[],
-	buckets: number,
-	contentFault: (
-		key: string,
-		value: Scalar | undefined,
-	) => string | undefined = () => undefined,
-): string | undefined {
-	let decoded: ReturnType<typeof decodeChange>;
-	try {
-		decoded = decodeChange(change);
-	} catch (error) {
-		return `it is damaged: ${String(error).slice(0, 80)}`;
-	}
-	// Bytes 4 to 8 are the start of the hash that the change should have.
-	const sum = Buffer.from(change.subarray(4, 8)).toString("hex");
-	if (decoded.hash?.slice(0, 8) !== sum)
-		return "it is damaged: its checksum is wrong";
-	if (decoded.actor !== (origin as string)) return "it is of another origin";
-	const named = new Set(keys);
-	for (const { action, obj, key, value } of decoded.ops as readonly {
-		action: string;
-		obj: string;
-		key?: string;
-		value?: Scalar;
-	}[]) {
-		if (action !== "set" && action !== "del")
-			return `it does something else than to put or remove: ${action.slice(0, 20)}`;
-		if (key === undefined || !named.has(key))
-			return "it changes a key that it does not name";
-		if (obj !== `${bucketOf(key, buckets) + 1}@${GENESIS_ACTOR}`)
-			return "it changes a key in the wrong place";
-		const fault = contentFault(key, action === "set" ? value : undefined);
-		if (fault !== undefined) return fault;
-	}
-	return undefined;
-}
-
-/** Where a document stands: what the next change of this actor follows. */
-interface Tip {
-	readonly heads: readonly string[];
-	readonly maxOp: number;
-	/** Changes made by this actor. */
-	readonly ownCount: number;
+/** A change of another node, and what it puts if it is of that kind (puts.ts). */
+export interface ForeignChange {
+	readonly change: Uint8Array;
+	readonly puts?: DecodedPuts | undefined;
 }
 
 export class FlatDocument {
+	/** Without what waits. */
 	readonly #applied: Handle;
 	readonly #buckets: number;
-	/** Changes made by this actor, once they were counted. */
-	#ownCount: number | undefined;
-	/** Own changes that were made in bulk and are not in the handle yet: whoever reads has them applied first. */
-	#unapplied: Uint8Array[] = [];
-	/** Known after a change in bulk, until another one follows. */
-	#tip: Tip | undefined;
+	readonly #tips: Tips;
+	readonly #unapplied: Unapplied;
 
 	private constructor(handle: Handle, buckets: number) {
 		this.#applied = handle;
 		this.#buckets = buckets;
+		this.#tips = new Tips(handle);
+		this.#unapplied = new Unapplied((changes) => {
+			handle.applyChanges(changes);
+			this.#tips.settled();
+		});
 	}
 
 	/** With all changes. */
 	get #handle(): Handle {
-		if (this.isUnsettled) this.settle();
+		this.settle();
 		return this.#applied;
 	}
 
-	/** Whether there is work for settle(). */
+	/** Whether changes wait to be applied. */
 	get isUnsettled(): boolean {
-		return this.#unapplied.length > 0;
+		return !this.#unapplied.isEmpty;
 	}
-
-	/**
-	 * Applies what was only encoded so far, at most so many changes. Automerge takes some 10 to 40 µs for each operation, for
-	 * which nobody need wait: until then a change lies in the log like those of a document that is not open.
-	 */
-	settle(count = Number.POSITIVE_INFINITY): void {
-		applyTo(this.#applied, this.#unapplied.splice(0, count));
+	/** Applies what waits. */
+	settle(): void {
+		this.#unapplied.settle();
+	}
+	/** Applies a part of what waits: one large change, or many small ones. */
+	settleSome(): void {
+		this.#unapplied.settleSome();
 	}
 
 	/** An empty document, whose changes will be made in the name of `origin`. */
@@ -177,79 +142,82 @@ export class FlatDocument {
 	}
 
 	#object(key: string): `${number}@${string}` {
-		return `${bucketOf(key, this.#buckets) + 1}@${GENESIS_ACTOR}`;
+		return `${mapOf(key, this.#buckets)}@${GENESIS_ACTOR}`;
 	}
 
 	/**
-	 * Makes the edits and returns them as one change, or undefined where there are none. Many are encoded as a change, to be
-	 * applied later, which costs a third to a sixth of making one operation after the other; for few it costs more. What
+	 * Makes the edits and returns them as one change, or undefined where there are none. Texts under new keys, and many edits,
+	 * are encoded as a change, to be applied later: that costs a tenth to a third of making one operation after the other. What
 	 * follows such a change is encoded too, so that it need not wait for it.
 	 */
 	change(
 		edits: readonly Edit[],
 		bulkFrom = EDITS_IN_BULK_MIN,
 	): Uint8Array | undefined {
+		if (edits.length === 0) return undefined;
+		const puts = this.#putsOf(edits);
+		if (puts !== undefined) return this.#changeByPuts(puts);
 		const isBulk = edits.length >= bulkFrom || this.#mayWait;
-		if (isBulk && edits.length > 0 && !edits.some(isNumber))
-			return this.#changeInBulk(edits);
-		this.#tip = undefined;
+		if (isBulk && !edits.some(isNumber)) return this.#changeInBulk(edits);
 		for (const edit of edits) this.#edit(this.#object(edit.key), edit);
 		if (this.#handle.commit(null, 0) === null) return undefined;
-		if (this.#ownCount !== undefined) this.#ownCount++;
+		this.#tips.made();
 		return this.#handle.getLastLocalChange() as Uint8Array;
 	}
 
-	#changeInBulk(edits: readonly Edit[]): Uint8Array {
-		const { heads, maxOp, ownCount } = this.#tip ?? this.#readTip();
-		const actor = this.#applied.getActorId();
-		const ops = this.#operations(edits, actor, maxOp + 1);
-		const seq = ownCount + 1;
-		const change = encodeChange({
-			actor,
-			author: null,
-			seq,
-			startOp: maxOp + 1,
-			time: 0,
-			message: null,
-			deps: [...heads],
-			ops,
-		});
-		if (this.#unapplied.length >= UNSETTLED_CHANGES_MAX) this.settle(1);
-		this.#unapplied.push(change);
-		this.#ownCount = seq;
-		this.#tip = {
-			heads: [hashOf(change)],
-			maxOp: maxOp + ops.length,
-			ownCount: seq,
-		};
+	/** The edits in the order of the document, if all put texts under different new keys. */
+	#putsOf(edits: readonly Edit[]): Put[] | undefined {
+		const puts: Put[] = [];
+		const seen = new Set<string>();
+		for (const edit of edits) {
+			if ("remove" in edit || !edit.isNew) return undefined;
+			const { key } = edit;
+			const value = "add" in edit ? edit.add : edit.set;
+			if (!canPut(value) || !canPut(key) || seen.has(key)) return undefined;
+			seen.add(key);
+			puts.push({ map: mapOf(key, this.#buckets), key, value });
+		}
+		return puts.sort(byPlace);
+	}
+
+	#changeByPuts(puts: readonly Put[]): Uint8Array {
+		this.#readTips();
+		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
+		const { change, hash } = encodePuts({ ...next, puts });
+		this.#makeRoom(change);
+		this.#unapplied.addPuts(change, puts);
+		this.#tips.added(hash, next, puts.length);
 		return change;
 	}
 
-	#readTip(): Tip {
-		const heads = this.heads();
-		const metas = heads.map(
-			(head) => this.#handle.getChangeMetaByHash(head) as ChangeMetadata,
+	#changeInBulk(edits: readonly Edit[]): Uint8Array {
+		this.#readTips();
+		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
+		const ops = this.#operations(edits, next.actor, next.startOp);
+		const change = encodeChange({
+			...next,
+			deps: [...next.deps],
+			author: null,
+			time: 0,
+			message: null,
+			ops,
+		});
+		this.#makeRoom(change);
+		this.#unapplied.add(
+			change,
+			edits.map(({ key }) => key),
 		);
-		return {
-			heads,
-			maxOp: Math.max(...metas.map(({ maxOp }) => maxOp)),
-			ownCount: this.#ownChanges(this.#applied.getActorId(), metas),
-		};
+		this.#tips.added(hashOf(change), next, ops.length);
+		return change;
 	}
 
-	/** How many changes this actor has made. Its newest one is a head, unless others came after it. */
-	#ownChanges(actor: string, heads: readonly ChangeMetadata[]): number {
-		const newest = heads.find((head) => head.actor === actor);
-		if (newest !== undefined) return newest.seq;
-		if (this.#ownCount !== undefined) return this.#ownCount;
-		// Some 20 µs each: so it is kept.
-		const all = this.#handle.getChangesMeta([]);
-		return all.reduce(
-			(most, meta) => (meta.actor === actor ? Math.max(most, meta.seq) : most),
-			0,
-		);
+	#readTips(): void {
+		if (this.#tips.heads === undefined) this.settle();
+		this.#tips.read();
 	}
-
+	#makeRoom({ length }: Uint8Array): void {
+		while (!this.#unapplied.hasRoom(length)) this.#unapplied.settleSome();
+	}
 	/** As #edit() makes them, but that a put over an equal value needs no removal before it here. */
 	#operations(edits: readonly Edit[], actor: string, startOp: number): Op[] {
 		const operations: Op[] = [];
@@ -261,7 +229,7 @@ export class FlatDocument {
 			operations.push({ ...op, obj: this.#object(key), key, pred });
 			holds.set(key, op.action === "del" ? [] : [id]);
 		};
-		for (const edit of this.#inOrder(edits)) {
+		for (const edit of inOrder(edits, this.#buckets)) {
 			const { key } = edit;
 			if (!holds.has(key))
 				holds.set(key, "isNew" in edit && edit.isNew ? [] : this.#ids(key));
@@ -278,26 +246,15 @@ export class FlatDocument {
 		return operations;
 	}
 
-	/** As they will lie in the document: Automerge puts neighbours in for a third of what it takes for scattered ones. */
-	#inOrder(edits: readonly Edit[]): readonly Edit[] {
-		const places = edits.map(
-			(edit) => [bucketOf(edit.key, this.#buckets), edit] as const,
-		);
-		places.sort(([at, a], [bt, b]) =>
-			at !== bt ? at - bt : a.key < b.key ? -1 : a.key > b.key ? 1 : 0,
-		);
-		return places.map(([, edit]) => edit);
-	}
-
-	/** Large changes wait to be applied, and not many yet. */
+	/** Changes wait to be applied, and not many yet. */
 	get #mayWait(): boolean {
-		const { length } = this.#unapplied;
-		return length > 0 && length < UNSETTLED_CHANGES_MAX;
+		return this.isUnsettled && this.#unapplied.hasRoom(0);
 	}
 
 	/** The operations whose values the key holds. */
 	#ids(key: string): string[] {
-		return this.#handle
+		if (this.#unapplied.touches(key)) this.settle();
+		return this.#applied
 			.getAll(this.#object(key), key)
 			.map((found) => found[2] as string);
 	}
@@ -317,22 +274,58 @@ export class FlatDocument {
 		this.#handle.put(object, key, value);
 	}
 
-	/** Applies changes of others. They must be whole (hash checked by the caller) and in causal order. */
-	apply(changes: readonly Uint8Array[]): void {
-		this.#tip = undefined;
+	/**
+	 * Takes changes of others. They must be whole (checked by the caller) and in causal order. Throws what Automerge throws
+	 * for a change that cannot be applied; nothing of it waits then.
+	 */
+	take(changes: readonly ForeignChange[]): void {
+		for (const [i, { change, puts }] of changes.entries()) {
+			if (!this.#mayDefer(puts)) {
+				this.#takeNow(changes.slice(i));
+				return;
+			}
+			this.#makeRoom(change);
+			this.#unapplied.addPuts(change, puts.puts);
+			this.#tips.added(puts.hash, puts, puts.puts.length);
+		}
+	}
+
+	#mayDefer(puts: DecodedPuts | undefined): puts is DecodedPuts {
+		if (puts === undefined) return false;
+		this.#readTips();
+		return this.#tips.follows(puts);
+	}
+
+	#takeNow(changes: readonly ForeignChange[]): void {
 		this.settle();
-		applyTo(this.#applied, changes);
+		for (const { puts } of changes) this.#tips.took(puts);
+		for (const portion of portions(changes.map(({ change }) => change)))
+			this.#applied.applyChanges(portion);
 	}
 
 	has(key: string): boolean {
-		return this.#handle.get(this.#object(key), key) !== undefined;
+		return this.#waitingPut(key) !== undefined || this.#isApplied(key);
 	}
 
 	/** All values that were put at the same time and not overwritten since; usually one, none if the key is not there. */
 	values(key: string): Scalar[] {
-		return this.#handle
+		const put = this.#waitingPut(key);
+		if (put !== undefined) return [put];
+		return this.#applied
 			.getAll(this.#object(key), key)
 			.map((found) => found[1] as Scalar);
+	}
+
+	/** What the key holds, if that waits and nothing else is there; otherwise nothing that touches the key waits afterwards. */
+	#waitingPut(key: string): string | undefined {
+		if (!this.#unapplied.touches(key)) return undefined;
+		const put = this.#unapplied.putUnder(key);
+		if (put !== undefined && !this.#isApplied(key)) return put;
+		this.settle();
+		return undefined;
+	}
+	#isApplied(key: string): boolean {
+		return this.#applied.get(this.#object(key), key) !== undefined;
 	}
 
 	*keys(): Iterable<string> {
@@ -342,7 +335,8 @@ export class FlatDocument {
 
 	/** Sorted hashes of the newest changes: equal heads mean equal documents. */
 	heads(): string[] {
-		return this.#handle.getHeads().sort();
+		this.#readTips();
+		return [...(this.#tips.heads ?? [])];
 	}
 
 	/** Of these heads (of the same document elsewhere) and of all that is here: what is named and not here. */
@@ -351,9 +345,8 @@ export class FlatDocument {
 	}
 
 	mergeFrom(other: FlatDocument): void {
-		this.#tip = undefined;
 		this.#handle.merge(other.#handle);
-		this.#ownCount = undefined;
+		this.#tips.forget();
 	}
 
 	save(): Uint8Array {
@@ -365,25 +358,21 @@ export class FlatDocument {
 	}
 }
 
-/** Small ones together, large ones alone: two large ones that go between each other's keys take ten times as long together. */
-function applyTo(handle: Handle, changes: readonly Uint8Array[]): void {
-	let small: Uint8Array[] = [];
-	const flush = () => {
-		if (small.length > 0) handle.applyChanges(small);
-		small = [];
-	};
-	for (const change of changes) {
-		if (change.length < LARGE_CHANGE_BYTES) small.push(change);
-		else {
-			flush();
-			handle.applyChanges([change]);
-		}
-	}
-	flush();
-}
-/** Some 300 operations. */
-const LARGE_CHANGE_BYTES = 16_384;
-
 /** By which others name a change that encodeChange() made: of all after magic number and checksum. */
 const hashOf = (change: Uint8Array): string =>
 	createHash("sha256").update(change.subarray(8)).digest("hex");
+
+/** As they will lie in the document: Automerge puts neighbours in for a third of what it takes for scattered ones. */
+function inOrder(edits: readonly Edit[], buckets: number): readonly Edit[] {
+	return edits
+		.map((edit) => ({ map: mapOf(edit.key, buckets), key: edit.key, edit }))
+		.sort(byPlace)
+		.map(({ edit }) => edit);
+}
+function byPlace(
+	a: { readonly map: number; readonly key: string },
+	b: { readonly map: number; readonly key: string },
+): number {
+	if (a.map !== b.map) return a.map - b.map;
+	return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}

@@ -123,9 +123,9 @@ export class OpenDocuments {
 		return this.#unsettled() !== undefined;
 	}
 
-	/** Applies one change that was only encoded so far (flat.ts), if there is any. */
-	settleOne(): void {
-		this.#unsettled()?.settle(1);
+	/** Applies some of the changes that wait (flat.ts), if there are any. */
+	settleSome(): void {
+		this.#unsettled()?.settleSome();
 	}
 
 	#unsettled(): FlatDocument | undefined {
@@ -236,7 +236,8 @@ export class OpenDocuments {
 			at = previous;
 		}
 		changes.reverse();
-		if (changes.length > 0) document.apply(changes);
+		if (changes.length > 0)
+			document.take(changes.map((change) => ({ change })));
 		return { document, changesSinceSnapshot: changes.length };
 	}
 

@@ -4,7 +4,8 @@
  * there is one.
  */
 import { contentFault } from "../documents/content.ts";
-import { faultOf } from "../documents/flat.ts";
+import { judge } from "../documents/fault.ts";
+import type { ForeignChange } from "../documents/flat.ts";
 import type { OpenDocuments } from "../documents/open.ts";
 import { bucketsOf } from "../documents/shapes.ts";
 import { Temporary } from "../faults.ts";
@@ -25,6 +26,8 @@ import {
 interface Waiting {
 	readonly framed: Uint8Array;
 	readonly record: ChangeRecord;
+	/** Of the record. */
+	readonly foreign: ForeignChange;
 	readonly from: NodeId;
 }
 
@@ -75,32 +78,35 @@ export class Inbound {
 			if (waiting.has(record.sequence)) continue;
 			// What does not fit will be asked for again, in order.
 			if (this.#count >= RECORDS_WAITING_MAX) break;
-			waiting.set(record.sequence, { framed: one, record, from });
+			const foreign = this.#judged(record, from);
+			if (foreign === undefined) continue;
+			waiting.set(record.sequence, { framed: one, record, foreign, from });
 			this.#count++;
 		}
 	}
 
-	/** The record, if it is whole and does what it says. */
+	/** The record, if it is whole. */
 	#decoded(framed: Uint8Array, from: NodeId): ChangeRecord | undefined {
-		let record: ChangeRecord;
 		try {
-			record = decodeRecord(unframe(framed));
+			return decodeRecord(unframe(framed));
 		} catch (error) {
 			if (!(error instanceof BadRecord)) throw error;
 			this.#refuse(error.message, from, {});
 			return undefined;
 		}
+	}
+
+	/** Its change, if that does what the record says. */
+	#judged(record: ChangeRecord, from: NodeId): ForeignChange | undefined {
 		const { origin, sequence, document, keys, change } = record;
-		if ((this.#options.log.vector.get(origin) ?? 0) >= sequence) return record;
-		const fault = faultOf(
-			change,
+		const judged = judge(change, {
 			origin,
 			keys,
-			bucketsOf(document),
-			(key, value) => contentFault(document, key, value),
-		);
-		if (fault === undefined) return record;
-		this.#refuse(fault, from, { origin, sequence });
+			buckets: bucketsOf(document),
+			contentFault: (key, value) => contentFault(document, key, value),
+		});
+		if (judged.fault === undefined) return { change, puts: judged.puts };
+		this.#refuse(judged.fault, from, { origin, sequence });
 		return undefined;
 	}
 
@@ -139,17 +145,17 @@ export class Inbound {
 		const ready = this.#ready(flush);
 		this.#taken = ready;
 		flush.taken = ready.length;
-		const byDocument = new Map<DocumentId, Uint8Array[]>();
-		for (const { record } of ready) {
+		const byDocument = new Map<DocumentId, ForeignChange[]>();
+		for (const { record, foreign } of ready) {
 			const changes = byDocument.get(record.document);
-			if (changes) changes.push(record.change);
-			else byDocument.set(record.document, [record.change]);
+			if (changes) changes.push(foreign);
+			else byDocument.set(record.document, [foreign]);
 		}
 		for (const [id, changes] of byDocument) {
 			const document = documents.get(id);
 			documents.mayHaveChanged(id);
 			try {
-				document.apply(changes);
+				document.take(changes);
 			} catch (error) {
 				throw new Poisoned(ready, true, error);
 			}

@@ -284,7 +284,7 @@ export class Ledger {
 		this.#settles = true;
 		this.#clock.after(SETTLE_MILLISECONDS, () => {
 			this.#settles = false;
-			if (!this.#scheduled) this.documents.settleOne();
+			if (!this.#scheduled) this.documents.settleSome();
 			this.#settleLater();
 		});
 	}

@@ -72,14 +72,14 @@ function pair(): [Side, Side] {
 
 it("equal documents are equal, and each side's loss is told", async () => {
 	const [a, b] = pair();
-	b.document.apply([a.change("d:x")]);
+	b.document.take([{ change: a.change("d:x") }]);
 	expect(await a.compare()).toEqual([]);
 	const lost = a.change("d:y");
 	expect(await a.compare()).toEqual(["there"]);
 	expect(await b.compare()).toEqual(["here"]);
 	b.change("d:z");
 	expect(await a.compare()).toEqual(["here", "there"]);
-	b.document.apply([lost]);
+	b.document.take([{ change: lost }]);
 	expect(await a.compare()).toEqual(["here"]);
 });
 

@@ -2,8 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Edit, FlatDocument } from "../../../sync/documents/flat.ts";
+import { decodePuts } from "../../../sync/documents/puts.ts";
 import type { Origin } from "../../../sync/ids.ts";
-import { UNSETTLED_CHANGES_MAX } from "../../../sync/limits.ts";
+import { UNSETTLED_PUTS_MAX } from "../../../sync/limits.ts";
 
 const buckets = 4;
 const origin = (digit: string) => digit.repeat(32) as Origin;
@@ -34,6 +35,12 @@ const contents = (document: FlatDocument) =>
 			.map((each) => [each, document.values(each).map(String).sort()]),
 	);
 
+/** As from a member: what is only put may wait. */
+const hear = (document: FlatDocument, changes: readonly Uint8Array[]) =>
+	document.take(
+		changes.map((change) => ({ change, puts: decodePuts(change) })),
+	);
+
 class Pair {
 	readonly documents = ["a", "b"].map((each) =>
 		FlatDocument.create(buckets, origin(each)),
@@ -53,7 +60,7 @@ class Pair {
 	meet(): void {
 		for (const [i, document] of this.documents.entries()) {
 			const changes = this.#unheard[i as 0 | 1].splice(0);
-			if (changes.length > 0) document.apply(changes);
+			if (changes.length > 0) hear(document, changes);
 		}
 	}
 }
@@ -132,19 +139,19 @@ describe("edits in bulk", () => {
 		const put = (round: number): Edit[] => [
 			{ key: `f:${round}:x`, set: true, isNew: true },
 		];
-		for (let round = 0; round < UNSETTLED_CHANGES_MAX; round++) {
+		for (let round = 0; round < UNSETTLED_PUTS_MAX; round++) {
 			// Few edits, which anywhere else are made one by one, do not make the others wait either.
 			const bulkFrom = round === 0 ? IN_BULK : ONE_BY_ONE;
 			changes.push(a.change(put(round), bulkFrom) as Uint8Array);
 			expect(a.isUnsettled).toBe(true);
 		}
-		changes.push(a.change(put(100), ONE_BY_ONE) as Uint8Array);
+		changes.push(a.change(put(200), ONE_BY_ONE) as Uint8Array);
 		expect(a.isUnsettled).toBe(false);
-		for (let round = 101; round < 103 + UNSETTLED_CHANGES_MAX; round++)
+		for (let round = 201; round < 203 + UNSETTLED_PUTS_MAX; round++)
 			changes.push(a.change(put(round), IN_BULK) as Uint8Array);
-		for (let left = 0; left < UNSETTLED_CHANGES_MAX; left++) a.settle(1);
+		a.settleSome();
 		expect(a.isUnsettled).toBe(false);
-		b.apply(changes);
+		hear(b, changes);
 		expect(b.heads()).toEqual(a.heads());
 		expect(contents(b)).toEqual(contents(a));
 		a.change([{ key: "f:0:x", remove: true }], IN_BULK);
@@ -158,7 +165,7 @@ describe("edits in bulk", () => {
 		const loaded = FlatDocument.load(buckets, origin("c"), a.save());
 		expect(loaded.has("f:1:x")).toBe(true);
 		b.change([{ key: "f:2:x", set: true }], IN_BULK);
-		b.apply([change as Uint8Array]);
+		hear(b, [change as Uint8Array]);
 		a.mergeFrom(b);
 		expect(contents(a)).toEqual(contents(b));
 		// The next change follows both.

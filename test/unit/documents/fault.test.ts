@@ -1,16 +1,25 @@
 import { expect, test } from "vitest";
-import { FlatDocument, faultOf } from "../../../sync/documents/flat.ts";
-import { origin } from "../../../sync/ids.ts";
+import { judge } from "../../../sync/documents/fault.ts";
+import { FlatDocument } from "../../../sync/documents/flat.ts";
+import { type Origin, origin } from "../../../sync/ids.ts";
 
 const author = origin("00112233445566aa");
 const keys = ["e:aaaaaaaaaaaaaaaaaaaaaa", "f:aaaaaaaaaaaaaaaaaaaaaa:\\seen"];
 const BUCKETS = 64;
 
-function changeOf(text: string): Uint8Array {
+const faultOf = (
+	change: Uint8Array,
+	by: Origin,
+	named: readonly string[],
+	buckets: number,
+) => judge(change, { origin: by, keys: named, buckets }).fault;
+
+/** Of new keys: one that puts.ts makes and knows; otherwise one of Automerge. */
+function changeOf(text: string, isNew = false): Uint8Array {
 	const document = FlatDocument.create(BUCKETS, author);
 	const change = document.change([
-		{ key: keys[0] as string, set: text },
-		{ key: keys[1] as string, add: "\\Seen" },
+		{ key: keys[0] as string, set: text, isNew },
+		{ key: keys[1] as string, add: "\\Seen", isNew },
 	]);
 	document.free();
 	if (change === undefined) throw new Error("no change");
@@ -22,10 +31,15 @@ test("a change that does what it says has no fault", () => {
 	// Compressed by Automerge.
 	const long = changeOf("facts ".repeat(200));
 	expect(faultOf(long, author, keys, BUCKETS)).toBeUndefined();
+	expect(faultOf(changeOf("x", true), author, keys, BUCKETS)).toBeUndefined();
 });
 
 test("a flipped bit anywhere in a change is a fault, also where Automerge would take it", () => {
-	for (const change of [changeOf("facts"), changeOf("facts ".repeat(200))])
+	for (const change of [
+		changeOf("facts"),
+		changeOf("facts ".repeat(200)),
+		changeOf("facts", true),
+	])
 		for (let at = 0; at < change.length; at++) {
 			const bad = Uint8Array.from(change);
 			bad[at] = (bad[at] as number) ^ 0x10;
@@ -34,11 +48,12 @@ test("a flipped bit anywhere in a change is a fault, also where Automerge would 
 });
 
 test("a change of another origin, or of keys that it does not name, is a fault", () => {
-	const change = changeOf("facts");
-	const other = origin("00112233445566bb");
-	expect(faultOf(change, other, keys, BUCKETS)).toMatch(/another origin/);
-	expect(faultOf(change, author, keys.slice(0, 1), BUCKETS)).toMatch(
-		/does not name/,
-	);
-	expect(faultOf(change, author, keys, 16)).toMatch(/wrong place/);
+	for (const change of [changeOf("facts"), changeOf("facts", true)]) {
+		const other = origin("00112233445566bb");
+		expect(faultOf(change, other, keys, BUCKETS)).toMatch(/another origin/);
+		expect(faultOf(change, author, keys.slice(0, 1), BUCKETS)).toMatch(
+			/does not name/,
+		);
+		expect(faultOf(change, author, keys, 16)).toMatch(/wrong place/);
+	}
 });

@@ -1,0 +1,233 @@
+/** Changes that only put texts under new keys: the same bytes as Automerge's, and the same documents though they wait. */
+import { decodeChange, encodeChange } from "@automerge/automerge";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+	type Edit,
+	FlatDocument,
+	type ForeignChange,
+} from "../../../sync/documents/flat.ts";
+import {
+	decodePuts,
+	encodePuts,
+	GENESIS_ACTOR,
+	type Puts,
+} from "../../../sync/documents/puts.ts";
+import type { Origin } from "../../../sync/ids.ts";
+import { UNSETTLED_PUTS_MAX } from "../../../sync/limits.ts";
+
+const BUCKETS = 4;
+const hex = (bytes: number) =>
+	fc
+		.uint8Array({ minLength: bytes, maxLength: bytes })
+		.map((each) => Buffer.from(each).toString("hex"));
+const text = fc.oneof(
+	fc.constantFrom("x", "same", "Ünïcode", "€😀"),
+	fc.string({ minLength: 1, maxLength: 300, unit: "grapheme" }),
+);
+const anyPuts: fc.Arbitrary<Puts> = fc.record({
+	actor: hex(16),
+	seq: fc.integer({ min: 1, max: 2 ** 31 }),
+	startOp: fc.integer({ min: 1, max: 2 ** 31 }),
+	deps: fc.uniqueArray(hex(32), { maxLength: 3 }).map((each) => each.sort()),
+	puts: fc.array(
+		fc.record({ map: fc.integer({ min: 1, max: 70 }), key: text, value: text }),
+		{ minLength: 1, maxLength: 20 },
+	),
+});
+const byAutomerge = ({ puts, deps, ...rest }: Puts): Uint8Array =>
+	encodeChange({
+		...rest,
+		author: null,
+		deps: [...deps],
+		time: 0,
+		message: null,
+		ops: puts.map(({ map, key, value }) => ({
+			action: "set",
+			obj: `${map}@${GENESIS_ACTOR}`,
+			key,
+			value,
+			pred: [],
+		})),
+	});
+
+describe("the encoding of puts", () => {
+	it("is that of Automerge to the byte, and is read back", () => {
+		fc.assert(
+			fc.property(anyPuts, (puts) => {
+				const { change, hash } = encodePuts(puts);
+				expect(Buffer.from(change)).toEqual(Buffer.from(byAutomerge(puts)));
+				expect(hash).toBe(decodeChange(change).hash);
+				expect(decodePuts(change)).toEqual({ ...puts, hash });
+			}),
+			{ numRuns: 300 },
+		);
+	});
+
+	it("is not taken for one when a byte differs or is missing, or when it is another change", () => {
+		fc.assert(
+			fc.property(anyPuts, fc.nat(), fc.nat(), (puts, at, by) => {
+				const { change } = encodePuts(puts);
+				const bad = Uint8Array.from(change);
+				const index = at % bad.length;
+				bad[index] = (bad[index] as number) ^ (1 + (by % 255));
+				expect(decodePuts(bad)).toBeUndefined();
+				expect(decodePuts(change.subarray(0, index))).toBeUndefined();
+			}),
+			{ numRuns: 300 },
+		);
+		fc.assert(
+			fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+				expect(decodePuts(bytes)).toBeUndefined();
+			}),
+		);
+		const document = FlatDocument.create(BUCKETS, origin("a"));
+		const others: Edit[] = [
+			{ key: "f:1:x", set: true, isNew: true },
+			{ key: "f:1:x", set: "over it" },
+			{ key: "f:1:x", remove: true },
+			{ key: "f:2:x", set: "", isNew: true },
+		];
+		for (const edit of others)
+			expect(decodePuts(document.change([edit]) as Uint8Array)).toBeUndefined();
+	});
+});
+
+const origin = (digit: string) => digit.repeat(32) as Origin;
+const foreign = (change: Uint8Array | undefined): ForeignChange => {
+	if (change === undefined) throw new Error("nothing was changed");
+	return { change, puts: decodePuts(change) };
+};
+const put = (key: string, set = "text"): Edit => ({ key, set, isNew: true });
+const contents = (document: FlatDocument) =>
+	[...document.keys()].sort().map((key) => [key, document.values(key).sort()]);
+
+describe("puts that wait", () => {
+	const AUTHORS = ["a", "b", "c"] as const;
+	const author = fc.integer({ min: 0, max: 2 });
+	const step = fc.oneof(
+		// Few keys, so that two authors come to the same one.
+		fc.record({ by: author, put: fc.integer({ min: 0, max: 30 }) }),
+		fc.record({ by: author, change: fc.integer({ min: 0, max: 30 }) }),
+		fc.record({ by: author, remove: fc.integer({ min: 0, max: 30 }) }),
+		fc.record({ by: author, read: fc.integer({ min: 0, max: 30 }) }),
+		fc.record({ by: author, hears: author, most: fc.integer({ max: 9 }) }),
+		fc.record({ by: author, settle: fc.constant(true) }),
+	);
+
+	/** Three authors; each hears of each other's changes in order, and of what these follow first. */
+	function play(
+		steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[],
+		mayWait: boolean,
+	): { read: unknown[]; documents: FlatDocument[] } {
+		const documents = AUTHORS.map((each) =>
+			FlatDocument.create(BUCKETS, origin(each)),
+		);
+		const logs: { change: ForeignChange; had: number[] }[][] = [[], [], []];
+		const had = AUTHORS.map(() => [0, 0, 0]);
+		const read: unknown[] = [];
+		const change = (by: number, edit: Edit) => {
+			const made = foreign(documents[by]?.change([edit]));
+			logs[by]?.push({
+				change: mayWait ? made : { change: made.change },
+				had: [...(had[by] as number[])],
+			});
+			(had[by] as number[])[by] = logs[by]?.length as number;
+		};
+		const hear = (by: number, from: number, most: number) => {
+			const own = had[by] as number[];
+			for (let left = most; left > 0; left--) {
+				const next = logs[from]?.[own[from] as number];
+				if (by === from || next === undefined) return;
+				next.had.forEach((count, of) => {
+					if (of !== by && of !== from && (own[of] as number) < count)
+						hear(by, of, count - (own[of] as number));
+				});
+				documents[by]?.take([next.change]);
+				own[from] = (own[from] as number) + 1;
+			}
+		};
+		for (const each of steps) {
+			const { by } = each;
+			const document = documents[by] as FlatDocument;
+			const key = (n: number) => `f:${n % 7}:${n}`;
+			if ("put" in each && !document.has(key(each.put)))
+				change(by, put(key(each.put), `${by}`));
+			else if ("change" in each)
+				change(by, { key: key(each.change), add: `over ${by}` });
+			else if ("remove" in each)
+				change(by, { key: key(each.remove), remove: true });
+			else if ("read" in each)
+				read.push(document.values(key(each.read)).sort(), document.heads());
+			else if ("hears" in each) hear(by, each.hears, each.most);
+			else if ("settle" in each) document.settleSome();
+		}
+		for (const round of [1, 2, 3])
+			for (const by of [0, 1, 2])
+				for (const from of [0, 1, 2]) hear(by, from, 1_000 * round);
+		return { read, documents };
+	}
+
+	it("make the documents that they make when each is applied at once, whoever reads when", () => {
+		fc.assert(
+			fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+				const waiting = play(steps, true);
+				const atOnce = play(steps, false);
+				expect(waiting.read).toEqual(atOnce.read);
+				const [first] = atOnce.documents as [FlatDocument];
+				for (const document of waiting.documents) {
+					expect(document.heads()).toEqual(first.heads());
+					expect(contents(document)).toEqual(contents(first));
+					const saved = document.save();
+					const loaded = FlatDocument.load(BUCKETS, origin("d"), saved);
+					expect(loaded.heads()).toEqual(first.heads());
+				}
+			}),
+			{ numRuns: 60 },
+		);
+	});
+
+	it("wait on both sides, bounded, and are read without the others being applied", () => {
+		const [a, b] = ["a", "b"].map((each) =>
+			FlatDocument.create(BUCKETS, origin(each)),
+		) as [FlatDocument, FlatDocument];
+		b.take([foreign(a.change([put("f:0:x")]))]);
+		for (let n = 1; n < 2 * UNSETTLED_PUTS_MAX; n++) {
+			b.take([foreign(a.change([put(`f:${n}:x`, `${n}`)]))]);
+			expect(a.values(`f:${n}:x`)).toEqual([`${n}`]);
+			expect(b.values(`f:${n}:x`)).toEqual([`${n}`]);
+			expect(b.has("f:-1:x")).toBe(false);
+			expect(a.isUnsettled).toBe(true);
+			expect(b.heads()).toEqual(a.heads());
+		}
+		expect(b.isUnsettled).toBe(true);
+		b.settle();
+		expect(b.isUnsettled).toBe(false);
+		expect(contents(b)).toEqual(contents(a));
+	});
+
+	it("are refused as Automerge refuses them: a number used twice, before anybody relies on it", () => {
+		const [a, twin, b] = ["a", "a", "b"].map((each) =>
+			FlatDocument.create(BUCKETS, origin(each)),
+		) as [FlatDocument, FlatDocument, FlatDocument];
+		b.take([foreign(a.change([put("f:0:x")]))]);
+		b.take([foreign(a.change([put("f:1:x")]))]);
+		twin.change([put("f:2:x")]);
+		const forged = foreign(twin.change([put("f:3:x")]));
+		expect(() => b.take([forged])).toThrow(/duplicate seq/);
+	});
+
+	it("do not wait for what is not here: the change is not in the document, and what it lacks is named", () => {
+		const [a, b, c] = ["a", "b", "c"].map((each) =>
+			FlatDocument.create(BUCKETS, origin(each)),
+		) as [FlatDocument, FlatDocument, FlatDocument];
+		const first = foreign(a.change([put("f:0:x")]));
+		b.take([first]);
+		c.take([first]);
+		const missing = foreign(b.change([put("f:1:x")]));
+		a.take([missing]);
+		c.take([foreign(a.change([put("f:2:x")]))]);
+		expect(c.has("f:2:x")).toBe(false);
+		expect(c.lacks([])).toEqual([missing.puts?.hash]);
+	});
+});
