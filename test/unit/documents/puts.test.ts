@@ -207,14 +207,41 @@ describe("puts that wait", () => {
 	});
 
 	it("are refused as Automerge refuses them: a number used twice, before anybody relies on it", () => {
-		const [a, twin, b] = ["a", "a", "b"].map((each) =>
+		const [a, b] = ["a", "b"].map((each) =>
+			FlatDocument.create(BUCKETS, origin(each)),
+		) as [FlatDocument, FlatDocument];
+		b.take([foreign(a.change([put("f:0:x")]))]);
+		const second = foreign(a.change([put("f:1:x")]));
+		b.take([second]);
+		const { puts } = second;
+		if (puts === undefined) throw new Error("not puts");
+		const forged = foreign(
+			encodePuts({ ...puts, startOp: 1_000, deps: b.heads() }).change,
+		);
+		expect(() => b.take([forged])).toThrow(/duplicate seq/);
+	});
+
+	it("under a key that others came to as well leave all values, whichever of them waits", () => {
+		const documents = ["a", "b", "c"].map((each) =>
 			FlatDocument.create(BUCKETS, origin(each)),
 		) as [FlatDocument, FlatDocument, FlatDocument];
-		b.take([foreign(a.change([put("f:0:x")]))]);
-		b.take([foreign(a.change([put("f:1:x")]))]);
-		twin.change([put("f:2:x")]);
-		const forged = foreign(twin.change([put("f:3:x")]));
-		expect(() => b.take([forged])).toThrow(/duplicate seq/);
+		const [a, b, c] = documents;
+		for (const from of documents) {
+			const known = foreign(from.change([put(`f:${from.heads()[0]}:x`)]));
+			for (const to of documents) if (to !== from) to.take([known]);
+		}
+		const ofA = foreign(a.change([put("f:0:x", "of a")]));
+		const ofB = foreign(b.change([put("f:0:x", "of b")]));
+		c.take([ofA]);
+		expect(c.isUnsettled).toBe(true);
+		expect(c.values("f:0:x")).toEqual(["of a"]);
+		c.take([ofB]);
+		expect(c.values("f:0:x").sort()).toEqual(["of a", "of b"]);
+		// What is applied, and what waits.
+		a.settle();
+		a.take([ofB]);
+		expect(a.isUnsettled).toBe(true);
+		expect(a.values("f:0:x").sort()).toEqual(["of a", "of b"]);
 	});
 
 	it("do not wait for what is not here: the change is not in the document, and what it lacks is named", () => {
