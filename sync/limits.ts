@@ -243,6 +243,9 @@ export const ACCOUNTS_FOLDED_MAX = 2_000;
 export const DOCUMENTS_OPEN_MAX = 256;
 /** A snapshot is written after this many changes, so that opening a document replays few. */
 export const SNAPSHOT_EVERY_CHANGES = 500;
+/** Entries that wait to be shown, looked at with one batch after a start: some 10 ms. Fewer than that are looked at by the start itself. */
+export const REVIEW_ENTRIES = 500;
+export const REVIEW_MILLISECONDS = 20;
 
 // ---- space that comes back
 /** How often it is looked whether something may be forgotten; and while there is more to do: a fifth of one core at worst. */

@@ -77,6 +77,8 @@ export interface ReplicaOptions {
 	readonly rules?: Rules;
 	/** Other than this release speaks, in tests. */
 	readonly protocol?: ProtocolVersions;
+	/** Other than usual, in simulations: entries that are looked at with a batch after a start. */
+	readonly reviewEntries?: number;
 	/** The operator says that no other member will come: a new life then needs nobody's leave (rule 9). */
 	readonly alone?: boolean;
 }

@@ -6,6 +6,7 @@
  * losses (former lives and lost members).
  */
 import type { EntryId, MailboxId, Uid } from "../ids.ts";
+import { REVIEW_ENTRIES } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import { prefixEnd } from "../ports/store.ts";
@@ -18,6 +19,7 @@ import type { MailboxesOptions, Telling } from "./options.ts";
 import { PairNotes } from "./pair-notes.ts";
 import { type Pair, Pairs } from "./pairs.ts";
 import { Pending } from "./pending.ts";
+import { Review } from "./review.ts";
 import {
 	type BoxRow,
 	boxKey,
@@ -48,6 +50,7 @@ export class Mailboxes implements Fold {
 	readonly unkept: Unkept;
 	readonly #options: MailboxesOptions;
 	readonly #pending: Pending;
+	readonly #review: Review;
 	readonly #showing: Showing;
 	readonly #pairNotes: PairNotes;
 	readonly #looking: Looking;
@@ -65,7 +68,13 @@ export class Mailboxes implements Fold {
 
 	constructor(options: MailboxesOptions) {
 		this.#options = options;
-		const { store, clock, slots, rules } = options;
+		const {
+			store,
+			clock,
+			slots,
+			rules,
+			reviewEntries = REVIEW_ENTRIES,
+		} = options;
 		this.stamps = new Stamps(store, clock, slots, rules);
 		this.pairs = new Pairs(store, clock, options.flush);
 		this.numbering = new Numbering(options);
@@ -105,7 +114,16 @@ export class Mailboxes implements Fold {
 			isExact: (mailbox) => this.#isExact(mailbox),
 			made: (pair) => options.pairMade(pair),
 		});
-		this.recount();
+		this.#review = new Review({
+			...options,
+			entries: reviewEntries,
+			look: (tx, mailbox, entry) => this.#lookAgain(tx, mailbox, entry),
+		});
+		this.#readBoxes();
+		this.#pending.load();
+		if (this.#pending.count > reviewEntries)
+			this.#review.begin(this.#pending.all());
+		else this.#noteAll();
 	}
 
 	/** Messages in all mailboxes. */
@@ -113,24 +131,48 @@ export class Mailboxes implements Fold {
 		return this.#live;
 	}
 
-	/** Reads anew from the store what is held in memory (at the start, and when all documents came at once). */
+	/** Reads anew from the store what is held in memory (when all documents came at once, or rows were mended). */
 	recount(): void {
+		this.#review.stop();
+		this.numbering.clear();
+		this.#readBoxes();
+		this.#pending.load();
+		this.#noteAll();
+	}
+
+	#readBoxes(): void {
 		const { store } = this.#options;
 		this.#live = 0;
-		this.numbering.clear();
 		for (const [key, text] of store.range("box/", prefixEnd("box/"))) {
 			const box = JSON.parse(text as string) as BoxRow;
 			this.#live += box.live;
 			this.watermarks.note(key.slice("box/".length) as MailboxId, box);
 		}
-		const batch = new Batch(store);
-		this.#pending.load();
-		for (const [mailbox, entry] of this.#pending.all()) {
-			const row = getRow(batch, mailbox, entry);
-			if (row !== undefined) this.numbering.note(mailbox, entry, row);
-			if (this.#options.rules.askAtOnce)
-				this.numbering.noteLow(batch, mailbox, entry);
-		}
+	}
+
+	/** What has no UID, and (rule 6) what has one that is too low here. */
+	#noteAll(): void {
+		const batch = new Batch(this.#options.store);
+		for (const place of this.#pending.all()) this.#note(batch, ...place);
+		this.numbering.committed();
+	}
+
+	#note(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(batch, mailbox, entry);
+		if (row !== undefined) this.numbering.note(mailbox, entry, row);
+		if (this.#options.rules.askAtOnce)
+			this.numbering.noteLow(batch, mailbox, entry);
+	}
+
+	/** The same after the start, when it may have been passed over: it is numbered, or asked for. */
+	#lookAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const row = getRow(tx.batch, mailbox, entry);
+		if (row === undefined) return;
+		this.numbering.note(mailbox, entry, row);
+		if (this.numbering.isUnnumbered(mailbox, entry))
+			this.numbering.number(tx, mailbox, entry);
+		else if (this.#options.rules.askAtOnce)
+			this.numbering.askAgain(tx, mailbox, entry);
 	}
 
 	// ------------------------------------------------------------------ Fold
@@ -167,6 +209,7 @@ export class Mailboxes implements Fold {
 
 	finish(tx: Transaction): void {
 		const { askAtOnce } = this.#options.rules;
+		this.#review.some(tx);
 		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
 		for (const [mailbox, entries] of [...this.#touched])
 			for (const entry of [...entries]) {
@@ -183,6 +226,9 @@ export class Mailboxes implements Fold {
 
 	committed(): void {
 		this.#touched.clear();
+		this.#pending.committed();
+		this.numbering.committed();
+		this.#review.committed();
 		this.#live += this.#liveInBatch;
 		this.#liveInBatch = 0;
 		this.pairs.committed();
@@ -216,7 +262,10 @@ export class Mailboxes implements Fold {
 		this.#waiting.clear();
 		this.pairs.rolledBack();
 		this.stamps.rolledBack();
-		this.recount();
+		this.#pending.rolledBack();
+		this.numbering.rolledBack((...place) => this.row(...place));
+		this.#readBoxes();
+		this.#review.rolledBack();
 	}
 
 	// ------------------------------------------------------------------ numbering (rules 2 to 6)
@@ -246,6 +295,7 @@ export class Mailboxes implements Fold {
 
 	/** Makes visible to clients of this node what may be: in UID order, and nothing that only this node has. */
 	show(tx: Transaction, mailbox: MailboxId): void {
+		this.#review.all(tx, mailbox);
 		this.namedUids.note(tx, mailbox);
 		if (!this.#options.rules.askAtOnce)
 			for (const entry of this.#pending.of(mailbox))
@@ -459,6 +509,7 @@ export class Mailboxes implements Fold {
 
 	/** Nothing more is to be made or written. */
 	stop(): void {
+		this.#review.stop();
 		this.#pairNotes.stop();
 		this.pairs.stop();
 	}

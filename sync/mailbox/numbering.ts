@@ -42,6 +42,11 @@ export class Numbering {
 	/** Claims that some node finds too low, until a higher one comes (rule 6). */
 	readonly #wanted = new Map<string, Want>();
 	#news: Want[] = [];
+	/** What this batch may have changed above, and the want as it was before. */
+	readonly #staged = new Map<
+		string,
+		{ readonly place: Place; readonly want: Want | undefined }
+	>();
 	/** Mailboxes where no UID was left for something in this batch. */
 	readonly #usedUp = new Map<MailboxId, AccountId>();
 
@@ -54,11 +59,40 @@ export class Numbering {
 		this.#unnumbered.clear();
 		this.#usedUp.clear();
 		this.#news = [];
+		this.#staged.clear();
+	}
+
+	committed(): void {
+		this.#staged.clear();
+	}
+
+	/** Nothing of the batch was kept: all is as before; `row` gives rows as committed. */
+	rolledBack(
+		row: (mailbox: MailboxId, entry: EntryId) => EntryRow | undefined,
+	): void {
+		const staged = [...this.#staged];
+		for (const [key, { place, want }] of staged) {
+			if (want === undefined) this.#wanted.delete(key);
+			else this.#wanted.set(key, want);
+			const committed = row(...place);
+			if (committed === undefined) this.#unnumbered.delete(key);
+			else this.note(...place, committed);
+		}
+		this.#usedUp.clear();
+		this.#news = [];
+		this.#staged.clear();
+	}
+
+	#stage(key: string, mailbox: MailboxId, entry: EntryId): void {
+		if (this.#staged.has(key)) return;
+		const want = this.#wanted.get(key);
+		this.#staged.set(key, { place: [mailbox, entry], want });
 	}
 
 	/** The entry is so now. */
 	note(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
 		const key = rowKey(mailbox, entry);
+		this.#stage(key, mailbox, entry);
 		if (lives(row) && uidOf(row) === 0)
 			this.#unnumbered.set(key, [mailbox, entry]);
 		else this.#unnumbered.delete(key);
@@ -88,6 +122,7 @@ export class Numbering {
 			this.#usedUp.set(mailbox, box.account);
 			return;
 		}
+		this.#stage(key, mailbox, entry);
 		this.#wanted.delete(key);
 		tx.edit(segmentDocument(mailbox, row.s), {
 			key: keys.claim(entry, uid),
@@ -125,6 +160,7 @@ export class Numbering {
 
 	#keepWant(want: Want): void {
 		const key = rowKey(want.mailbox, want.entry);
+		this.#stage(key, want.mailbox, want.entry);
 		if (this.#wanted.size < WANTS_MAX || this.#wanted.has(key))
 			this.#wanted.set(key, want);
 	}

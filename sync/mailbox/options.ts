@@ -49,6 +49,8 @@ export interface MailboxesOptions {
 	readonly watermarks: (watermarks: readonly Watermark[]) => void;
 	/** Has a batch made, for what waits in memory. */
 	readonly flush: () => void;
+	/** Other than usual, in simulations (review.ts). */
+	readonly reviewEntries?: number | undefined;
 }
 
 /** To a client that selects, or asks for the status. */

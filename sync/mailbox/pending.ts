@@ -16,6 +16,11 @@ export class Pending {
 	#next = 1;
 	/** Of the batch in the making, by number: written when it ends, as most are shown in the batch that they come with. */
 	readonly #fresh = new Map<number, readonly [MailboxId, EntryId]>();
+	/** Numbers from this one on are of the batch in the making. */
+	#nextCommitted = 1;
+	/** What this batch added, and took away of what is committed. */
+	#added: [MailboxId, EntryId][] = [];
+	#removed: [MailboxId, EntryId, number][] = [];
 
 	constructor(store: Store) {
 		this.#store = store;
@@ -26,12 +31,20 @@ export class Pending {
 		this.#entries.clear();
 		this.#fresh.clear();
 		this.#next = 1;
+		let last: string | undefined;
 		for (const [key, value] of this.#store.range("pend/", prefixEnd("pend/"))) {
 			const number = Number.parseInt(key.slice("pend/".length), 16);
-			const [mailbox, entry] = (value as string).split("/");
-			this.#of(mailbox as MailboxId).set(entry as EntryId, number);
-			this.#next = number + 1;
+			const text = value as string;
+			const slash = text.indexOf("/");
+			this.#of(text.slice(0, slash) as MailboxId).set(
+				text.slice(slash + 1) as EntryId,
+				number,
+			);
+			last = key;
 		}
+		if (last !== undefined)
+			this.#next = Number.parseInt(last.slice("pend/".length), 16) + 1;
+		this.committed();
 	}
 
 	/** All is shown that this batch shows: what stays is written. */
@@ -39,6 +52,42 @@ export class Pending {
 		for (const [number, [mailbox, entry]] of this.#fresh)
 			batch.put(keyOf(number), `${mailbox}/${entry}`);
 		this.#fresh.clear();
+	}
+
+	/** The batch is in the store. */
+	committed(): void {
+		this.#fresh.clear();
+		this.#nextCommitted = this.#next;
+		this.#added = [];
+		this.#removed = [];
+	}
+
+	/** The batch is not in the store: all is as before. */
+	rolledBack(): void {
+		for (const [mailbox, entry] of this.#added) {
+			const entries = this.#entries.get(mailbox);
+			if ((entries?.get(entry) ?? 0) >= this.#nextCommitted)
+				entries?.delete(entry);
+			if (entries?.size === 0) this.#entries.delete(mailbox);
+		}
+		const unordered = new Set<MailboxId>();
+		for (const [mailbox, entry, number] of this.#removed) {
+			this.#of(mailbox).set(entry, number);
+			unordered.add(mailbox);
+		}
+		for (const mailbox of unordered)
+			this.#entries.set(
+				mailbox,
+				new Map([...this.#of(mailbox)].sort(([, a], [, b]) => a - b)),
+			);
+		this.#next = this.#nextCommitted;
+		this.committed();
+	}
+
+	get count(): number {
+		let count = 0;
+		for (const entries of this.#entries.values()) count += entries.size;
+		return count;
 	}
 
 	#of(mailbox: MailboxId): Map<EntryId, number> {
@@ -54,6 +103,7 @@ export class Pending {
 	add(mailbox: MailboxId, entry: EntryId): void {
 		const entries = this.#of(mailbox);
 		if (entries.has(entry)) return;
+		this.#added.push([mailbox, entry]);
 		entries.set(entry, this.#next);
 		this.#fresh.set(this.#next++, [mailbox, entry]);
 	}
@@ -65,7 +115,10 @@ export class Pending {
 		entries.delete(entry);
 		if (entries.size === 0) this.#entries.delete(mailbox);
 		// What is shown in the batch that it comes with needs no row: so it is with all changes where somebody looks.
-		if (!this.#fresh.delete(number)) batch.put(keyOf(number), undefined);
+		if (this.#fresh.delete(number)) return;
+		batch.put(keyOf(number), undefined);
+		if (number < this.#nextCommitted)
+			this.#removed.push([mailbox, entry, number]);
 	}
 
 	includes(mailbox: MailboxId, entry: EntryId): boolean {

@@ -1,9 +1,9 @@
 /**
  * The Store on disk: a commit is appended to a journal and synced, and that is all it costs; it is read from memory until
- * a thread of its own has carried the journal over into SQLite, many commits at once. Two journals take turns. After a
- * crash what is in the journals is carried over before anything is read.
+ * a thread of its own has carried the journal over into SQLite, many commits at once. Two journals take turns. At a start
+ * what is in the journals is read into memory again, and carried over when it would have been: nobody waits for it.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import {
 	STORE_JOURNAL_BYTES_MAX,
@@ -12,18 +12,22 @@ import {
 import {
 	type RangeOptions,
 	type Store,
-	StoreDamaged,
+	type StoreDamaged,
 	StoreFailed,
 	StoreFull,
 	type StoreValue,
 	type StoreWrite,
 } from "../ports/store.ts";
 import { Base, sizeOf } from "./store/base.ts";
-import { carryOver } from "./store/carry.ts";
 import { integrityFaults, settleCopy } from "./store/copy.ts";
-import { Journal, readJournal } from "./store/journal.ts";
 import { Overlay } from "./store/overlay.ts";
-import { type Commit, CommitEncoder } from "./store/record.ts";
+import { CommitEncoder } from "./store/record.ts";
+import {
+	journalFiles,
+	openTurns,
+	type Turn,
+	type Turns,
+} from "./store/turns.ts";
 import { type CarryAnswer, Writer } from "./store/writer.ts";
 
 export interface StoreSizes {
@@ -54,48 +58,11 @@ export function openStore(
 	const base = new Base(file, onDamage);
 	try {
 		base.checkAtStart();
-		recover(base);
-		return new JournaledStore(base, sizes);
+		return new JournaledStore(base, sizes, openTurns(base));
 	} catch (error) {
 		base.close();
 		throw error;
 	}
-}
-
-const journalFiles = (file: string): readonly [string, string] => [
-	`${file}-journal1`,
-	`${file}-journal2`,
-];
-
-/** Carries over what the last process left in its journals. */
-function recover(base: Base): void {
-	const carried = base.carried();
-	const commits = journalFiles(base.file)
-		.filter((journal) => existsSync(journal))
-		.flatMap((journal) => readable(journal, carried))
-		.sort((a, b) => a.number - b.number);
-	for (const [index, { number }] of commits.entries())
-		if (number !== carried + 1 + index)
-			throw new StoreDamaged(
-				`commit ${carried + 1 + index} is missing in the journals of ${base.file}`,
-			);
-	carryOver(base, commits);
-}
-
-/** What cannot be read from the disk is as good as damaged. */
-function readable(journal: string, carried: number): Commit[] {
-	try {
-		return readJournal(journal, carried);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EIO") throw error;
-		throw new StoreDamaged(`${journal} cannot be read: disk error (EIO)`);
-	}
-}
-
-/** A journal in use, and what of it the database does not have yet. */
-interface Turn {
-	readonly journal: Journal;
-	overlay: Overlay;
 }
 
 export class JournaledStore implements Store {
@@ -119,15 +86,22 @@ export class JournaledStore implements Store {
 	#failure: Error | undefined;
 	#closed = false;
 
-	constructor(base: Base, sizes: StoreSizes) {
+	constructor(
+		base: Base,
+		sizes: StoreSizes,
+		{ active, resting, number }: Turns,
+	) {
 		this.#base = base;
 		this.#sizes = sizes;
-		this.#number = base.carried();
-		const [one, two] = journalFiles(base.file).map(
-			(file): Turn => ({ journal: new Journal(file), overlay: new Overlay() }),
-		) as [Turn, Turn];
-		this.#active = one;
-		this.#resting = two;
+		this.#number = number;
+		this.#active = active;
+		this.#resting = resting;
+		this.#carrying = resting.overlay.size > 0;
+		// Whoever starts a node has better things to wait for.
+		setTimeout(() => {
+			this.#orderAgain();
+			this.#carryIfDue();
+		}, CARRY_AGAIN_MILLISECONDS).unref();
 	}
 
 	get(key: string): StoreValue | undefined {

@@ -282,6 +282,8 @@ export class SimProcess {
 			random: this.#random,
 			diary: this.#log,
 			alone,
+			// So few that short runs meet it.
+			reviewEntries: 2,
 			...(rules && { rules }),
 			...(protocol && { protocol }),
 		});

@@ -15,7 +15,7 @@ import { startPmnode } from "./pmnode.ts";
 import { type Row, table } from "./table.ts";
 import { type Bench, type Sizes, workloads } from "./workloads.ts";
 
-const usage = `usage: npm run bench -- [--quick] [--only ${workloads.map((each) => each.name).join(",")}] [--count N] [--mailbox N] [--rounds N] [--json FILE] [--format maildir|sdbox|mdbox] [--no-peer]`;
+const usage = `usage: npm run bench -- [--quick] [--only ${workloads.map((each) => each.name).join(",")}] [--count N] [--mailbox N] [--large N] [--rounds N] [--json FILE] [--format maildir|sdbox|mdbox] [--no-peer]`;
 
 const full: Sizes = {
 	messages: 2000,
@@ -50,6 +50,7 @@ function settings() {
 			only: { type: "string" },
 			count: { type: "string" },
 			mailbox: { type: "string" },
+			large: { type: "string" },
 			rounds: { type: "string" },
 			json: { type: "string" },
 			format: { type: "string", default: "maildir" },
@@ -76,6 +77,7 @@ function settings() {
 			messages: positive(values.count) ?? base.messages,
 			operations: positive(values.mailbox) ?? base.operations,
 			rounds: positive(values.rounds) ?? base.rounds,
+			large: positive(values.large) ?? base.large,
 		},
 		json: values.json,
 		format: values.format as MailboxFormat,

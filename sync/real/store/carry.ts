@@ -1,4 +1,4 @@
-/** Carrying a journal over into the database: what the writer thread does, and the main thread at a start. */
+/** Carrying a journal over into the database: what the writer thread does. */
 import type { StoreValue, StoreWrite } from "../../ports/store.ts";
 import type { Base } from "./base.ts";
 import type { Commit } from "./record.ts";

@@ -23,18 +23,21 @@ export class Journal {
 	/** A write that was refused may have left a whole record behind. */
 	#dirtyEnd = false;
 
-	/** Opens or makes the file, and forgets what is in it: read it before, with readJournal(). */
-	constructor(file: string) {
+	/** Opens or makes the file; the next commit goes to `lengthBytes`, after those that readJournal() found and that still count. */
+	constructor(file: string, lengthBytes = 0) {
 		this.file = file;
+		this.#lengthBytes = lengthBytes;
 		this.#descriptor = openSync(
 			file,
 			constants.O_RDWR | constants.O_CREAT,
 			0o600,
 		);
+		// The last commit may have been written by a process that was killed before its sync: it is about to be told of.
+		if (lengthBytes > 0) fdatasyncSync(this.#descriptor);
 		syncFolder(dirname(file));
 	}
 
-	/** Of the commits since the last restart(). */
+	/** Of the commits that the database may not have yet. */
 	get lengthBytes(): number {
 		return this.#lengthBytes;
 	}
@@ -92,11 +95,17 @@ function syncFolder(folder: string): void {
 	}
 }
 
+export interface JournalContent {
+	readonly commits: readonly Commit[];
+	/** Where the last of them ends; 0 where there are none. */
+	readonly lengthBytes: number;
+}
+
 /**
  * The commits of a file that come after `after`, in order and without a gap. A torn commit at the end was never
  * acknowledged and does not count. Throws StoreDamaged when one is damaged that others follow.
  */
-export function readJournal(file: string, after: number): Commit[] {
+export function readJournal(file: string, after: number): JournalContent {
 	const buffer = readFileSync(file);
 	const commits: Commit[] = [];
 	let at = 0;
@@ -121,5 +130,6 @@ export function readJournal(file: string, after: number): Commit[] {
 			throw new StoreDamaged(
 				`${file} is damaged at byte ${at}: a commit in its middle cannot be read`,
 			);
-	return commits.filter(({ number }) => number > after);
+	const left = commits.filter(({ number }) => number > after);
+	return { commits: left, lengthBytes: left.length > 0 ? at : 0 };
 }

@@ -14,7 +14,7 @@ const base = new Base(file);
 
 function answer({ journal }: CarryOrder): CarryAnswer {
 	try {
-		carryOver(base, readJournal(journal, base.carried()));
+		carryOver(base, readJournal(journal, base.carried()).commits);
 		base.giveBack();
 		return { done: true };
 	} catch (error) {

@@ -73,8 +73,8 @@ describe("a store whose journals are carried over all the time", () => {
 				commits,
 				fc.array(range, { maxLength: 12 }),
 				async (batches, ranges) => {
-					const file = newFile();
-					const store = openStore(file, small);
+					let file = newFile();
+					let store = openStore(file, small);
 					const model = new MemoryStore();
 					const same = (one: Store) => {
 						for (const { from, to, limit, reverse } of ranges) {
@@ -94,6 +94,13 @@ describe("a store whose journals are carried over all the time", () => {
 						// Lets the answer of the writer thread in.
 						if (index % 5 === 0) await new Promise(setImmediate);
 						if (index % 7 === 0) same(store);
+						if (index % 4 === 3) {
+							// The next life goes on in the journals of this one.
+							const cut = copied(file);
+							store.close();
+							file = cut;
+							store = openStore(file, small);
+						}
 					}
 					same(store);
 					const after = openStore(copied(file), small);
@@ -122,6 +129,31 @@ describe("a store whose journals are carried over all the time", () => {
 		expect(store.get("key/1")).toBe("x".repeat(50));
 		expect(readFileSync(`${file}-journal1`).length).toBeLessThan(20_000);
 		store.close();
+	});
+});
+
+describe("a store that is opened again", () => {
+	it("goes on behind what its journals hold, and has it carried over without being asked", async () => {
+		const file = newFile();
+		const first = openStore(file, { carryBytes: 1_000 });
+		for (let number = 1; number <= 15; number++)
+			first.commit([[`key/${number}`, "x".repeat(100)]]);
+		const cut = copied(file);
+		first.close();
+		const before = carried(cut);
+		expect(before).toBeLessThan(15);
+		const second = openStore(cut, { carryBytes: 1_000 });
+		second.commit([["key/1", undefined]]);
+		expect(carried(cut)).toBe(before);
+		const again = copied(cut);
+		expect(all(second)).toHaveLength(14);
+		await until("the older to be carried over", () => carried(cut) > before);
+		expect(carried(cut)).toBeLessThan(16);
+		expect(all(second)).toHaveLength(14);
+		second.close();
+		const third = openStore(again);
+		expect(all(third)).toHaveLength(14);
+		third.close();
 	});
 });
 
