@@ -69,12 +69,18 @@ const words = [
 ];
 
 let world: World;
+/** The same with TLS from the start. */
+let secureWorld: World;
 beforeAll(async () => {
-	world = await startWorld();
-	for (let index = 0; index < 5; index++)
-		world.deliver(`Subject: ${index}\r\n\r\ntext ${index}\r\n`);
+	[world, secureWorld] = await Promise.all([
+		startWorld(),
+		startWorld({ implicitTls: true }),
+	]);
+	for (const one of [world, secureWorld])
+		for (let index = 0; index < 5; index++)
+			one.deliver(`Subject: ${index}\r\n\r\ntext ${index}\r\n`);
 });
-afterAll(() => world.stop());
+afterAll(() => Promise.all([world.stop(), secureWorld.stop()]));
 
 const madeUp = (mutator: Mutator): string => {
 	const rest = Array.from({ length: mutator.below(8) }, () =>
@@ -98,19 +104,34 @@ function dialogue(mutator: Mutator): { before: string; said: string } {
 	return { before, said: said.join("") };
 }
 
-/** All responses, to the end of the connection. */
-async function exchange(before: string, said: string, deflated: boolean) {
-	const client = await RawClient.connect(world.server.address().port);
-	client.send(before);
-	if (deflated) {
+type Layer = "tls" | "deflate";
+
+/**
+ * All responses, to the end of the connection. Below the deflated commands lie, if `layers` say so, deflated octets that
+ * were damaged; below TLS nothing can be.
+ */
+async function exchange(
+	before: string,
+	said: string,
+	layers: ReadonlySet<Layer>,
+	damage: (octets: string) => string = (octets) => octets,
+) {
+	const isTls = layers.has("tls");
+	const { server } = isTls ? secureWorld : world;
+	const client = await RawClient.connect(server.address().port, isTls);
+	if (layers.has("deflate")) {
+		// Compressed from the login on: the state is reached within.
+		client.send(LOGIN);
 		await client.response();
 		await client.until("z");
 		await client.command("y COMPRESS DEFLATE");
 		client.startCompression();
 		const flush = { finishFlush: zlib.Z_SYNC_FLUSH };
-		const bytes = deflateRawSync(Buffer.from(said, "latin1"), flush);
-		client.socket.write(bytes);
-	} else client.send(said);
+		const text = before.slice(LOGIN.length) + said;
+		const bytes = deflateRawSync(Buffer.from(text, "latin1"), flush);
+		const sent = damage(bytes.toString("latin1"));
+		client.socket.write(Buffer.from(sent, "latin1"));
+	} else client.send(before + said);
 	client.socket.end();
 	const seen: string[] = [];
 	for (;;) {
@@ -122,33 +143,68 @@ async function exchange(before: string, said: string, deflated: boolean) {
 	return seen;
 }
 
-async function fuzz(count: number): Promise<void> {
+async function fuzz(
+	count: number,
+	layersOf: (before: string, mutator: Mutator) => readonly Layer[],
+): Promise<void> {
 	for (let round = 0; round < count; round++) {
 		const seed = firstSeed() + round;
 		const mutator = new Mutator(seed);
 		const { before, said } = dialogue(mutator);
-		const deflated = before === LOGIN && mutator.below(3) === 0;
-		const what = `PMNODE_FUZZ_SEED=${seed}: ${JSON.stringify(said.slice(0, 2_000))}`;
-		const seen = await exchange(before, said, deflated).catch((error) => {
+		const layers = new Set(layersOf(before, mutator));
+		const deflated = layers.has("deflate");
+		const damage = (octets: string) =>
+			mutator.below(4) === 0 ? mutator.text(octets, lines) : octets;
+		const what = `PMNODE_FUZZ_SEED=${seed}, ${[...layers]}: ${JSON.stringify(said.slice(0, 2_000))}`;
+		const seen = await exchange(before, said, layers, damage).catch((error) => {
 			throw new Error(what, { cause: error });
 		});
 		if (!deflated) expect(seen[0], what).toMatch(/^\* OK /);
 		for (const response of seen)
 			expect(response, what).toMatch(/^(\*|\+|[^ ]+ (OK|NO|BAD)) /);
-		expect(world.log.errors, what).toEqual([]);
+		for (const { log } of [world, secureWorld])
+			expect(log.errors, what).toEqual([]);
 	}
 }
+
+const sometimesDeflated = (before: string, mutator: Mutator) =>
+	before === LOGIN && mutator.below(3) === 0 ? (["deflate"] as const) : [];
+/** Each state of a client that has logged in is reached within; the others have TLS alone. */
+const within = (before: string, mutator: Mutator): readonly Layer[] => {
+	if (!before.startsWith(LOGIN) || before.includes("UNAUTHENTICATE"))
+		return ["tls"];
+	return mutator.pick([["tls"], ["deflate"], ["tls", "deflate"]] as const);
+};
 
 test(
 	"mutated transcripts and made-up lines",
 	async () => {
 		expect(lines.length).toBeGreaterThan(300);
-		await fuzz(rounds(200));
+		await fuzz(rounds(200), sometimesDeflated);
 		const before = usedBytes();
-		await fuzz(rounds(400));
+		await fuzz(rounds(400), sometimesDeflated);
 		// What clients left in mailboxes is kept, nothing else; and all connections have ended.
 		expect(usedBytes() - before).toBeLessThan(24 * 1024 * 1024);
 		const client = await RawClient.connect(world.server.address().port);
+		await client.response();
+		const answer = await client.command("a LOGIN bob@example.org secret");
+		expect(answer.at(-1)).toContain("a OK");
+		client.close();
+	},
+	rounds(60_000),
+);
+
+test(
+	"the same within TLS and within COMPRESS, from each state",
+	async () => {
+		await fuzz(rounds(100), within);
+		const before = usedBytes();
+		await fuzz(rounds(200), within);
+		expect(usedBytes() - before).toBeLessThan(24 * 1024 * 1024);
+		const client = await RawClient.connect(
+			secureWorld.server.address().port,
+			true,
+		);
 		await client.response();
 		const answer = await client.command("a LOGIN bob@example.org secret");
 		expect(answer.at(-1)).toContain("a OK");
