@@ -389,6 +389,9 @@ export const SEARCH_FILES_OPEN_MAX = 32;
 export const SEARCH_WAITING_BYTES_MAX = 256 * KiB;
 /** Messages that wait to be read into the index; beyond it they are found when somebody looks at their account. */
 export const SEARCH_WAITING_MAX = 50_000;
+/** Read into the index at once: some milliseconds of its thread, and twice as much memory. */
+export const SEARCH_BATCH_MAX = 32;
+export const SEARCH_BATCH_BYTES_MAX = 1 * MiB;
 /** An account that is looked at is compared with its index no more often than this. */
 export const SEARCH_RECONCILE_MILLISECONDS = 10 * 60_000;
 /** Memory of the thread of the index: a message of 50 MB that is all text fits. */
@@ -441,6 +444,8 @@ export const STRUCTURES_FILE_ROWS_MAX = 500_000;
 export const STRUCTURES_SEGMENTS_MAX = 8;
 /** A header up to this is kept beside the structure; a larger one is read from the body. */
 export const STRUCTURE_HEADER_BYTES_MAX = 16 * KiB;
+/** Messages that came and wait to be parsed and indexed: some 4,000 of 4 kB, what a busy node takes in within ten seconds. */
+export const PRIMED_MEMORY_BYTES_MAX = 16 * MiB;
 /** A structure larger than this, with its header (thousands of parts), is not kept: rare, and it would push out many others. */
 export const STRUCTURE_BYTES_MAX = 256 * KiB;
 /** What waits to be written to the structure cache: some 200 kB at once, so that few pages are written twice. */

@@ -92,6 +92,14 @@ export class CacheFile {
 		return segment;
 	}
 
+	has(hash: string): boolean {
+		let isHere = false;
+		this.#guard(() => {
+			isHere = this.#segments.some((segment) => segment.has(hash));
+		});
+		return isHere;
+	}
+
 	/** Those of the hashes that are kept, in any order. */
 	structures(hashes: readonly string[]): StoredStructure[] {
 		const found: StoredStructure[] = [];

@@ -10,6 +10,7 @@ import {
 	BODY_MEMORY_BYTES_MAX,
 	HEADERS_MEMORY_BYTES_MAX,
 	ORDERINGS_MEMORY_BYTES_MAX,
+	PRIMED_MEMORY_BYTES_MAX,
 	STRUCTURE_BYTES_MAX,
 	STRUCTURE_HEADER_BYTES_MAX,
 	STRUCTURE_PARSES_MAX,
@@ -64,8 +65,19 @@ export interface StructureCache {
 	/** Previews (RFC 8970) that are cached. */
 	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string>;
 	keepPreview(message: Wanted, preview: string): void;
-	/** Fills the cache at intake, while the bytes of the whole message are at hand. Costs some 0.1 ms for 20 kB. */
+	/**
+	 * Takes a whole message while its bytes are at hand: it is parsed when somebody asks for it, or by the thread that reads
+	 * it for the index of texts anyway (atHand(), then keep()). Some megabytes of such wait here; the caller leaves the bytes.
+	 */
 	prime(hash: BodyHash, bytes: Uint8Array): void;
+	/** What was primed and is not known from keep() yet. */
+	atHand(hash: BodyHash): Uint8Array | undefined;
+	/** Nobody will ask for this message here. */
+	release(hash: BodyHash): void;
+	/** Whether it is parsed already, for a client or by keep(). */
+	isKept(hash: BodyHash): boolean;
+	/** A message that was parsed elsewhere. */
+	keep(row: CacheRow): void;
 	/** Writes what waits, and closes the file. */
 	close(): void;
 }
@@ -110,7 +122,9 @@ class Cache implements StructureCache {
 	readonly #trees = new ByteLru<Parsed>(TREES_MEMORY_BYTES_MAX);
 	readonly #headers = new ByteLru<Uint8Array>(HEADERS_MEMORY_BYTES_MAX);
 	readonly #orderings = new ByteLru<Ordering>(ORDERINGS_MEMORY_BYTES_MAX);
-	/** Waits for the next transaction. */
+	/** Whole messages that nobody has parsed yet, or that the index has not read. */
+	readonly #primed = new ByteLru<Uint8Array>(PRIMED_MEMORY_BYTES_MAX);
+	/** Waits to be written. */
 	readonly #pending = new Map<string, CacheRow>();
 	/** The same of previews. */
 	readonly #previews = new Map<string, string>();
@@ -149,9 +163,9 @@ class Cache implements StructureCache {
 	async parsed({ body }: Wanted): Promise<Parsed> {
 		const known = this.#trees.get(body.hash);
 		if (known !== undefined) return known;
-		const waiting = this.#pending.get(body.hash);
+		const atHand = this.#rowAtHand(body.hash);
 		const json =
-			(waiting && ownText(waiting, "tree")) ??
+			(atHand && ownText(atHand, "tree")) ??
 			this.#file.texts("tree", [body.hash])[0]?.[1] ??
 			ownText(await this.#read(body), "tree");
 		const parsed = JSON.parse(json) as Parsed;
@@ -235,9 +249,37 @@ class Cache implements StructureCache {
 	}
 
 	prime(hash: BodyHash, bytes: Uint8Array): void {
-		if (this.#pending.has(hash) || this.#entries.get(hash) !== undefined)
-			return;
-		this.#keep(cacheRow(hash, parseMessage(bytes), bytes));
+		if (this.#closed) return;
+		// What a small one is a part of stays in memory with it.
+		this.#primed.set(hash, bytes, 200 + bytes.buffer.byteLength);
+	}
+
+	atHand(hash: BodyHash): Uint8Array | undefined {
+		return this.#primed.get(hash);
+	}
+
+	release(hash: BodyHash): void {
+		this.#primed.delete(hash);
+	}
+
+	isKept(hash: BodyHash): boolean {
+		return this.#pending.has(hash) || this.#file.has(hash);
+	}
+
+	keep(row: CacheRow): void {
+		this.#primed.delete(row.hash);
+		this.#keep(row);
+	}
+
+	/** What waits to be written, or is parsed now. */
+	#rowAtHand(hash: BodyHash): CacheRow | undefined {
+		const waiting = this.#pending.get(hash);
+		if (waiting !== undefined) return waiting;
+		const bytes = this.#primed.get(hash);
+		if (bytes === undefined) return undefined;
+		const row = cacheRow(hash, parseMessage(bytes), bytes);
+		this.#keep(row);
+		return row;
 	}
 
 	close(): void {
@@ -256,8 +298,11 @@ class Cache implements StructureCache {
 		const found = new Map<BodyHash, T>();
 		const missing: BodyHash[] = [];
 		for (const { body } of messages) {
-			const row = this.#pending.get(body.hash);
-			const value = inMemory(body.hash) ?? (row && waiting(row));
+			let value = inMemory(body.hash);
+			if (value === undefined) {
+				const row = this.#rowAtHand(body.hash);
+				value = row && waiting(row);
+			}
 			if (value === undefined) missing.push(body.hash);
 			else found.set(body.hash, value);
 		}
@@ -333,7 +378,6 @@ class Cache implements StructureCache {
 	#keep(row: CacheRow): void {
 		if (this.#closed || row.note.length + row.row.length > STRUCTURE_BYTES_MAX)
 			return;
-		this.#remember(structureIn(row.hash, row.note));
 		this.#pending.set(row.hash, row);
 		this.#flushSoon();
 	}

@@ -53,6 +53,10 @@ export class ByteLru<Value> {
 		while (this.#bytes > this.#bytesMax) this.#drop(this.#newest.newer);
 	}
 
+	delete(key: string): void {
+		this.#drop(this.#values.get(key));
+	}
+
 	#drop(held: Held<Value> | undefined): void {
 		if (held === undefined) return;
 		if (held === this.#newest)

@@ -5,19 +5,19 @@
 import type { Account } from "../../sync/api.ts";
 import type { AccountId } from "../../sync/ids.ts";
 import {
+	PRIMED_MEMORY_BYTES_MAX,
+	SEARCH_BATCH_BYTES_MAX,
+	SEARCH_BATCH_MAX,
 	SEARCH_RECONCILE_MILLISECONDS,
 	SEARCH_WAITING_MAX,
 } from "../../sync/limits.ts";
-import {
-	type Bodies,
-	type BodyRef,
-	BodyUnavailable,
-} from "../../sync/ports/bodies.ts";
+import type { BodyRef } from "../../sync/ports/bodies.ts";
 import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import { type SearchThread, ThreadFailed } from "./thread.ts";
 
-const BATCH = 8;
+/** Of a batch, so many are read from the body store. */
+const READS = 8;
 /** Mail that comes in a burst is let in first. */
 const FIRST_MILLISECONDS = 1_000;
 /** What a kill loses is found missing when somebody looks. */
@@ -31,23 +31,27 @@ const ACCOUNTS_REMEMBERED = 10_000;
 
 export interface FillerOptions {
 	readonly thread: SearchThread;
-	readonly bodies: Bodies;
+	readonly isAtHand: (body: BodyRef) => boolean;
 	readonly account: (id: AccountId) => Account | undefined;
 	readonly clock: Clock;
 	readonly log: Log;
-	/** Reads a message into the index. */
-	readonly read: (account: AccountId, body: BodyRef) => Promise<void>;
+	/** Reads messages into the index. What cannot be had is left out. */
+	readonly fill: (messages: readonly Waiting[]) => Promise<void>;
 }
 
-interface Waiting {
+export interface Waiting {
 	readonly account: AccountId;
 	readonly body: BodyRef;
+	/** In memory when it came; it may have left that since. */
+	readonly wasAtHand: boolean;
 }
 
 export class Filler {
 	readonly #options: FillerOptions;
 	/** Taken from the end: what came last is looked for first. */
 	#waiting: Waiting[] = [];
+	/** Of these, what came with its bytes in memory. */
+	#atHandBytes = 0;
 	/** Accounts to be compared with their index. */
 	readonly #looked = new Set<AccountId>();
 	/** When an account was compared last. */
@@ -77,7 +81,9 @@ export class Filler {
 				this.#reconciled.delete(account);
 				break;
 			}
-			this.#waiting.push({ account, body });
+			const wasAtHand = this.#options.isAtHand(body);
+			if (wasAtHand) this.#atHandBytes += body.sizeBytes;
+			this.#waiting.push({ account, body, wasAtHand });
 		}
 		this.#runAfter(FIRST_MILLISECONDS);
 	}
@@ -95,6 +101,7 @@ export class Filler {
 		this.#next?.();
 		this.#commit?.();
 		this.#waiting = [];
+		this.#atHandBytes = 0;
 		this.#looked.clear();
 	}
 
@@ -104,8 +111,8 @@ export class Filler {
 		const due = clock.monotonic() + milliseconds;
 		this.#next = clock.after(milliseconds, () => {
 			this.#next = undefined;
-			if (clock.monotonic() - due > BUSY_LATENESS_MILLISECONDS)
-				this.#runAfter(BUSY_PAUSE_MILLISECONDS);
+			const isBusy = clock.monotonic() - due > BUSY_LATENESS_MILLISECONDS;
+			if (isBusy && !this.#isCrowded) this.#runAfter(BUSY_PAUSE_MILLISECONDS);
 			else void this.#run();
 		});
 	}
@@ -131,19 +138,31 @@ export class Filler {
 	}
 
 	async #readSome(): Promise<void> {
-		const some = this.#waiting.splice(-BATCH).reverse();
 		this.commitSoon();
-		await Promise.all(
-			some.map(async ({ account, body }) => {
-				try {
-					// What is not here is no reason to fetch it: it will be, or a search asks for it.
-					if (await this.#options.bodies.has(body))
-						await this.#options.read(account, body);
-				} catch (error) {
-					if (!(error instanceof BodyUnavailable)) throw error;
-				}
-			}),
-		);
+		await this.#options.fill(this.#takeSome());
+	}
+
+	/** What came last; few of what must be read from the disk. */
+	#takeSome(): Waiting[] {
+		const some: Waiting[] = [];
+		let bytes = 0;
+		let reads = 0;
+		while (some.length < SEARCH_BATCH_MAX && reads < READS) {
+			const next = this.#waiting.at(-1);
+			if (next === undefined) break;
+			bytes += next.body.sizeBytes;
+			if (some.length > 0 && bytes > SEARCH_BATCH_BYTES_MAX) break;
+			if (!this.#options.isAtHand(next.body)) reads++;
+			this.#waiting.pop();
+			if (next.wasAtHand) this.#atHandBytes -= next.body.sizeBytes;
+			some.push(next);
+		}
+		return some;
+	}
+
+	/** What waits in memory would soon have to be read from the disk: that costs everybody more than to do it now. */
+	get #isCrowded(): boolean {
+		return this.#atHandBytes > PRIMED_MEMORY_BYTES_MAX / 2;
 	}
 
 	async #reconcile(id: AccountId): Promise<void> {
@@ -170,6 +189,10 @@ export class Filler {
 		// The youngest, which come last, first; and what there is no room for at the next look.
 		if (missing.length > room) this.#reconciled.delete(id);
 		for (const at of missing.subarray(-room))
-			this.#waiting.push({ account: id, body: list[at] as BodyRef });
+			this.#waiting.push({
+				account: id,
+				body: list[at] as BodyRef,
+				wasAtHand: false,
+			});
 	}
 }

@@ -11,13 +11,17 @@ import { join } from "node:path";
 import type { Account } from "../../sync/api.ts";
 import type { AccountId } from "../../sync/ids.ts";
 import { BODY_MEMORY_BYTES_MAX } from "../../sync/limits.ts";
-import type { Bodies, BodyRef } from "../../sync/ports/bodies.ts";
+import {
+	type Bodies,
+	type BodyRef,
+	BodyUnavailable,
+} from "../../sync/ports/bodies.ts";
 import type { Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import type { StructureCache } from "../mime/cache.ts";
-import { holds, textPieces } from "../mime/index.ts";
-import { Filler } from "./fill.ts";
-import { textOf } from "./load.ts";
+import { asBuffer, holds, textPieces } from "../mime/index.ts";
+import { Filler, type Waiting } from "./fill.ts";
+import { joined, textOf } from "./load.ts";
 import { SearchThread, ThreadFailed } from "./thread.ts";
 import {
 	type Loaded,
@@ -35,7 +39,10 @@ export interface TextIndexOptions {
 	/** Made if it is missing. */
 	readonly folder: string;
 	readonly bodies: Bodies;
-	readonly structures: Pick<StructureCache, "parsed" | "cached" | "prime">;
+	readonly structures: Pick<
+		StructureCache,
+		"parsed" | "atHand" | "isKept" | "keep" | "release"
+	>;
 	/** Undefined: there is no such account (any more); its file goes. */
 	readonly account: (id: AccountId) => Account | undefined;
 	readonly clock: Clock;
@@ -89,18 +96,16 @@ class Index implements TextIndex {
 	};
 
 	constructor(options: TextIndexOptions) {
-		const { folder, bodies, account, clock, log } = options;
+		const { folder, structures, account, clock, log } = options;
 		this.#options = options;
 		this.#thread = new SearchThread(folder, log);
 		this.#filler = new Filler({
 			thread: this.#thread,
-			bodies,
+			isAtHand: ({ hash }) => structures.atHand(hash) !== undefined,
 			account,
 			clock,
 			log,
-			read: async (id, body) => {
-				await this.#read(id, body, [], true);
-			},
+			fill: (messages) => this.#fill(messages),
 		});
 	}
 
@@ -149,11 +154,8 @@ class Index implements TextIndex {
 		account: AccountId,
 		body: BodyRef,
 		sought: readonly Sought[],
-		isFilling = false,
 	): Promise<readonly boolean[]> {
 		const loaded = await this.#load(body);
-		// Mail that came by way of another node has not been looked at here.
-		if (isFilling && "whole" in loaded) this.#prime(body, loaded.whole);
 		const soughtBytes = sought.map(bytesOf);
 		try {
 			return await this.#thread.run({
@@ -170,10 +172,50 @@ class Index implements TextIndex {
 		}
 	}
 
-	#prime(body: BodyRef, whole: Uint8Array): void {
+	/** Reads messages into the index, and small ones into the cache of structures too. */
+	async #fill(messages: readonly Waiting[]): Promise<void> {
 		const { structures } = this.#options;
-		if (structures.cached([{ body }]).size === 0)
-			structures.prime(body.hash, whole);
+		const small: { of: Waiting; whole: Uint8Array }[] = [];
+		await Promise.all(
+			messages.map(async (of) => {
+				try {
+					const whole =
+						structures.atHand(of.body.hash) ?? (await this.#whole(of));
+					if (whole !== undefined) small.push({ of, whole });
+				} catch (error) {
+					if (!(error instanceof BodyUnavailable)) throw error;
+				}
+			}),
+		);
+		if (small.length === 0) return;
+		const { bytes, rows } = await this.#thread.run({
+			op: "fill",
+			bytes: joined(small.map(({ whole }) => whole)),
+			messages: small.map(({ of: { account, body }, whole }) => ({
+				account,
+				hash: body.hash,
+				sizeBytes: whole.length,
+				wantsRow: !structures.isKept(body.hash),
+			})),
+		});
+		const all = asBuffer(bytes);
+		let at = 0;
+		for (const { hash, noteBytes, rowBytes } of rows) {
+			const note = all.subarray(at, at + noteBytes);
+			at += noteBytes + rowBytes;
+			structures.keep({ hash, note, row: all.subarray(at - rowBytes, at) });
+		}
+		for (const { of } of small) structures.release(of.body.hash);
+	}
+
+	/** Of a small message that is here. A large one is read by itself. */
+	async #whole({ account, body }: Waiting): Promise<Uint8Array | undefined> {
+		const { bodies } = this.#options;
+		// What is not here is no reason to fetch it: it will be, or a search asks for it.
+		if (!(await bodies.has(body))) return undefined;
+		if (body.sizeBytes <= BODY_MEMORY_BYTES_MAX) return bodies.read(body);
+		await this.#read(account, body, []);
+		return undefined;
 	}
 
 	/** A small message whole; of a large one what has text, so that attachments are not read. */

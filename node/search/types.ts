@@ -67,6 +67,12 @@ export type Task =
 			readonly loaded: Loaded;
 			readonly sought: readonly SoughtBytes[];
 	  }
+	/** Messages that nobody asks about now, one after the other in `bytes`. */
+	| {
+			readonly op: "fill";
+			readonly bytes: Uint8Array<ArrayBuffer>;
+			readonly messages: readonly FillMessage[];
+	  }
 	/** Takes out all but these; says which of these are not there yet. */
 	| {
 			readonly op: "reconcile";
@@ -75,9 +81,29 @@ export type Task =
 	  }
 	| { readonly op: "commit" };
 
+export interface FilledRow {
+	readonly hash: string;
+	readonly noteBytes: number;
+	readonly rowBytes: number;
+}
+
+export interface FillMessage {
+	readonly account: AccountId;
+	readonly hash: string;
+	/** Of `bytes`. */
+	readonly sizeBytes: number;
+	/** The cache of structures has no row of it. */
+	readonly wantsRow: boolean;
+}
+
 export interface Results {
 	readonly known: readonly Uint8Array[];
 	readonly read: readonly boolean[];
+	/** The rows that are wanted: note and row of each, one after the other in `bytes`. */
+	readonly fill: {
+		readonly bytes: Uint8Array<ArrayBuffer>;
+		readonly rows: readonly FilledRow[];
+	};
 	readonly reconcile: Uint32Array;
 	readonly commit: undefined;
 }

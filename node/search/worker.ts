@@ -6,10 +6,18 @@ import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { accountId } from "../../sync/ids.ts";
 import { SEARCH_FILES_OPEN_MAX } from "../../sync/limits.ts";
-import { holds } from "../mime/index.ts";
+import { cacheRow } from "../mime/cache-row.ts";
+import { holds, parseMessage } from "../mime/index.ts";
 import { TextFile } from "./file.ts";
-import { textOf } from "./load.ts";
-import { type Reply, type Results, type Task, UNKNOWN } from "./types.ts";
+import { joined, textIn, textOf } from "./load.ts";
+import {
+	type FilledRow,
+	type FillMessage,
+	type Reply,
+	type Results,
+	type Task,
+	UNKNOWN,
+} from "./types.ts";
 
 const { folder } = workerData as { readonly folder: string };
 const port = parentPort;
@@ -72,6 +80,32 @@ function drop(account: string): void {
 	}
 }
 
+/** Each message is parsed once for both: its text, and its row in the cache of structures. */
+function fill(
+	bytes: Uint8Array,
+	messages: readonly FillMessage[],
+): Results["fill"] {
+	const rows: FilledRow[] = [];
+	const parts: Uint8Array[] = [];
+	let start = 0;
+	for (const { account, hash, sizeBytes, wantsRow } of messages) {
+		const whole = bytes.subarray(start, start + sizeBytes);
+		start += sizeBytes;
+		const parsed = parseMessage(whole);
+		const text = textIn(whole, parsed);
+		guarded(
+			account,
+			(file) => file.add(hash, text),
+			() => {},
+		);
+		if (!wantsRow) continue;
+		const { note, row } = cacheRow(hash, parsed, whole);
+		rows.push({ hash, noteBytes: note.length, rowBytes: row.length });
+		parts.push(note, row);
+	}
+	return { bytes: joined(parts), rows };
+}
+
 function run(task: Task): Results[Task["op"]] {
 	switch (task.op) {
 		case "known": {
@@ -96,6 +130,8 @@ function run(task: Task): Results[Task["op"]] {
 			);
 			return sought.map(({ kind, bytes }) => holds(text, kind, bytes));
 		}
+		case "fill":
+			return fill(task.bytes, task.messages);
 		case "reconcile": {
 			const { account, hashes } = task;
 			forgetOthers(account);

@@ -122,6 +122,7 @@ class Serving {
 			prime: (hash, bytes) => structures.prime(hash, bytes),
 			delivered: ({ recipients, body }) => {
 				for (const account of recipients) texts.arrived(account, [body]);
+				if (recipients.length === 0) structures.release(body.hash);
 			},
 		});
 	}

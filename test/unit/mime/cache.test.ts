@@ -26,7 +26,10 @@ import {
 } from "../../../node/mime/index.ts";
 import { ByteLru } from "../../../node/mime/lru.ts";
 import { type BodyHash, bodyHash } from "../../../sync/ids.ts";
-import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
+import {
+	BODY_MEMORY_BYTES_MAX,
+	PRIMED_MEMORY_BYTES_MAX,
+} from "../../../sync/limits.ts";
 import {
 	type Bodies,
 	type BodyRef,
@@ -171,9 +174,45 @@ test("what is primed is never read, headers included", async () => {
 	expect(bodies.reads).toEqual([]);
 });
 
+test("what is primed is answered at once, and waits for the index in bounded memory", async () => {
+	const made = cache();
+	const bytes = corpus("alternative");
+	const one = bodies.add(bytes);
+	made.prime(one.body.hash, bytes);
+	expect(made.cached([one]).size).toBe(1);
+	expect((await made.parsed(one)).structure.children?.length).toBe(2);
+	expect(made.cachedOrderings([one]).size).toBe(1);
+	expect(bodies.reads).toEqual([]);
+	expect(made.atHand(one.body.hash)).toBe(bytes);
+	expect(made.isKept(one.body.hash)).toBe(true);
+	made.release(one.body.hash);
+	expect(made.atHand(one.body.hash)).toBeUndefined();
+	const size = 100_000;
+	const many = Math.ceil(PRIMED_MEMORY_BYTES_MAX / size) + 5;
+	const hashOf = (index: number) => bodyHash(`${index}`.padStart(64, "0"));
+	for (let index = 0; index < many; index++)
+		made.prime(hashOf(index), Buffer.alloc(size));
+	expect(made.atHand(hashOf(0))).toBeUndefined();
+	expect(made.atHand(hashOf(many - 1))).toBeDefined();
+});
+
+test("a row that was made elsewhere is as good as one made here", async () => {
+	const made = cache();
+	const bytes = corpus("alternative");
+	const one = bodies.add(bytes);
+	made.prime(one.body.hash, bytes);
+	expect(made.isKept(one.body.hash)).toBe(false);
+	made.keep(cacheRow(one.body.hash, parseMessage(bytes), bytes));
+	expect(made.atHand(one.body.hash)).toBeUndefined();
+	expect(made.isKept(one.body.hash)).toBe(true);
+	const before = await made.entry(one);
+	expect(await reopened().entry(one)).toEqual(before);
+	expect(bodies.reads).toEqual([]);
+});
+
 test("writes wait for one another, and are made after a bounded time", async () => {
 	const first = cache();
-	first.prime(bodies.add(corpus("plain")).body.hash, corpus("plain"));
+	await first.entry(bodies.add(corpus("plain")));
 	const before = statSync(rows()).size;
 	await clock.advance(10_000);
 	expect(statSync(rows()).size).toBeGreaterThan(before);

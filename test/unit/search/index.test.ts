@@ -10,7 +10,8 @@ import {
 	ParsedStructures,
 	ReadTexts,
 } from "../../../node/imap/memory-bodies.ts";
-import { casemap } from "../../../node/mime/index.ts";
+import { type CacheRow, cacheRow } from "../../../node/mime/cache-row.ts";
+import { casemap, parseMessage } from "../../../node/mime/index.ts";
 import { createTextIndex, type TextIndex } from "../../../node/search/index.ts";
 import { NO, type Sought, UNKNOWN, YES } from "../../../node/search/types.ts";
 import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
@@ -26,10 +27,26 @@ let clock: SimClock;
 let log: ErrorLog;
 let account: MemoryAccount;
 let index: TextIndex;
-let structures: ParsedStructures & {
-	primed: string[];
-	prime(hash: string): void;
-};
+let structures: ParsedStructures & Primed;
+
+/** What the cache of structures is asked and told. */
+class Primed {
+	readonly primed = new Map<string, Buffer>();
+	readonly kept = new Map<string, CacheRow>();
+	atHand(hash: string): Buffer | undefined {
+		return this.primed.get(hash);
+	}
+	release(hash: string): void {
+		this.primed.delete(hash);
+	}
+	isKept(hash: string): boolean {
+		return this.kept.has(hash);
+	}
+	keep(row: CacheRow): void {
+		expect(this.kept.has(row.hash)).toBe(false);
+		this.kept.set(row.hash, row);
+	}
+}
 
 const open = () => {
 	index = createTextIndex({
@@ -47,11 +64,15 @@ beforeEach(() => {
 	clock = new SimClock();
 	log = new ErrorLog();
 	account = new MemoryAccount("ann@example.org", clock);
-	const primed: string[] = [];
+	const primed = new Primed();
 	structures = Object.assign(new ParsedStructures(bodies), {
-		primed,
-		prime: (hash: string) => primed.push(hash),
-	}) as typeof structures;
+		primed: primed.primed,
+		kept: primed.kept,
+		atHand: primed.atHand,
+		release: primed.release,
+		isKept: primed.isKept,
+		keep: primed.keep,
+	});
 	open();
 });
 afterEach(async () => {
@@ -166,7 +187,44 @@ test("who looks at an account has it indexed, other mailboxes too; what is gone 
 		const [now] = await index.known(account.id, [other], [seek("body", "x")]);
 		return now?.[0] === UNKNOWN;
 	});
-	expect(structures.primed).toEqual([]);
+});
+
+test("a message that is indexed leaves its row in the cache of structures, once", async () => {
+	const bytes = corpus("nested-forward");
+	const refs = [
+		deliver(bytes),
+		deliver(message("Subject: one\n\nfirst\n")),
+		deliver(corpus("plain")),
+	];
+	const known = refs[2] as BodyRef;
+	const knownRow = cacheRow(known.hash, parseMessage(corpus("plain")), bytes);
+	structures.keep(knownRow);
+	index.looking(account);
+	await filled();
+	expect(structures.kept.get(known.hash)).toBe(knownRow);
+	const row = structures.kept.get((refs[0] as BodyRef).hash);
+	const wanted = cacheRow(refs[0]?.hash ?? "", parseMessage(bytes), bytes);
+	expect(row).toEqual(wanted);
+	expect(structures.kept.size).toBe(3);
+});
+
+test("what came with its bytes is indexed without reading the disk", async () => {
+	const refs = Array.from({ length: 70 }, (_, i) => {
+		const bytes = message(`Subject: x\n\nneedle ${i}\n`);
+		const ref = deliver(bytes);
+		structures.primed.set(ref.hash, bytes);
+		return ref;
+	});
+	bodies.read = async () => {
+		throw new Error("read from the disk");
+	};
+	index.arrived(account.id, refs);
+	await filled();
+	expect(await search(seek("body", "needle 6"))).toEqual(
+		refs.map((_, i) => i === 6 || i >= 60),
+	);
+	expect(structures.primed.size).toBe(0);
+	expect(structures.kept.size).toBe(70);
 });
 
 test("each question is about the messages that it names, as many as the last one or not", async () => {
