@@ -80,19 +80,22 @@ export class TextFile {
 		this.#rows = new RowFile({ base, format: FORMAT, warn });
 	}
 
-	/** Keeps the text of a message; one that is too large is only remembered as such. */
-	add(hash: string, text: SearchText): void {
+	/** Keeps the text of a message; one that is too large is only remembered as such, also unread. */
+	add(hash: string, text: SearchText | "too large"): void {
 		if (this.#rows.waitingBytes === 0) this.#isFull = this.#hasNoRoom();
 		if (this.#isFull || (this.#rows.isLoaded && this.#rows.has(hash))) return;
-		const isKept = text.bytes.length <= SEARCH_TEXT_BYTES_MAX;
+		const kept =
+			text === "too large" || text.bytes.length > SEARCH_TEXT_BYTES_MAX
+				? undefined
+				: text;
 		const row = {
-			bodyAt: text.bodyAt,
-			signature: isKept ? signatureOf(text.bytes) : new Uint8Array(),
+			bodyAt: kept?.bodyAt ?? 0,
+			signature: kept ? signatureOf(kept.bytes) : new Uint8Array(),
 		};
 		this.#rows.add(
 			hash,
 			packedNote(row),
-			isKept ? packed(text.bytes) : new Uint8Array(),
+			kept ? packed(kept.bytes) : new Uint8Array(),
 		);
 		this.#asked = undefined;
 		this.#heldBytes += row.signature.length + ROW_MEMORY_BYTES;

@@ -19,9 +19,9 @@ import {
 import type { Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import type { StructureCache } from "../mime/cache.ts";
-import { asBuffer, holds, textPieces } from "../mime/index.ts";
+import { asBuffer, holds, type TextPiece, textPieces } from "../mime/index.ts";
 import { Filler, type Waiting } from "./fill.ts";
-import { joined, textOf } from "./load.ts";
+import { isTooLarge, joined, textOf } from "./load.ts";
 import { SearchThread, ThreadFailed } from "./thread.ts";
 import {
 	type Loaded,
@@ -214,20 +214,27 @@ class Index implements TextIndex {
 		// What is not here is no reason to fetch it: it will be, or a search asks for it.
 		if (!(await bodies.has(body))) return undefined;
 		if (body.sizeBytes <= BODY_MEMORY_BYTES_MAX) return bodies.read(body);
-		await this.#read(account, body, []);
+		// What would not be kept is not even read.
+		if (isTooLarge(await this.#piecesOf(body)))
+			await this.#thread.run({ op: "too large", account, hash: body.hash });
+		else await this.#read(account, body, []);
 		return undefined;
 	}
 
 	/** A small message whole; of a large one what has text, so that attachments are not read. */
 	async #load(body: BodyRef): Promise<Loaded> {
-		const { bodies, structures } = this.#options;
+		const { bodies } = this.#options;
 		if (body.sizeBytes <= BODY_MEMORY_BYTES_MAX)
 			return { whole: Uint8Array.from(await bodies.read(body)) };
-		const pieces = textPieces(await structures.parsed({ body }));
+		const pieces = await this.#piecesOf(body);
 		const bytes: Uint8Array<ArrayBuffer>[] = [];
 		for (const { start, end } of pieces)
 			bytes.push(Uint8Array.from(await bodies.read(body, start, end)));
 		return { pieces, bytes };
+	}
+
+	async #piecesOf(body: BodyRef): Promise<readonly TextPiece[]> {
+		return textPieces(await this.#options.structures.parsed({ body }));
 	}
 
 	looking(account: Account): void {

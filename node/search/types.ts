@@ -73,6 +73,12 @@ export type Task =
 			readonly bytes: Uint8Array<ArrayBuffer>;
 			readonly messages: readonly FillMessage[];
 	  }
+	/** The text is known to be more than is kept. */
+	| {
+			readonly op: "too large";
+			readonly account: AccountId;
+			readonly hash: string;
+	  }
 	/** Takes out all but these; says which of these are not there yet. */
 	| {
 			readonly op: "reconcile";
@@ -104,6 +110,7 @@ export interface Results {
 		readonly bytes: Uint8Array<ArrayBuffer>;
 		readonly rows: readonly FilledRow[];
 	};
+	readonly "too large": undefined;
 	readonly reconcile: Uint32Array;
 	readonly commit: undefined;
 }

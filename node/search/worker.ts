@@ -132,6 +132,15 @@ function run(task: Task): Results[Task["op"]] {
 		}
 		case "fill":
 			return fill(task.bytes, task.messages);
+		case "too large": {
+			const { account, hash } = task;
+			guarded(
+				account,
+				(file) => file.add(hash, "too large"),
+				() => {},
+			);
+			return undefined;
+		}
 		case "reconcile": {
 			const { account, hashes } = task;
 			forgetOthers(account);

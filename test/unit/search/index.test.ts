@@ -14,7 +14,10 @@ import { type CacheRow, cacheRow } from "../../../node/mime/cache-row.ts";
 import { casemap, parseMessage } from "../../../node/mime/index.ts";
 import { createTextIndex, type TextIndex } from "../../../node/search/index.ts";
 import { NO, type Sought, UNKNOWN, YES } from "../../../node/search/types.ts";
-import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
+import {
+	BODY_MEMORY_BYTES_MAX,
+	SEARCH_TEXT_BYTES_MAX,
+} from "../../../sync/limits.ts";
 import { type BodyRef, BodyUnavailable } from "../../../sync/ports/bodies.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
 import { until } from "../../harness/until.ts";
@@ -284,6 +287,33 @@ test("of a large message only what is text is read, and all of it", async () => 
 	for (const text of ["first part", "<P>LAST", "AAAA"])
 		expect(await search(seek("body", text))).toEqual([text !== "AAAA"]);
 	expect(readBytes).toBeLessThan(1000);
+});
+
+test("a text that is too large to be kept is not even read in the background, but is found all the same", async () => {
+	const lines = (count: number) => `${"words ".repeat(20)}\n`.repeat(count);
+	const head = "Content-Type: text/plain\n\n";
+	const huge = deliver(message(`${head}${lines(20_000)}needle\n`));
+	deliver(message(`${head}${lines(5_000)}needle\n`));
+	expect(huge.sizeBytes).toBeGreaterThan(2 * SEARCH_TEXT_BYTES_MAX);
+	const parsed = structures.parsed.bind(structures);
+	const tree = await parsed({ body: huge });
+	structures.parsed = async (of) =>
+		of.body.hash === huge.hash ? tree : parsed(of);
+	const readOf: string[] = [];
+	const read = bodies.read.bind(bodies);
+	bodies.read = async (ref, start, end) => {
+		readOf.push(ref.hash);
+		return read(ref, start, end);
+	};
+	index.looking(account);
+	await until("the other one to be known", async () => {
+		await clock.advance(5_000);
+		return (await unknown()) === 1;
+	});
+	expect(readOf).not.toContain(huge.hash);
+	expect(await search(seek("body", "needle"))).toEqual([true, true]);
+	expect(await search(seek("body", "nowhere"))).toEqual([false, false]);
+	expect(readOf).toContain(huge.hash);
 });
 
 test("an index that is damaged, deleted or not to be opened answers all the same", async () => {
