@@ -469,6 +469,8 @@ export const HTTP_HEADER_BYTES_MAX = 16 * KiB;
 export const HTTP_REQUEST_MILLISECONDS_MAX = 10_000;
 
 // ---- the store's journals
+/** A state.db is looked through at the start up to this size, at some 300 MB a second; beyond it damage is met when it is read. */
+export const STORE_CHECKED_BYTES_MAX = 128 * MiB;
 /** Carried over into the database from this on: some thousand messages, so that each page is written once for many rows; held in memory meanwhile. */
 export const STORE_JOURNAL_CARRY_BYTES = 8 * MiB;
 /** A disk that is full or too slow to carry over: nothing more is taken. Twice this lies in memory at most. */

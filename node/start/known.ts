@@ -51,6 +51,7 @@ const STATE_FILES = [
 	"state.db-shm",
 	"state.db-journal1",
 	"state.db-journal2",
+	"state.db.damaged",
 ];
 
 /**

@@ -6,6 +6,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import {
+	STORE_CHECKED_BYTES_MAX,
 	STORE_JOURNAL_BYTES_MAX,
 	STORE_JOURNAL_CARRY_BYTES,
 } from "../limits.ts";
@@ -20,6 +21,7 @@ import {
 } from "../ports/store.ts";
 import { Base, sizeOf } from "./store/base.ts";
 import { integrityFaults, settleCopy } from "./store/copy.ts";
+import { checkAtStart, noteDamage } from "./store/met.ts";
 import { Overlay } from "./store/overlay.ts";
 import { CommitEncoder } from "./store/record.ts";
 import {
@@ -37,11 +39,14 @@ export interface StoreSizes {
 	readonly journalBytesMax: number;
 	/** Rows that a walk over a range reads at once. */
 	readonly pageRows: number;
+	/** A larger database is not looked through at each start. */
+	readonly checkedBytesMax: number;
 }
 const usual: StoreSizes = {
 	carryBytes: STORE_JOURNAL_CARRY_BYTES,
 	journalBytesMax: STORE_JOURNAL_BYTES_MAX,
 	pageRows: 1_000,
+	checkedBytesMax: STORE_CHECKED_BYTES_MAX,
 };
 
 /** Opens or makes the store in `file`. Throws StoreDamaged, or StoreFailed where it is of a newer format or in use. */
@@ -52,12 +57,15 @@ export function openStore(
 		readonly onDamage?: (damage: StoreDamaged) => void;
 	} = {},
 ): JournaledStore {
-	const { onDamage, ...given } = options;
+	const { onDamage = () => {}, ...given } = options;
 	const sizes = { ...usual, ...given };
 	mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-	const base = new Base(file, onDamage);
+	const base = new Base(file, (damage) => {
+		noteDamage(file, damage);
+		onDamage(damage);
+	});
 	try {
-		base.checkAtStart();
+		checkAtStart(base, sizes.checkedBytesMax);
 		return new JournaledStore(base, sizes, openTurns(base));
 	} catch (error) {
 		base.close();

@@ -29,8 +29,6 @@ const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 /** SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS: what was stored cannot be had from this disk any more. */
 const SQLITE_UNREADABLE = [266, 522, 8202, 8458];
-/** Looked through at the start up to this size, at some 300 MB a second; beyond it damage is met when it is read. */
-const CHECKED_AT_START_BYTES_MAX = 128 * 1024 * 1024;
 const WAL_CHECKPOINT_PAGES = 4000;
 const BUSY_MILLISECONDS = 10_000;
 
@@ -111,14 +109,22 @@ export class Base {
 	}
 
 	/** Throws StoreDamaged where the pages do not hold together. */
-	checkAtStart(): void {
-		if (this.sizeBytes() > CHECKED_AT_START_BYTES_MAX) return;
+	checkPages(): void {
 		this.#try(() => {
 			const [first] = this.#database.prepare("PRAGMA quick_check(1)").all();
 			if (first?.quick_check !== "ok")
 				throw new StoreDamaged(
 					`${this.file} is damaged: ${first?.quick_check}`,
 				);
+		});
+	}
+
+	/** Throws StoreDamaged where a row is not as it was written. */
+	checkRows(): void {
+		this.#try(() => {
+			const rows = this.#database.prepare("SELECT k, v, c FROM kv");
+			rows.setReturnArrays(true);
+			for (const row of rows.iterate()) this.#checked(row as unknown as Row);
 		});
 	}
 

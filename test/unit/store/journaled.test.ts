@@ -41,6 +41,7 @@ const small: StoreSizes = {
 	carryBytes: 200,
 	journalBytesMax: 1_000_000,
 	pageRows: 3,
+	checkedBytesMax: 1_000_000,
 };
 
 const carried = (file: string): number => {
@@ -94,7 +95,7 @@ describe("a store whose journals are carried over all the time", () => {
 						// Lets the answer of the writer thread in.
 						if (index % 5 === 0) await new Promise(setImmediate);
 						if (index % 7 === 0) same(store);
-						if (index % 4 === 3) {
+						if (index % 10 === 9) {
 							// The next life goes on in the journals of this one.
 							const cut = copied(file);
 							store.close();
@@ -270,6 +271,63 @@ describe("a store that was cut off or damaged", () => {
 		expect(all(again).length).toBe(taken);
 		again.close();
 	});
+
+	/** A database of some 3 MB, and what makes holes into it. */
+	async function large() {
+		const file = newFile();
+		const store = openStore(file, { carryBytes: 500_000 });
+		const value = "v".repeat(1_000);
+		for (let at = 10_000; at < 13_000; at += 500)
+			store.commit(
+				Array.from({ length: 500 }, (_, i) => [`row/${at + i}`, value]),
+			);
+		await until("rows in the database", () => {
+			store.commit([["more", value]]);
+			return carried(file) > 6;
+		});
+		store.close();
+		const sound = new DatabaseSync(file);
+		sound.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+		sound.close();
+		return file;
+	}
+	const holes = {
+		"a page that is gone": (bytes: Buffer) => bytes.fill(0, 1e6, 1e6 + 8192),
+		"a flipped bit": (bytes: Buffer) => {
+			bytes[1e6 + 300] = (bytes[1e6 + 300] ?? 0) ^ 1;
+		},
+	};
+
+	it.each(Object.entries(holes))(
+		"%s of a large one is met when it is read, and by the next start at once, until it is mended",
+		async (_name, damage) => {
+			const file = await large();
+			const sound = readFileSync(file);
+			const bytes = Buffer.from(sound);
+			damage(bytes);
+			writeFileSync(file, bytes);
+			const met: string[] = [];
+			const open = () =>
+				openStore(file, {
+					checkedBytesMax: 0,
+					onDamage: ({ message }) => met.push(message),
+				});
+			const store = open();
+			expect(met).toEqual([]);
+			expect(() => all(store)).toThrow(/is damaged/);
+			expect(met).toHaveLength(1);
+			store.close();
+			expect(open).toThrow(/is damaged/);
+			expect(open).toThrow(/is damaged/);
+			writeFileSync(file, sound);
+			const mended = open();
+			expect(all(mended)).toHaveLength(3_001);
+			mended.close();
+			// Not looked at again.
+			writeFileSync(file, bytes);
+			open().close();
+		},
+	);
 
 	it("takes over a store of format 1", () => {
 		const file = newFile();
