@@ -268,6 +268,8 @@ export class ClusterReplica implements Replica {
 			alive: () => this.#lives.alive,
 			isWhole: () => this.#lives.alive && !this.#returning.isRunning,
 			isReady: () => this.#replication.ready,
+			isMeeting: () => this.#replication.isMeeting,
+			isApart: (node) => this.#replication.isApart(node),
 			ledger: () => this.#ledger,
 			mailboxes: () => this.#mailboxes,
 			accounts: () => this.#accounts,
@@ -382,6 +384,7 @@ export class ClusterReplica implements Replica {
 			slots: () => this.#duty.slots(),
 			hasSlots: () => this.#cluster.slots(origin) !== undefined,
 			vector: () => this.#ledger.log.vector,
+			spreads: (account) => this.#duty.spreads(account),
 			isRetired: (stampSlot) => this.#cluster.isRetired(stampSlot),
 			numbers: (account) => this.#duty.numbers(account),
 			secondCopy: (sequence) => this.#duty.hasSecondCopy(sequence),
@@ -534,7 +537,10 @@ export class ClusterReplica implements Replica {
 			this.#ledger.origin,
 			this.#reporting.firstWithTooFewCopies(),
 		);
-		network.onPeers(() => this.#evaluate());
+		network.onPeers(() => {
+			this.#replication.peersChanged();
+			this.#evaluate();
+		});
 		this.#connect();
 		if (this.#identity.founding)
 			this.#found().catch((error) => this.#over.resolve(error));

@@ -8,6 +8,8 @@ export interface Rules {
 	readonly ownSlots: boolean;
 	/** 2: one member numbers. Off: every node numbers what it sees. */
 	readonly oneNumberer: boolean;
+	/** 3: in a split one side claims far ahead, so that what it shows lies above all of the other. Off: both count on. */
+	readonly spread: boolean;
 	/** 3: claims are above every E heard. */
 	readonly aboveE: boolean;
 	/** 6: shown only above E. Off: put in wherever the claim says. */
@@ -65,6 +67,7 @@ export interface Rules {
 export const ALL_RULES: Rules = Object.freeze({
 	ownSlots: true,
 	oneNumberer: true,
+	spread: true,
 	aboveE: true,
 	watermark: true,
 	askAtOnce: true,

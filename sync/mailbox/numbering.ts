@@ -26,11 +26,22 @@ export interface Want {
 	readonly claim: number;
 }
 
+/** Above what the other side numbers in a short split: some hundred messages. */
+const SPREAD_FIRST = 2_048;
+/** And between two claims: the other side may number ten times as much before it comes near. */
+const SPREAD = 16;
+
 export interface NumberingOptions {
 	readonly rules: Rules;
 	readonly slots: () => SlotRange;
 	/** Rule 2: is this node the one that numbers for the account? */
 	readonly numbers: (account: AccountId) => boolean;
+	/**
+	 * Which split this node numbers in, on the side whose claims are spread; 0 where there is none, or this is another side.
+	 * Slots of two sides lie between one another: where both count on from the same UID and show what they number, almost
+	 * all of both is too low for the other. So one side goes ahead, and what it showed stays.
+	 */
+	readonly spreads: (account: AccountId) => number;
 }
 
 type Place = readonly [MailboxId, EntryId];
@@ -47,6 +58,8 @@ export class Numbering {
 		string,
 		{ readonly place: Place; readonly want: Want | undefined }
 	>();
+	/** Mailboxes that were numbered in, in the split that is now. */
+	readonly #ahead = new Map<MailboxId, number>();
 	/** Mailboxes where no UID was left for something in this batch. */
 	readonly #usedUp = new Map<MailboxId, AccountId>();
 
@@ -117,7 +130,9 @@ export class Numbering {
 		const key = rowKey(mailbox, entry);
 		// Rule 6: claimed again only if the claim found too low is still the highest.
 		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
-		const uid = nextUid(this.#above(box), slots());
+		const above = this.#above(box);
+		const lead = this.#lead(mailbox, box.account);
+		const uid = nextUid(above + lead, slots()) ?? nextUid(above, slots());
 		if (uid === undefined) {
 			this.#usedUp.set(mailbox, box.account);
 			return;
@@ -136,6 +151,17 @@ export class Numbering {
 		return this.#options.rules.aboveE
 			? Math.max(box.heardUid, box.E, box.heardE)
 			: box.heardUid;
+	}
+
+	#lead(mailbox: MailboxId, account: AccountId): number {
+		const split = this.#options.spreads(account);
+		if (split === 0) {
+			if (this.#ahead.size > 0) this.#ahead.clear();
+			return 0;
+		}
+		const isFirst = this.#ahead.get(mailbox) !== split;
+		this.#ahead.set(mailbox, split);
+		return isFirst ? SPREAD_FIRST : SPREAD;
 	}
 
 	/** Rule 6: a claim that cannot be shown here is reported as soon as it arrives, whether a client looks or not. */

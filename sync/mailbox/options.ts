@@ -27,6 +27,7 @@ export interface MailboxesOptions {
 	readonly vector: () => Vector;
 	/** Rule 2: is this node the one that numbers for the account? */
 	readonly numbers: (account: AccountId) => boolean;
+	readonly spreads: (account: AccountId) => number;
 	/** Rule 7: is own change `sequence` on one more member, or can none be reached? */
 	readonly secondCopy: (sequence: number) => boolean;
 	/** Rule 9: whether tokens of this stamp slot are worth nothing. */

@@ -25,6 +25,10 @@ export interface DutyOptions {
 	readonly alive: () => boolean;
 	/** It has caught up. */
 	readonly isReady: () => boolean;
+	/** It is catching up, since a moment ago. */
+	readonly isMeeting: () => boolean;
+	/** A member that is down may have gone on, apart. */
+	readonly isApart: (node: NodeId) => boolean;
 	readonly ledger: () => Ledger;
 	readonly mailboxes: () => Mailboxes;
 	readonly accounts: () => AccountStates;
@@ -35,6 +39,8 @@ export class Duty {
 	readonly #options: DutyOptions;
 	/** Who may number, as it was when all that waited was numbered last. */
 	#numberers = "";
+	/** The split that is now, as far as claims are spread in it. */
+	#split = { members: "", number: 0 };
 
 	constructor(options: DutyOptions) {
 		this.#options = options;
@@ -42,13 +48,37 @@ export class Duty {
 
 	/** Rule 2: one of the members that are up numbers. Nobody does before it is known who that is. */
 	numbers(account: AccountId): boolean {
-		const { self, rules, presence, isWhole, isReady } = this.#options;
+		const { self, rules, presence, isWhole, isReady, isMeeting } =
+			this.#options;
 		if (presence.isStarting || !isWhole()) return false;
 		if (!rules.oneNumberer) return true;
 		const others = presence.ready();
-		const ready = isReady() || others.length === 0;
+		// Where two sides of a split meet, both catch up: what one numbers before it has all is numbered anew.
+		const ready = isReady() || (others.length === 0 && !isMeeting());
 		const candidates = ready ? [self, ...others] : others;
 		return numbererOf(account, candidates) === self;
+	}
+
+	/**
+	 * Which split this is, where this node is on the side whose claims are spread: the one with more members, of two alike
+	 * the one with the member that would number were all there. 0 without a split, and elsewhere.
+	 */
+	spreads(account: AccountId): number {
+		const { self, rules, presence, isApart } = this.#options;
+		if (!rules.spread) return 0;
+		const present = new Set(presence.present());
+		const others = presence.others().map(({ node }) => node);
+		const apart = others.filter((node) => !present.has(node) && isApart(node));
+		const members = apart.join();
+		if (members !== this.#split.members)
+			this.#split = { members, number: this.#split.number + 1 };
+		if (apart.length === 0) return 0;
+		const here = others.length + 1 - apart.length;
+		const first = numbererOf(account, [self, ...others]);
+		const isFirstHere = first !== undefined && !apart.includes(first);
+		const isLarger =
+			here > apart.length || (here === apart.length && isFirstHere);
+		return isLarger ? this.#split.number : 0;
 	}
 
 	/** Rule 7. */
@@ -72,9 +102,10 @@ export class Duty {
 
 	/** Who numbers may have changed: numbers all that waits and falls to this node now. */
 	evaluate(): void {
-		const { self, presence, isReady } = this.#options;
+		const { self, presence, isReady, isMeeting } = this.#options;
 		const numberers = [
 			presence.isStarting,
+			isMeeting(),
 			isReady() ? self : "",
 			...presence.ready(),
 		].join();

@@ -6,7 +6,7 @@
 import { Temporary } from "../faults.ts";
 import type { MailboxId, NodeId, Origin, Sequence } from "../ids.ts";
 import type { Work } from "../log/ledger.ts";
-import { BadRecord, missing, type Vector } from "../log/record.ts";
+import { BadRecord, covers, missing, type Vector } from "../log/record.ts";
 import { LINK_REPLACED, type Link } from "../ports/network.ts";
 import type { StoreWrite } from "../ports/store.ts";
 import { CatchUp } from "./catch-up.ts";
@@ -34,6 +34,8 @@ export type { Hello } from "./options.ts";
 
 /** A node that lacks more than this of a peer is catching up, and leaves numbering to others meanwhile. */
 const BEHIND_CHANGES = 50;
+/** Longer than two sides of a long split need; who comes back to one that went on leaves numbering to that anyway. */
+const MEETING_MILLISECONDS_MAX = 30_000;
 const HOLDS_AGAIN_MILLISECONDS = 1_000;
 
 export class Replication {
@@ -44,6 +46,8 @@ export class Replication {
 	readonly #versions: ProtocolVersions;
 	/** Own readiness to number: false while far behind a peer. */
 	#ready = true;
+	/** Since when (monotonic) one member after another is being met. */
+	#meetingSince: number | undefined;
 	readonly #twins = new Twins();
 	/** Members whose last link closed since they opened another. */
 	readonly #replaced = new Set<NodeId>();
@@ -106,8 +110,41 @@ export class Replication {
 	}
 	get ready(): boolean {
 		const { joining, alive } = this.#options;
-		return this.#ready && !this.#isFull && !joining() && alive();
+		return (
+			this.#ready && !this.isMeeting && !this.#isFull && !joining() && alive()
+		);
 	}
+	/**
+	 * A member came, or came back, and not all that it had is here yet; not when that takes so long that something is in
+	 * the way. What is numbered meanwhile may have to be numbered anew.
+	 */
+	get isMeeting(): boolean {
+		const now = this.#options.clock.monotonic();
+		for (const { apart, meeting } of this.#sessions.values())
+			if (apart === "back" || meeting !== undefined) {
+				this.#meetingSince ??= now;
+				return now - this.#meetingSince < MEETING_MILLISECONDS_MAX;
+			}
+		this.#meetingSince = undefined;
+		return false;
+	}
+
+	#meet(session: Session, theirs: Vector): void {
+		session.apart = "no";
+		const isHere = covers(this.#options.ledger.log.vector, theirs);
+		session.meeting = isHere ? undefined : theirs;
+	}
+
+	/** Members came or went: a link may outlive a cut. */
+	peersChanged(): void {
+		for (const { node, state } of this.#options.network.peers()) {
+			const session = this.#sessions.get(node);
+			if (session === undefined) continue;
+			if (state === "down") session.apart = "silent";
+			else if (session.apart === "silent") session.apart = "back";
+		}
+	}
+
 	/**
 	 * Whether its disk takes nothing, as it is being told: the others neither wait for it nor let it number. What this node
 	 * does itself follows what it told, so that whoever numbers next is found out when that changes.
@@ -137,7 +174,14 @@ export class Replication {
 	/** The vector moved. */
 	committed(own: boolean): void {
 		const { ledger } = this.#options;
-		for (const session of this.#sessions.values()) session.pump();
+		let met = false;
+		for (const session of this.#sessions.values()) {
+			session.pump();
+			if (session.meeting === undefined) continue;
+			this.#meet(session, session.meeting);
+			met ||= session.meeting === undefined;
+		}
+		if (met) this.#options.changed();
 		if (own) this.#gossip.news();
 		this.tell.holds();
 		this.#becomeReady();
@@ -220,6 +264,7 @@ export class Replication {
 
 	async #take(session: Session, message: Uint8Array): Promise<void> {
 		if (session.closed) return;
+		if (session.apart === "silent") session.apart = "back";
 		try {
 			await this.#handle(session, decodeFrame(message));
 		} catch (error) {
@@ -332,6 +377,7 @@ export class Replication {
 			return;
 		}
 		session.vector = frame.holds.vector;
+		this.#meet(session, frame.holds.vector);
 		session.joining = frame.joining;
 		this.#origins.set(session.peer, frame.origin);
 		const lacks = missing(frame.holds.vector, ledger.log.vector);
@@ -346,7 +392,7 @@ export class Replication {
 		);
 		this.#heardHolds(session, {
 			holds: frame.holds,
-			ready: serves && lacks <= BEHIND_CHANGES,
+			ready: serves && lacks === 0,
 			serves,
 			full: false,
 		});
@@ -402,6 +448,7 @@ export class Replication {
 	): void {
 		const { copies, ledger, mailboxes, told, clock } = this.#options;
 		session.vector = holds.vector;
+		if (session.apart !== "no") this.#meet(session, holds.vector);
 		if (session.joining && ready) {
 			session.joining = false;
 			session.startAt(holds.vector.get(ledger.origin) ?? 0);

@@ -25,6 +25,10 @@ export class Session {
 	/** What it was last heard to hold durably; undefined before its hello. */
 	vector: Vector | undefined;
 	joining = false;
+	/** Silent for so long that it was taken for down, and then heard again: what is known of it is of before. */
+	apart: "no" | "silent" | "back" = "no";
+	/** What it had when it came, or came back, until that is here. */
+	meeting: Vector | undefined;
 	/** It lacks changes that are not in the log any more, and gets the documents as a whole. */
 	behind = false;
 	/** What the two of them speak, and the newest version that it knows. */

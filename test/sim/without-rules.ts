@@ -11,6 +11,7 @@ import { STAMP_STORIES } from "./stamp-stories.ts";
 import {
 	apart,
 	client,
+	conflict,
 	DOWN_MILLISECONDS,
 	type RuleStory,
 	type Story,
@@ -184,6 +185,16 @@ const oneNumberer: Story = async (rules) => {
 		throw new Violation("numbers", `${renumbered} were numbered anew`);
 };
 
+/** UIDs of the two sides come to lie between one another: a, who admitted all, and d, which numbers elsewhere, have few slots. */
+const spread: Story = async (rules) => {
+	const { told, renumbered } = await conflict(40, {
+		names: ["a", "b", "c", "e", "f", "d"],
+		rules,
+	});
+	if (2 * renumbered > told)
+		throw new Violation("numbers", `${renumbered} of ${told} numbered anew`);
+};
+
 /** What a client was told is done goes with the only disk that had it. */
 const secondCopy: Story = async (rules) => {
 	const cluster = await SimCluster.of(["a", "b"], {
@@ -290,7 +301,7 @@ const retire: Story = async (rules) => {
 export const STORIES: readonly RuleStory[] = [
 	...STAMP_STORIES,
 	{ rule: "lineage", story: lineage },
-	{ rule: "allDead", story: allDead },
+	{ rule: "allDead", story: allDead, coveredBy: ["spread"] },
 	{ rule: "nameTokens", story: nameTokens },
 	{ rule: "causal", story: causal },
 	{ rule: "floor", story: floor },
@@ -301,12 +312,13 @@ export const STORIES: readonly RuleStory[] = [
 	{ rule: "freshSlots", story: freshSlots },
 	{ rule: "waitPeer", story: waitPeer },
 	{ rule: "watermark", story: watermark },
-	{ rule: "askAtOnce", story: askAtOnce },
+	{ rule: "askAtOnce", story: askAtOnce, coveredBy: ["spread"] },
 	{ rule: "jump", story: jump },
 	{ rule: "ownSlots", story: ownSlots },
 	{ rule: "oneNumberer", story: oneNumberer },
 	{ rule: "secondCopy", story: secondCopy },
-	{ rule: "translate", story: translate },
+	{ rule: "translate", story: translate, coveredBy: ["spread"] },
+	{ rule: "spread", story: spread },
 	{ rule: "onlyKnown", story: onlyKnown },
 	{ rule: "nameUids", story: nameUids },
 ];
