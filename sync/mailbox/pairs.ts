@@ -41,9 +41,9 @@ export class Pairs {
 	#waiting = new Waiting();
 	#written: Waiting | undefined;
 	#timer: Cancel | undefined;
-	/** What top() found, until a pair of the mailbox comes: each SELECT and STATUS asks for it. */
+	/** What top() found, until a pair of the mailbox comes or goes: each SELECT and STATUS asks for it. */
 	readonly #tops = new Map<MailboxId, Pair | undefined>();
-	/** What of() found, by prefix, until a pair of the mailbox comes. */
+	/** What of() found, by prefix, and kept up with what comes and goes: a busy mailbox has a new pair ten times a second. */
 	readonly #found = new Map<MailboxId, Map<string, readonly Pair[]>>();
 
 	constructor(store: Store, clock: Clock, flush: () => void) {
@@ -60,20 +60,30 @@ export class Pairs {
 		const same = there.find((one) => one.token === token);
 		// Made again for the same stamp it may be a better one, never a worse.
 		if (same !== undefined && (same.exact || !exact)) return false;
-		const row = JSON.stringify([exact, ...encodeVector(vector)]);
-		this.#put(mailbox, token, row);
+		this.#put(pair, JSON.stringify([exact, ...encodeVector(vector)]));
 		if (same === undefined && there.length >= TOKEN_PAIRS_MAX) {
 			const all = [...there, pair].sort((a, b) => a.token - b.token);
 			const out = all[leastUseful(all.map((one) => one.token))] as Pair;
-			this.#put(mailbox, out.token, undefined);
+			this.#put(out, undefined);
 		}
 		return true;
 	}
 
-	#put(mailbox: MailboxId, token: number, row: string | undefined): void {
-		this.#waiting.set(mailbox, keyOf(mailbox, token), row);
+	/** `row`: undefined where the pair goes. */
+	#put(pair: Pair, row: string | undefined): void {
+		const { mailbox, token } = pair;
+		const key = keyOf(mailbox, token);
+		this.#waiting.set(mailbox, key, row);
 		this.#tops.delete(mailbox);
-		this.#found.delete(mailbox);
+		const found = this.#found.get(mailbox);
+		for (const [prefix, pairs] of found ?? [])
+			if (key.startsWith(prefix)) {
+				const others = pairs.filter((one) => one.token !== token);
+				found?.set(
+					prefix,
+					row === undefined ? others : [...others, pair].sort(byGiver),
+				);
+			}
 		if (this.#waiting.size >= PAIRS_WAITING_MAX) this.#soon(0);
 		else this.#soon(PAIRS_WAIT_MILLISECONDS);
 	}
@@ -197,6 +207,9 @@ class Waiting {
 		for (const rows of this.#rows.values()) yield* rows;
 	}
 }
+
+const byGiver = (a: Pair, b: Pair): number =>
+	slotOf(a.token) - slotOf(b.token) || a.token - b.token;
 
 function pairOf(mailbox: MailboxId, key: string, row: string): Pair {
 	const [exact, ...vector] = JSON.parse(row) as [boolean, ...unknown[]];
