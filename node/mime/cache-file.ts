@@ -135,12 +135,14 @@ export class CacheFile {
 		return headers;
 	}
 
-	/** All at once; those that are kept already stay as they are. */
+	/** All at once; those that are kept already among the newest stay as they are. */
 	put(rows: readonly CacheRow[]): void {
 		this.#guard(() => {
-			for (const { hash, note, row } of rows)
-				if (!this.#segments.some((segment) => segment.has(hash)))
-					this.#newest()?.add(hash, note, row);
+			for (const { hash, note, row } of rows) {
+				const newest = this.#newest();
+				// To look at older segments, their records would have to be read: too much for one message after a start.
+				if (newest?.has(hash) === false) newest.add(hash, note, row);
+			}
 			this.#segments.at(-1)?.flush();
 		});
 	}

@@ -6,19 +6,21 @@ import { crc32 } from "node:zlib";
 
 export const HEAD_BYTES = 64;
 const HASH_BYTES = 32;
-const OFFSET_AT = 32;
+const NOTE_AT = 32;
 const NOTE_BYTES_AT = 38;
 const ROW_BYTES_AT = 42;
 const NOTE_CRC_AT = 46;
 const ROW_CRC_AT = 50;
+const ROW_AT = 54;
 const CRC_AT = 60;
-/** As an offset: there is no such row any more. */
+/** As the offset of a note: there is no such row any more. */
 const GONE = 2 ** 48 - 1;
 const ROWS_AT_FIRST = 64;
 
-/** What is said of a row: its note lies at `offset`, and the row itself behind it. */
+/** What is said of a row and its note: where they lie, how long they are, and checksum() of each. */
 export interface Head {
-	readonly offset: number;
+	readonly noteOffset: number;
+	readonly rowOffset: number;
 	readonly noteBytes: number;
 	readonly rowBytes: number;
 	readonly noteCrc: number;
@@ -32,7 +34,8 @@ export const checksum = (hash: string, bytes: Uint8Array): number =>
 export function encodeHead(hash: string, head: Head): Buffer {
 	const bytes = Buffer.alloc(HEAD_BYTES);
 	bytes.write(hash, "hex");
-	bytes.writeUIntLE(head.offset, OFFSET_AT, 6);
+	bytes.writeUIntLE(head.noteOffset, NOTE_AT, 6);
+	bytes.writeUIntLE(head.rowOffset, ROW_AT, 6);
 	bytes.writeUInt32LE(head.noteBytes, NOTE_BYTES_AT);
 	bytes.writeUInt32LE(head.rowBytes, ROW_BYTES_AT);
 	bytes.writeUInt32LE(head.noteCrc, NOTE_CRC_AT);
@@ -43,7 +46,8 @@ export function encodeHead(hash: string, head: Head): Buffer {
 /** Says that the row of this hash is no more. */
 export const encodeGone = (hash: string): Buffer =>
 	encodeHead(hash, {
-		offset: GONE,
+		noteOffset: GONE,
+		rowOffset: 0,
 		noteBytes: 0,
 		rowBytes: 0,
 		noteCrc: 0,
@@ -60,14 +64,22 @@ export const isSound = (bytes: Buffer): boolean =>
 	crc32(bytes.subarray(0, CRC_AT)) === bytes.readUInt32LE(CRC_AT);
 
 export class HeadTable {
-	#heads = Buffer.alloc(ROWS_AT_FIRST * HEAD_BYTES);
+	#heads: Buffer;
 	#count = 0;
 	/** Number of a record plus one, 0 where there is none; at most half full. */
-	#slots = new Uint32Array(ROWS_AT_FIRST * 4);
+	#slots: Uint32Array;
 	#live = 0;
 	#liveBytes = 0;
 	#notesBytes = 0;
 	readonly #sought = Buffer.alloc(HASH_BYTES);
+
+	/** With room for so many records at first. */
+	constructor(records = 0) {
+		let room = ROWS_AT_FIRST;
+		while (room < records) room *= 2;
+		this.#heads = Buffer.alloc(room * HEAD_BYTES);
+		this.#slots = new Uint32Array(room * 2);
+	}
 
 	/** Rows that are there. */
 	get size(): number {
@@ -87,12 +99,12 @@ export class HeadTable {
 		if ((this.#count + 1) * HEAD_BYTES > this.#heads.length) this.#grow();
 		const number = this.#count++;
 		head.copy(this.#heads, number * HEAD_BYTES);
-		const slot = this.#slotOf(head);
+		const slot = this.#slotOf(this.#heads, number * HEAD_BYTES);
 		const former = this.#slots[slot] as number;
 		if (former > 0) this.#bury(former - 1);
 		this.#slots[slot] = number + 1;
-		const { offset, noteBytes, rowBytes } = this.#at(number);
-		if (offset === GONE) return;
+		const { noteOffset, noteBytes, rowBytes } = this.#at(number);
+		if (noteOffset === GONE) return;
 		this.#live++;
 		this.#liveBytes += noteBytes + rowBytes;
 		this.#notesBytes += noteBytes;
@@ -100,15 +112,15 @@ export class HeadTable {
 
 	get(hash: string): Head | undefined {
 		this.#sought.write(hash, "hex");
-		const number = (this.#slots[this.#slotOf(this.#sought)] as number) - 1;
+		const number = (this.#slots[this.#slotOf(this.#sought, 0)] as number) - 1;
 		if (number < 0) return undefined;
 		const head = this.#at(number);
-		return head.offset === GONE ? undefined : head;
+		return head.noteOffset === GONE ? undefined : head;
 	}
 
 	remove(hash: string): void {
 		this.#sought.write(hash, "hex");
-		const number = (this.#slots[this.#slotOf(this.#sought)] as number) - 1;
+		const number = (this.#slots[this.#slotOf(this.#sought, 0)] as number) - 1;
 		if (number >= 0) this.#bury(number);
 	}
 
@@ -116,7 +128,7 @@ export class HeadTable {
 	*hashes(): Generator<string> {
 		for (let number = 0; number < this.#count; number++) {
 			const at = number * HEAD_BYTES;
-			if (this.#heads.readUIntLE(at + OFFSET_AT, 6) !== GONE)
+			if (this.#heads.readUIntLE(at + NOTE_AT, 6) !== GONE)
 				yield this.#heads.toString("hex", at, at + HASH_BYTES);
 		}
 	}
@@ -125,7 +137,8 @@ export class HeadTable {
 		const at = number * HEAD_BYTES;
 		const heads = this.#heads;
 		return {
-			offset: heads.readUIntLE(at + OFFSET_AT, 6),
+			noteOffset: heads.readUIntLE(at + NOTE_AT, 6),
+			rowOffset: heads.readUIntLE(at + ROW_AT, 6),
 			noteBytes: heads.readUInt32LE(at + NOTE_BYTES_AT),
 			rowBytes: heads.readUInt32LE(at + ROW_BYTES_AT),
 			noteCrc: heads.readUInt32LE(at + NOTE_CRC_AT),
@@ -134,22 +147,32 @@ export class HeadTable {
 	}
 
 	#bury(number: number): void {
-		const { offset, noteBytes, rowBytes } = this.#at(number);
-		if (offset === GONE) return;
+		const { noteOffset, noteBytes, rowBytes } = this.#at(number);
+		if (noteOffset === GONE) return;
 		this.#live--;
 		this.#liveBytes -= noteBytes + rowBytes;
 		this.#notesBytes -= noteBytes;
-		this.#heads.writeUIntLE(GONE, number * HEAD_BYTES + OFFSET_AT, 6);
+		this.#heads.writeUIntLE(GONE, number * HEAD_BYTES + NOTE_AT, 6);
 	}
 
-	/** Where the hash that `head` begins with stands, or would stand. */
-	#slotOf(head: Buffer): number {
+	/** Where the hash that stands in `bytes` at `from` has its slot, or would have it. */
+	#slotOf(bytes: Buffer, from: number): number {
 		const mask = this.#slots.length - 1;
-		for (let slot = head.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
+		const word = bytes.readUInt32LE(from);
+		for (let slot = word & mask; ; slot = (slot + 1) & mask) {
 			const number = (this.#slots[slot] as number) - 1;
 			if (number < 0) return slot;
 			const at = number * HEAD_BYTES;
-			if (this.#heads.compare(head, 0, HASH_BYTES, at, at + HASH_BYTES) === 0)
+			if (
+				this.#heads.readUInt32LE(at) === word &&
+				this.#heads.compare(
+					bytes,
+					from,
+					from + HASH_BYTES,
+					at,
+					at + HASH_BYTES,
+				) === 0
+			)
 				return slot;
 		}
 	}
@@ -161,9 +184,7 @@ export class HeadTable {
 		const before = this.#slots;
 		this.#slots = new Uint32Array(before.length * 2);
 		for (const number of before)
-			if (number > 0) {
-				const at = (number - 1) * HEAD_BYTES;
-				this.#slots[this.#slotOf(heads.subarray(at, at + HEAD_BYTES))] = number;
-			}
+			if (number > 0)
+				this.#slots[this.#slotOf(heads, (number - 1) * HEAD_BYTES)] = number;
 	}
 }

@@ -2,8 +2,8 @@
  * Rows by hash in files that are only appended to: for what can be made anew at any time, and is written once and read
  * seldom. A database would touch a page for each row and write it twice; here a row is written once, and many at a time.
  *
- * Two files: `BASE.heads`, a record of fixed size for each row (heads.ts), and `BASE.N.rows`, each row's note and row one
- * after the other. Nothing is synced, so after a power cut any stretch of both may be old or zeros; each record and each
+ * Two files: `BASE.heads`, a record of fixed size for each row (heads.ts), and `BASE.N.rows`, the notes and then the
+ * rows of all that was written at once: whoever looks through the notes reads few of the rows. Nothing is synced, so after a power cut any stretch of both may be old or zeros; each record and each
  * part of a row has a checksum, and what fails it is told to the log once, and is not here. What must never live here:
  * anything that is not a copy.
  */
@@ -23,31 +23,27 @@ import { basename, dirname, join } from "node:path";
 import {
 	checksum,
 	encodeGone,
-	encodeHead,
 	HEAD_BYTES,
 	type Head,
 	HeadTable,
 	isSound,
 	seal,
 } from "./heads.ts";
+import {
+	type Group,
+	groups,
+	laidOut,
+	READ_BYTES,
+	type Wanted,
+	type Written,
+} from "./layout.ts";
 
 const MAGIC = "pmnode rows";
 const FORMAT_AT = 32;
 const GENERATION_AT = 36;
 const FILE_MODE = 0o600;
-/** Read at once: rows that lie near one another, or a stretch of records. */
-const READ_BYTES = 1024 * 1024;
-const GAP_BYTES = 8 * 1024;
 /** Records of rows that are gone which no file is rewritten for. */
 const GONE_RECORDS_MIN = 100;
-
-/** Part of a file that is wanted. */
-interface Wanted {
-	readonly hash: string;
-	readonly start: number;
-	readonly length: number;
-	readonly crc: number;
-}
 
 export interface RowFileOptions {
 	/** Path of the files without their endings; the folder exists. */
@@ -88,8 +84,7 @@ export class RowFile {
 	#rowsEnd = 0;
 	/** Made when somebody asks for it: appending needs none. */
 	#table: HeadTable | undefined;
-	#waitingHeads: Buffer[] = [];
-	#waitingRows: Uint8Array[] = [];
+	#waiting = new Map<string, Written>();
 	#waitingBytes = 0;
 	/** The log has been told that something here is damaged. */
 	#isTold = false;
@@ -126,42 +121,33 @@ export class RowFile {
 		return this.#loaded().hashes();
 	}
 	has(hash: string): boolean {
+		if (this.#waiting.has(hash)) return true;
 		return this.#loaded().get(hash) !== undefined;
 	}
 
-	/** Waits for flush(). A row of the same hash is replaced. */
+	/** Waits for flush(). A row of the same hash is replaced. The caller leaves the bytes as they are. */
 	add(hash: string, note: Uint8Array, row: Uint8Array): void {
-		const head = encodeHead(hash, {
-			offset: this.#rowsEnd + this.#waitingBytes,
-			noteBytes: note.length,
-			rowBytes: row.length,
+		this.#waiting.set(hash, {
+			note,
+			row,
 			noteCrc: checksum(hash, note),
 			rowCrc: checksum(hash, row),
 		});
-		this.#table?.add(head);
-		this.#waitingHeads.push(head);
-		this.#waitingRows.push(note, row);
 		this.#waitingBytes += note.length + row.length;
 	}
 
 	/** Writes what waits. */
 	flush(): void {
-		if (this.#waitingHeads.length === 0) return;
-		const heads = Buffer.concat(this.#waitingHeads);
-		const rows = Buffer.concat(this.#waitingRows);
-		this.#waitingHeads = [];
-		this.#waitingRows = [];
+		if (this.#waiting.size === 0) return;
+		const { heads, bytes } = laidOut(this.#waiting, this.#rowsEnd);
+		this.#waiting.clear();
 		this.#waitingBytes = 0;
-		try {
-			// A record never stands before its row.
-			writeAll(this.#rows, rows, this.#rowsEnd);
-			writeAll(this.#heads, heads, this.#headsEnd);
-		} catch (error) {
-			this.#table = undefined;
-			throw error;
-		}
-		this.#rowsEnd += rows.length;
-		this.#headsEnd += heads.length;
+		// A record never stands before its row. What was written in part is written over.
+		writeAll(this.#rows, bytes, this.#rowsEnd);
+		writeAll(this.#heads, Buffer.concat(heads), this.#headsEnd);
+		this.#rowsEnd += bytes.length;
+		this.#headsEnd += heads.length * HEAD_BYTES;
+		for (const head of heads) this.#table?.add(head);
 	}
 
 	/** Gives `take` the note of each of these that is here; its bytes are valid during the call only. */
@@ -171,7 +157,7 @@ export class RowFile {
 	): void {
 		this.#read(
 			hashes,
-			({ offset, noteBytes, noteCrc }) => [offset, noteBytes, noteCrc],
+			({ noteOffset, noteBytes, noteCrc }) => [noteOffset, noteBytes, noteCrc],
 			take,
 		);
 	}
@@ -183,11 +169,7 @@ export class RowFile {
 	): void {
 		this.#read(
 			hashes,
-			({ offset, noteBytes, rowBytes, rowCrc }) => [
-				offset + noteBytes,
-				rowBytes,
-				rowCrc,
-			],
+			({ rowOffset, rowBytes, rowCrc }) => [rowOffset, rowBytes, rowCrc],
 			take,
 		);
 	}
@@ -195,12 +177,16 @@ export class RowFile {
 	/** Takes rows out, and gives their room back once they take more than half of it. */
 	remove(hashes: readonly string[]): void {
 		const table = this.#loaded();
-		for (const hash of hashes) {
-			if (table.get(hash) === undefined) continue;
-			table.remove(hash);
-			this.#waitingHeads.push(encodeGone(hash));
-		}
 		this.flush();
+		const gone = hashes.filter((hash) => table.get(hash) !== undefined);
+		const records = gone.map(encodeGone);
+		writeAll(this.#heads, Buffer.concat(records), this.#headsEnd);
+		this.#headsEnd += records.length * HEAD_BYTES;
+		for (const hash of gone) table.remove(hash);
+		this.#compactIfWorthwhile(table);
+	}
+
+	#compactIfWorthwhile(table: HeadTable): void {
 		const records = this.#headsEnd / HEAD_BYTES - 1;
 		if (
 			this.#rowsEnd > 2 * table.liveBytes ||
@@ -284,7 +270,7 @@ export class RowFile {
 	}
 
 	#load(): HeadTable {
-		const table = new HeadTable();
+		const table = new HeadTable(this.#headsEnd / HEAD_BYTES);
 		let damaged = 0;
 		for (let at = HEAD_BYTES; at < this.#headsEnd; at += READ_BYTES) {
 			const length = Math.min(READ_BYTES, this.#headsEnd - at);
@@ -356,19 +342,29 @@ export class RowFile {
 		const heads: Buffer[] = [this.#fileHead(generation)];
 		const fresh = `${headsPath(base)}.new`;
 		try {
+			const part = new Map<string, Written>();
+			let partBytes = 0;
+			const write = (): void => {
+				const { heads: moved, bytes } = laidOut(part, end);
+				writeAll(rows, bytes, end);
+				end += bytes.length;
+				for (const head of moved) {
+					heads.push(head);
+					next.add(head);
+				}
+				part.clear();
+				partBytes = 0;
+			};
 			for (const hash of table.hashes()) {
 				const head = table.get(hash) as Head;
-				const bytes = readAll(
-					this.#rows,
-					head.offset,
-					head.noteBytes + head.rowBytes,
-				);
-				writeAll(rows, bytes, end);
-				const moved = encodeHead(hash, { ...head, offset: end });
-				heads.push(moved);
-				next.add(moved);
-				end += bytes.length;
+				const note = readAll(this.#rows, head.noteOffset, head.noteBytes);
+				const row = readAll(this.#rows, head.rowOffset, head.rowBytes);
+				// With their checksums of old: what is damaged stays so.
+				part.set(hash, { ...head, note, row });
+				partBytes += note.length + row.length;
+				if (partBytes >= READ_BYTES) write();
 			}
+			write();
 			const file = openSync(fresh, "w+", FILE_MODE);
 			try {
 				writeAll(file, Buffer.concat(heads), 0);
@@ -393,32 +389,6 @@ export class RowFile {
 		this.#headsEnd = heads.length * HEAD_BYTES;
 		this.#table = next;
 	}
-}
-
-interface Group {
-	readonly wanted: Wanted[];
-	readonly start: number;
-	end: number;
-}
-
-/** What lies near one another is read at once. */
-function* groups(ascending: readonly Wanted[]): Generator<Group> {
-	let group: Group | undefined;
-	for (const one of ascending) {
-		const end = one.start + one.length;
-		if (
-			group !== undefined &&
-			one.start <= group.end + GAP_BYTES &&
-			end - group.start <= READ_BYTES
-		) {
-			group.wanted.push(one);
-			group.end = Math.max(group.end, end);
-			continue;
-		}
-		if (group !== undefined) yield group;
-		group = { wanted: [one], start: one.start, end };
-	}
-	if (group !== undefined) yield group;
 }
 
 function writeAll(file: number, bytes: Uint8Array, position: number): void {

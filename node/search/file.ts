@@ -18,7 +18,7 @@ import { mayHold, signatureOf, trigramsOf } from "./signature.ts";
 import { NO, type SoughtBytes, UNKNOWN, YES } from "./types.ts";
 
 /** Raise it when text, collation or signatures change: the file is made anew then. */
-const FORMAT = 3;
+const FORMAT = 4;
 const HASH_LENGTH = 64;
 /** One question in so many rows is cheaper by itself than by reading all. */
 const ROWS_PER_LOOKUP = 20;

@@ -175,13 +175,14 @@ class Index implements TextIndex {
 	/** Reads messages into the index, and small ones into the cache of structures too. */
 	async #fill(messages: readonly Waiting[]): Promise<void> {
 		const { structures } = this.#options;
-		const small: { of: Waiting; whole: Uint8Array }[] = [];
+		const small: { of: Waiting; whole: Uint8Array; isNew: boolean }[] = [];
 		await Promise.all(
 			messages.map(async (of) => {
 				try {
-					const whole =
-						structures.atHand(of.body.hash) ?? (await this.#whole(of));
-					if (whole !== undefined) small.push({ of, whole });
+					const atHand = structures.atHand(of.body.hash);
+					const whole = atHand ?? (await this.#whole(of));
+					if (whole !== undefined)
+						small.push({ of, whole, isNew: atHand !== undefined });
 				} catch (error) {
 					if (!(error instanceof BodyUnavailable)) throw error;
 				}
@@ -191,11 +192,11 @@ class Index implements TextIndex {
 		const { bytes, rows } = await this.#thread.run({
 			op: "fill",
 			bytes: joined(small.map(({ whole }) => whole)),
-			messages: small.map(({ of: { account, body }, whole }) => ({
+			messages: small.map(({ of: { account, body }, whole, isNew }) => ({
 				account,
 				hash: body.hash,
 				sizeBytes: whole.length,
-				wantsRow: !structures.isKept(body.hash),
+				wantsRow: isNew || !structures.isKept(body.hash),
 			})),
 		});
 		const all = asBuffer(bytes);
