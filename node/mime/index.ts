@@ -9,6 +9,11 @@
 export { casemap, compareMapped } from "./casemap.ts";
 export { dateOf, parseDate, type SentDate } from "./date.ts";
 export {
+	binaryHeader,
+	decodedStretches,
+	type Stretch,
+} from "./decoded-message.ts";
+export {
 	asBuffer,
 	headerFields,
 	headerFieldsText,

@@ -33,15 +33,15 @@ import type {
 export interface Streamed {
 	readonly body: BodyRef;
 	readonly range: Range;
-	/** Set: the octets [from, to) of what this encoding makes of the range. */
-	readonly decoded?: {
-		readonly encoding: string | undefined;
-		readonly from: number;
-		readonly to: number;
-	};
+}
+/** The octets [from, to) of what is made of a body each time when `octets` is called. */
+export interface Made {
+	readonly from: number;
+	readonly to: number;
+	readonly octets: () => AsyncIterable<Uint8Array>;
 }
 /** Text is latin1, one character an octet. */
-export type Piece = string | Uint8Array | Streamed;
+export type Piece = string | Uint8Array | Streamed | Made;
 
 /** `FLAGS (\Seen) UID 7 …`, without what needs more than the mailbox's view. */
 export function renderPlain(
@@ -185,10 +185,9 @@ function announce(value: Piece, isBinary: boolean): string {
 		const tilde = isBinary && value.includes(0) ? "~" : "";
 		return `${tilde}{${value.length}}\r\n`;
 	}
-	const { decoded, range } = value;
-	return decoded === undefined
-		? `{${range.end - range.start}}\r\n`
-		: `~{${decoded.to - decoded.from}}\r\n`;
+	return "range" in value
+		? `{${value.range.end - value.range.start}}\r\n`
+		: `~{${value.to - value.from}}\r\n`;
 }
 
 /** The octets of a section, held if they are at most `holdBytesMax`, or NIL where there is no such part. */
@@ -197,7 +196,7 @@ export async function renderSection(
 	{ section, partial }: SectionItem,
 	message: Message,
 	holdBytesMax: number,
-): Promise<Piece> {
+): Promise<string | Uint8Array | Streamed> {
 	const { body } = message;
 	if (section.kind.startsWith("HEADER")) {
 		const bytes = await headerOf({ bodies, structures }, section, message);

@@ -1,8 +1,7 @@
 /** Writes what FETCH has prepared, with back-pressure within large literals. */
-import { transferDecoder } from "../../mime/index.ts";
 import { Disconnected } from "../answer.ts";
 import type { Session } from "../session.ts";
-import type { Piece, Streamed } from "./render.ts";
+import type { Made, Piece, Streamed } from "./render.ts";
 
 /** Disconnected when the client is gone, or when a body ends before the length that was announced. */
 export async function writePieces(
@@ -18,13 +17,14 @@ export async function writePieces(
 
 async function pump(
 	{ surroundings, output, log }: Session,
-	streamed: Streamed,
+	piece: Streamed | Made,
 ): Promise<void> {
-	const { range, decoded } = streamed;
 	let leftBytes =
-		decoded === undefined ? range.end - range.start : decoded.to - decoded.from;
+		"range" in piece
+			? piece.range.end - piece.range.start
+			: piece.to - piece.from;
 	try {
-		for await (const chunk of octetsOf(surroundings, streamed)) {
+		for await (const chunk of octetsOf(surroundings, piece)) {
 			leftBytes -= chunk.length;
 			output.bytes(chunk);
 			if (output.crowded) await output.room();
@@ -40,24 +40,19 @@ async function pump(
 
 async function* octetsOf(
 	{ bodies }: Session["surroundings"],
-	{ body, range, decoded }: Streamed,
+	piece: Streamed | Made,
 ): AsyncGenerator<Uint8Array> {
-	const chunks = bodies.stream(body, range.start, range.end);
-	const decoder = decoded && transferDecoder(decoded.encoding);
-	if (decoded === undefined || decoder === undefined) {
-		yield* chunks;
+	if ("range" in piece) {
+		const { body, range } = piece;
+		yield* bodies.stream(body, range.start, range.end);
 		return;
 	}
 	let at = 0;
-	const cut = (octets: Uint8Array): Uint8Array => {
-		const start = Math.max(0, decoded.from - at);
-		const end = Math.max(start, decoded.to - at);
+	for await (const octets of piece.octets()) {
+		const start = Math.max(0, piece.from - at);
+		const end = Math.max(start, piece.to - at);
 		at += octets.length;
-		return octets.subarray(start, end);
-	};
-	for await (const chunk of chunks) {
-		yield cut(decoder.push(chunk));
-		if (at >= decoded.to) return;
+		yield octets.subarray(start, end);
+		if (at >= piece.to) return;
 	}
-	yield cut(decoder.end());
 }

@@ -229,6 +229,27 @@ describe("large messages", () => {
 			`* 1 FETCH (BODY[]<7000000> {200018}\r\n${text.slice(7_000_000)})`,
 		);
 	});
+
+	test("come decoded, whole and in parts (BINARY)", async () => {
+		await start();
+		const client = await logIn("INBOX");
+		const octets = Buffer.alloc(1_000_000, "some octets\0");
+		const head = (encoding: string) =>
+			`Subject: large\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`;
+		const base64 = octets.toString("base64").replace(/.{76}/g, "$&\r\n");
+		const text = `${head("base64")}${base64}\r\n`;
+		client.send(`a APPEND INBOX {${text.length}+}\r\n${text}\r\n`);
+		await client.until("a");
+		const whole = `${head("binary")}${octets.toString("latin1")}`;
+		const [all] = await client.command("b FETCH 1 BINARY.PEEK[]");
+		expect(all).toBe(`* 1 FETCH (BINARY[] ~{${whole.length}}\r\n${whole})`);
+		const [part] = await client.command("c FETCH 1 BINARY.PEEK[]<70.400000>");
+		expect(part).toBe(
+			`* 1 FETCH (BINARY[]<70> ~{400000}\r\n${whole.slice(70, 400_070)})`,
+		);
+		const [size] = await client.command("d FETCH 1 BINARY.SIZE[1]");
+		expect(size).toBe("* 1 FETCH (BINARY.SIZE[1] 1000000)");
+	});
 });
 
 describe("stopping", () => {
