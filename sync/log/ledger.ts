@@ -54,6 +54,8 @@ export class Ledger {
 	#heldReason: string | undefined;
 	/** Documents are to be settled when it has been quiet for a moment. */
 	#settles = false;
+	/** How many were committed. */
+	#batches = 0;
 	#snapshots: StoreWrite[] = [];
 	#hadAtLastRecord: Map<Origin, Sequence>;
 	#idle: (() => void)[] = [];
@@ -266,6 +268,7 @@ export class Ledger {
 		flush: Flush,
 		done: readonly { waiting: Waiting; sequence: number }[],
 	): void {
+		this.#batches++;
 		this.log.committed(flush.batch, flush.origins);
 		this.#snapshots = this.documents.committed();
 		this.#inbound.committed();
@@ -278,13 +281,14 @@ export class Ledger {
 		else if (!this.#scheduled) for (const run of this.#idle.splice(0)) run();
 	}
 
-	/** One change at a time, and only while nothing is to be written: nobody waits long for what nobody asked for. */
+	/** Some changes at a time, and only when nothing was written for a moment: the longer they wait the cheaper they are. */
 	#settleLater(): void {
 		if (this.#settles || !this.documents.isUnsettled) return;
 		this.#settles = true;
+		const since = this.#batches;
 		this.#clock.after(SETTLE_MILLISECONDS, () => {
 			this.#settles = false;
-			if (!this.#scheduled) this.documents.settleSome();
+			if (this.#batches === since) this.documents.settleSome();
 			this.#settleLater();
 		});
 	}
