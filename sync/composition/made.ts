@@ -1,0 +1,287 @@
+/** The parts of a replica that are told of many others: each made from all of them, which are there when it first runs. */
+import { restoredDrive } from "../backup/rehome.ts";
+import type { Context } from "../directory/context.ts";
+import { expunge } from "../directory/edits.ts";
+import { Temporary } from "../faults.ts";
+import { followers } from "../log/followers.ts";
+import { Ledger } from "../log/ledger.ts";
+import { Mailboxes } from "../mailbox/mailboxes.ts";
+import { Duty } from "../membership/duty.ts";
+import { identityWrites } from "../membership/identity.ts";
+import { Lives } from "../membership/lives.ts";
+import { Reporting } from "../membership/reporting.ts";
+import { Census } from "../replication/census.ts";
+import { BodyNeeds } from "../replication/needs.ts";
+import { Replication } from "../replication/replication.ts";
+import { Returning } from "../replication/returning.ts";
+import { ALL_RULES } from "../rules.ts";
+import { Space } from "../space/space.ts";
+import type { Whole } from "./options.ts";
+import type { Parts } from "./parts.ts";
+
+export function makeDuty(parts: Parts): Duty {
+	return new Duty({
+		self: parts.node,
+		rules: parts.rules,
+		presence: parts.presence,
+		cluster: parts.cluster,
+		alive: () => parts.lives.alive,
+		isWhole: () => parts.lives.alive && !parts.returning.isRunning,
+		isReady: () => parts.replication.ready,
+		isMeeting: () => parts.replication.isMeeting,
+		isApart: (node) => parts.replication.isApart(node),
+		ledger: () => parts.ledger,
+		mailboxes: () => parts.mailboxes,
+		accounts: () => parts.accounts,
+		copies: () => parts.copies,
+	});
+}
+
+export function makeLives(parts: Parts, whole: Whole): Lives {
+	const { rules = ALL_RULES, alone = false, bodies } = parts.options;
+	return new Lives({
+		...parts.options,
+		self: parts.node,
+		drive: bodies.drive,
+		identity: () => whole.identity(),
+		state: parts.cluster,
+		ledger: parts.ledger,
+		mailboxes: parts.mailboxes,
+		rules,
+		alone,
+		contacts: () => parts.presence.contacts(),
+		hashElsewhere: (...at) => parts.checker.peers.hashAt(...at),
+		begin: (tx) => {
+			const begun = { ...whole.identity(), reviving: undefined };
+			tx.batch.putAll(identityWrites(begun));
+		},
+		lives: () => {
+			whole.lives();
+		},
+		over: (fault) => whole.over(fault),
+	});
+}
+
+export function makeReporting(parts: Parts, whole: Whole): Reporting {
+	return new Reporting({
+		...parts.options,
+		clusterId: () => whole.identity().cluster,
+		alive: () => parts.lives.alive,
+		presence: parts.presence,
+		cluster: parts.cluster,
+		ledger: parts.ledger,
+		mailboxes: parts.mailboxes,
+		needs: parts.needs,
+		held: parts.copies,
+		ownBodies: parts.ownBodies,
+		replication: parts.replication,
+		scrub: parts.scrub,
+	});
+}
+
+export function makeNeeds(parts: Parts, whole: Whole): BodyNeeds {
+	return new BodyNeeds({
+		...parts.options,
+		isWanted: (body) => parts.space.isWanted(body),
+		isCleared: (body) => !parts.space.isNamed(body),
+		done: () => {
+			parts.replication.tell.holds();
+			parts.reporting.changed();
+		},
+		flush: () => whole.write(() => {}),
+		missed: () => parts.census.missed(),
+	});
+}
+
+export function makeCensus(parts: Parts, whole: Whole): Census {
+	return new Census({
+		...parts.options,
+		needs: parts.needs,
+		isMember: (node) => parts.cluster.member(node) !== undefined,
+		everybody: () => {
+			if (!parts.lives.alive || whole.isJoining() || parts.returning.isRunning)
+				return undefined;
+			const able = parts.presence
+				.contacts()
+				.every(({ linked, serves }) => linked && serves);
+			return able ? parts.presence.others() : undefined;
+		},
+	});
+}
+
+export function makeSpace(parts: Parts, whole: Whole): Space {
+	return new Space({
+		...parts.options,
+		ledger: () => parts.ledger,
+		mailboxes: () => parts.mailboxes,
+		others: () => parts.presence.others(),
+		heirs: {
+			gone: () => parts.cluster.gone(),
+			numbers: (account) => parts.duty.numbers(account),
+			expunge,
+		},
+		// What a restore put back is named by nothing before all of it is told (backup/rehome.ts).
+		drives: () => {
+			const restored = restoredDrive(parts.options.store);
+			return parts.cluster
+				.incarnations()
+				.map(({ drive }) => drive)
+				.filter((drive) => drive !== restored);
+		},
+		isWhole: () =>
+			!whole.isJoining() && !parts.returning.isRunning && parts.lives.alive,
+	});
+}
+
+export function makeMailboxes(parts: Parts, whole: Whole): Mailboxes {
+	const { bodies, identity } = parts.options;
+	const { origin } = identity;
+	return new Mailboxes({
+		...parts.options,
+		origin,
+		rules: parts.rules,
+		slots: () => parts.duty.slots(),
+		hasSlots: () => parts.cluster.slots(origin) !== undefined,
+		vector: () => parts.ledger.log.vector,
+		spreads: (account) => parts.duty.spreads(account),
+		isRetired: (stampSlot) => parts.cluster.isRetired(stampSlot),
+		numbers: (account) => parts.duty.numbers(account),
+		secondCopy: (sequence) => parts.duty.hasSecondCopy(sequence),
+		folded: (batch, folded, change) =>
+			parts.space.folded(batch, folded, change),
+		bodyNamed: (batch, facts, change) => {
+			if (facts.body.drive === bodies.drive)
+				batch.put("meta/driveBlocks", String(bodies.lengthBlocks()));
+			if (change.origin === origin) parts.ownBodies.named(change.sequence);
+			// What this node names it has; what another names of its drive it has too, if it did not clear it.
+			if (change.origin !== origin || facts.body.drive !== bodies.drive)
+				parts.needs.named(batch, facts, change.origin, change.sequence);
+		},
+		usedUp: (...place) => parts.renewal.renew(...place),
+		wants: (wants) => parts.replication.tell.wants(wants),
+		pairMade: (pair) => parts.replication.tell.pair(pair),
+		watermarks: (told) => parts.replication.tell.watermarks(told),
+		flush: () => whole.write(() => {}),
+	});
+}
+
+export function makeLedger(parts: Parts): Ledger {
+	const { identity, copies } = parts.options;
+	return new Ledger({
+		...parts.options,
+		origin: identity.origin,
+		rules: parts.rules,
+		folds: [
+			parts.cluster,
+			parts.accounts,
+			parts.mailboxes,
+			followers(parts.needs, parts.ownBodies, parts.space),
+		],
+		events: {
+			committed: (own) => parts.replication.committed(own),
+			refused: (origin, peer) => {
+				parts.replication.refused(origin, peer);
+				void parts.lives.suspect(origin, peer);
+			},
+			damaged: (document, reason) => parts.healing.met(document, reason),
+			onTheWay: () => !parts.copies.isSettled(parts.reporting.ownHead, copies),
+		},
+	});
+}
+
+export function makeReplication(parts: Parts, whole: Whole): Replication {
+	return new Replication({
+		...parts.options,
+		self: parts.node,
+		cluster: whole.identity().cluster,
+		ledger: parts.ledger,
+		mailboxes: parts.mailboxes,
+		needs: parts.needs,
+		copies: parts.copies,
+		others: () => parts.presence.others().map(({ node }) => node),
+		told: parts.space.told,
+		returning: () => parts.returning,
+		joining: () => whole.isJoining(),
+		alive: () => parts.lives.alive,
+		life: () => ({
+			reviving: whole.identity().reviving !== undefined,
+			run: whole.run,
+			startedMilliseconds: whole.startedMilliseconds,
+		}),
+		hello: ({ heads, joining, life }) =>
+			parts.lives.heard(heads, !joining && !life.reviving),
+		confirmed: () => parts.lives.confirmed(),
+		twin: (end) => parts.lives.twin(end),
+		snapshotFrame: (frame) => parts.joining.take(frame),
+		changed: () => whole.evaluate(),
+		heard: () => {
+			parts.ledger.confirmed();
+			whole.showWaiting();
+			whole.keepMarks();
+			parts.reporting.changed();
+		},
+	});
+}
+
+export function makeReturning(parts: Parts, whole: Whole): Returning {
+	return new Returning({
+		...parts.options,
+		ledger: parts.ledger,
+		mailboxes: parts.mailboxes,
+		// By which change is not known: as if the first one had, so that none is told to be whole before.
+		bodyNamed: ({ batch }, facts, origins) => {
+			for (const origin of origins) parts.needs.named(batch, facts, origin, 1);
+		},
+		done: () => {
+			parts.cluster.load();
+			parts.accounts.forgetAll();
+			parts.mailboxes.recount();
+			// This node numbered nothing meanwhile: what came still waits for it (rule 4).
+			parts.duty.again();
+			whole.clusterChanged();
+			parts.needs.retry();
+			parts.replication.tell.holds();
+		},
+	});
+}
+
+export function makeContext(parts: Parts): Context {
+	const { bodies, clock, random, whenAlone, copies } = parts.options;
+	return {
+		ledger: parts.ledger,
+		mailboxes: parts.mailboxes,
+		cluster: parts.cluster,
+		accounts: parts.accounts,
+		bodies,
+		clock,
+		random,
+		rules: parts.rules,
+		slots: () => parts.duty.slots(),
+		second: async (sequence) => {
+			if (parts.rules.secondCopy) await parts.copies.wait(sequence, 2, false);
+		},
+		copies: (sequence) => waitForCopies(parts, sequence),
+		mayAccept: () => {
+			if (whenAlone === "defer" && 1 + parts.presence.ready().length < copies)
+				throw tooFewMembers();
+		},
+		mayName: (body) => parts.space.mayName(body),
+		hintBody: (body) => parts.replication.tell.body(body),
+		catchUp: (mailbox) => parts.replication.catchUp(mailbox),
+		inTouch: () => parts.replication.inTouch(),
+	};
+}
+
+async function waitForCopies(parts: Parts, sequence: number): Promise<void> {
+	const { copies, whenAlone } = parts.options;
+	await parts.copies.wait(sequence, copies, true);
+	if (
+		whenAlone === "defer" &&
+		sequence > 0 &&
+		parts.copies.count(sequence, true) < copies
+	)
+		throw tooFewMembers();
+}
+
+const tooFewMembers = (): Temporary =>
+	new Temporary("too few members are up to keep the wanted copies; try later");
