@@ -450,7 +450,8 @@ export const PRIMED_MEMORY_BYTES_MAX = 16 * MiB;
 export const STRUCTURE_BYTES_MAX = 256 * KiB;
 /** What waits to be written to the structure cache: some 200 kB at once, so that few pages are written twice. */
 export const STRUCTURES_PENDING_MAX = 192;
-export const STRUCTURES_PENDING_MILLISECONDS = 1_000;
+/** And so long where little mail comes: each write fills a page of the disk or more, however small it is. */
+export const STRUCTURES_PENDING_MILLISECONDS = 30_000;
 /** Bodies read at once to be parsed: small ones whole, large ones as a stream. */
 export const STRUCTURE_PARSES_MAX = 8;
 

@@ -20,8 +20,8 @@ import { type SearchThread, ThreadFailed } from "./thread.ts";
 const READS = 8;
 /** Mail that comes in a burst is let in first. */
 const FIRST_MILLISECONDS = 1_000;
-/** What a kill loses is found missing when somebody looks. */
-const COMMIT_MILLISECONDS = 5_000;
+/** What a kill loses is found missing when somebody looks; each write fills a page of the disk or more. */
+const COMMIT_MILLISECONDS = 30_000;
 /** A pause is so long when nothing else happens; how much later it ends says how busy the node is. */
 const PAUSE_MILLISECONDS = 4;
 const BUSY_LATENESS_MILLISECONDS = 4;

@@ -189,6 +189,9 @@ class Index implements TextIndex {
 			}),
 		);
 		if (small.length === 0) return;
+		const wanted = new Set<string>();
+		const isFirst = (hash: string): boolean =>
+			wanted.size < wanted.add(hash).size;
 		const { bytes, rows } = await this.#thread.run({
 			op: "fill",
 			bytes: joined(small.map(({ whole }) => whole)),
@@ -196,7 +199,8 @@ class Index implements TextIndex {
 				account,
 				hash: body.hash,
 				sizeBytes: whole.length,
-				wantsRow: isNew || !structures.isKept(body.hash),
+				wantsRow:
+					isFirst(body.hash) && (isNew || !structures.isKept(body.hash)),
 			})),
 		});
 		const all = asBuffer(bytes);

@@ -29,6 +29,7 @@ import { type BodyHash, bodyHash } from "../../../sync/ids.ts";
 import {
 	BODY_MEMORY_BYTES_MAX,
 	PRIMED_MEMORY_BYTES_MAX,
+	STRUCTURES_PENDING_MILLISECONDS,
 } from "../../../sync/limits.ts";
 import {
 	type Bodies,
@@ -214,7 +215,7 @@ test("writes wait for one another, and are made after a bounded time", async () 
 	const first = cache();
 	await first.entry(bodies.add(corpus("plain")));
 	const before = statSync(rows()).size;
-	await clock.advance(10_000);
+	await clock.advance(STRUCTURES_PENDING_MILLISECONDS);
 	expect(statSync(rows()).size).toBeGreaterThan(before);
 });
 
@@ -364,7 +365,7 @@ test("a file that cannot be made costs nothing but speed", async () => {
 	const made = cache();
 	expect((await made.entry(one)).headerBytes).toBeGreaterThan(0);
 	expect((await made.header(one)).length).toBeGreaterThan(0);
-	await clock.advance(10_000);
+	await clock.advance(STRUCTURES_PENDING_MILLISECONDS);
 	expect(warnings).toHaveLength(1);
 });
 
