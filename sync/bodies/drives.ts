@@ -3,6 +3,7 @@ import type Corestore from "corestore";
 import type { Hypercore } from "hypercore";
 import { BODY_DRIVES_UNLISTED_MAX } from "../limits.ts";
 import { BodyUnavailable } from "../ports/bodies.ts";
+import "./missing-nodes.ts";
 import type { Log } from "../ports/log.ts";
 
 /** Requests in flight to one peer: hypercore's default of 16 fills no long line, this was measured to double it. */

@@ -127,3 +127,22 @@ declare module "@hyperswarm/secret-stream" {
 		constructor(isInitiator: boolean, stream: Duplex);
 	}
 }
+
+declare module "hypercore/lib/merkle-tree.js" {
+	export interface TreeSession {
+		readonly storage: {
+			/** Reads that go together with tryFlush(). */
+			read(): {
+				hasTreeNode(index: number): Promise<boolean>;
+				tryFlush(): void;
+			};
+		};
+	}
+	export const MerkleTree: {
+		missingNodes: (
+			session: TreeSession,
+			index: number,
+			length: number,
+		) => Promise<number>;
+	};
+}
