@@ -76,7 +76,7 @@ export function openStore(
 export class JournaledStore implements Store {
 	readonly #base: Base;
 	readonly #sizes: StoreSizes;
-	readonly #encoder = new CommitEncoder();
+	readonly #encoder: CommitEncoder;
 	#number: number;
 	/** Commits go here. */
 	#active: Turn;
@@ -97,11 +97,12 @@ export class JournaledStore implements Store {
 	constructor(
 		base: Base,
 		sizes: StoreSizes,
-		{ active, resting, number }: Turns,
+		{ active, resting, number, salt }: Turns,
 	) {
 		this.#base = base;
 		this.#sizes = sizes;
 		this.#number = number;
+		this.#encoder = new CommitEncoder(salt);
 		this.#active = active;
 		this.#resting = resting;
 		this.#carrying = resting.overlay.size > 0;

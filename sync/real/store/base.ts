@@ -20,8 +20,13 @@ import {
 } from "../../ports/store.ts";
 import { copyDatabase } from "./copy.ts";
 
-/** 2: commits lie in journals beside the database first, and `carried` says which of them are in it. */
-const FORMAT = 2;
+/**
+ * 2: commits lie in journals beside the database first, and `carried` says which of them are in it. 3: their sums begin with
+ * a secret (record.ts).
+ */
+const FORMAT = 3;
+/** Until it has got its secret, when nothing is left in journals without one. */
+const FORMAT_WITHOUT_SALT = 2;
 const AUTO_VACUUM_INCREMENTAL = 2;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
@@ -89,14 +94,14 @@ export class Base {
 			throw new StoreFailed(
 				`${this.file} has format ${format}, newer than this version knows (${FORMAT}); run a newer pmnode`,
 			);
-		if (format === FORMAT) {
+		if (format >= FORMAT_WITHOUT_SALT) {
 			this.#addChecksums();
 			return;
 		}
 		this.#database.exec(
 			`BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v, c INTEGER) WITHOUT ROWID;
        CREATE TABLE IF NOT EXISTS carried (number INTEGER NOT NULL); DELETE FROM carried; INSERT INTO carried VALUES (0);
-       PRAGMA user_version=${FORMAT}; COMMIT`,
+       PRAGMA user_version=${FORMAT_WITHOUT_SALT}; COMMIT`,
 		);
 		this.#addChecksums();
 	}
@@ -142,6 +147,27 @@ export class Base {
 			const row = this.#database.prepare("SELECT number FROM carried").get();
 			return (row as { number: number }).number;
 		});
+	}
+
+	/** What sums of commits begin with; undefined where journals may hold some without. */
+	salt(): number | undefined {
+		return this.#try(() => {
+			const { user_version: format } = this.#database
+				.prepare("PRAGMA user_version")
+				.get() as { user_version: number };
+			if (format < FORMAT) return undefined;
+			const row = this.#database.prepare("SELECT value FROM salt").get();
+			return (row as { value: number }).value;
+		});
+	}
+	/** Nothing is left in the journals. */
+	setSalt(salt: number): void {
+		this.#try(() =>
+			this.#database.exec(
+				`BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS salt (value INTEGER NOT NULL); DELETE FROM salt; INSERT INTO salt VALUES (${salt});
+       PRAGMA user_version=${FORMAT}; COMMIT`,
+			),
+		);
 	}
 
 	get(key: string): StoreValue | undefined {

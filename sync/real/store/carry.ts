@@ -1,4 +1,4 @@
-/** Carrying a journal over into the database: what the writer thread does. */
+/** Carrying a journal over into the database: what the writer thread does, and once the start of a store of an earlier version. */
 import type { StoreValue, StoreWrite } from "../../ports/store.ts";
 import type { Base } from "./base.ts";
 import type { Commit } from "./record.ts";

@@ -105,14 +105,18 @@ export interface JournalContent {
  * The commits of a file that come after `after`, in order and without a gap. A torn commit at the end was never
  * acknowledged and does not count. Throws StoreDamaged when one is damaged that others follow.
  */
-export function readJournal(file: string, after: number): JournalContent {
+export function readJournal(
+	file: string,
+	after: number,
+	salt: number,
+): JournalContent {
 	const buffer = readFileSync(file);
 	const commits: Commit[] = [];
 	let at = 0;
 	for (
-		let found = decodeCommit(buffer, at);
+		let found = decodeCommit(buffer, at, salt);
 		found !== undefined;
-		found = decodeCommit(buffer, at)
+		found = decodeCommit(buffer, at, salt)
 	) {
 		const last = commits.at(-1)?.number;
 		// What the file held before it was used again.
@@ -126,7 +130,7 @@ export function readJournal(file: string, after: number): JournalContent {
 		mark >= 0;
 		mark = nextMark(buffer, mark + 1)
 	)
-		if ((decodeCommit(buffer, mark)?.commit.number ?? 0) > newest)
+		if ((decodeCommit(buffer, mark, salt)?.commit.number ?? 0) > newest)
 			throw new StoreDamaged(
 				`${file} is damaged at byte ${at}: a commit in its middle cannot be read`,
 			);

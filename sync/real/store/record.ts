@@ -1,7 +1,8 @@
 /**
  * One commit as it lies in a journal: head (mark, length, number, check sum) and its writes. Layout, little endian:
  * mark u32 · body bytes u32 · number u64 · CRC-32 of all but these four bytes u32 · body. A write is kind u8 · key bytes
- * u32 · value bytes u32 · key · value.
+ * u32 · value bytes u32 · key · value. The sum begins with a secret of the store: values hold what users wrote, and what is
+ * left of former commits behind the last one must not be taken for a commit that a user made up.
  */
 import { crc32 } from "node:zlib";
 import type { StoreValue, StoreWrite } from "../../ports/store.ts";
@@ -19,7 +20,12 @@ export interface Commit {
 
 /** Encodes commits into one buffer that grows; what encode() gave is valid until the next call. */
 export class CommitEncoder {
+	readonly #salt: number;
 	#buffer = Buffer.allocUnsafe(64 * 1024);
+
+	constructor(salt: number) {
+		this.#salt = salt;
+	}
 
 	encode({ number, writes }: Commit): Uint8Array {
 		this.#reserve(bytesAtMost(writes));
@@ -29,7 +35,7 @@ export class CommitEncoder {
 		buffer.writeUInt32LE(MARK, 0);
 		buffer.writeUInt32LE(at - HEAD_BYTES, 4);
 		buffer.writeBigUInt64LE(BigInt(number), 8);
-		buffer.writeUInt32LE(checkSum(buffer, 0, at), 16);
+		buffer.writeUInt32LE(checkSum(buffer, 0, at, this.#salt), 16);
 		return buffer.subarray(0, at);
 	}
 
@@ -70,23 +76,29 @@ function bytesAtMost(writes: readonly StoreWrite[]): number {
 }
 
 /** Over all of the record but the sum itself. */
-const checkSum = (buffer: Uint8Array, from: number, to: number): number =>
+const checkSum = (
+	buffer: Uint8Array,
+	from: number,
+	to: number,
+	salt: number,
+): number =>
 	crc32(
 		buffer.subarray(from + HEAD_BYTES, to),
-		crc32(buffer.subarray(from, from + HEAD_BYTES - 4)),
+		crc32(buffer.subarray(from, from + HEAD_BYTES - 4), salt),
 	);
 
 /** The whole commit that begins at `at`, and where it ends; undefined where there is none. */
 export function decodeCommit(
 	buffer: Buffer,
 	at: number,
+	salt: number,
 ): { commit: Commit; end: number } | undefined {
 	if (at + HEAD_BYTES > buffer.length || buffer.readUInt32LE(at) !== MARK)
 		return undefined;
 	const end = at + HEAD_BYTES + buffer.readUInt32LE(at + 4);
 	if (
 		end > buffer.length ||
-		buffer.readUInt32LE(at + 16) !== checkSum(buffer, at, end)
+		buffer.readUInt32LE(at + 16) !== checkSum(buffer, at, end, salt)
 	)
 		return undefined;
 	const number = Number(buffer.readBigUInt64LE(at + 8));

@@ -14,7 +14,8 @@ const base = new Base(file);
 
 function answer({ journal }: CarryOrder): CarryAnswer {
 	try {
-		carryOver(base, readJournal(journal, base.carried()).commits);
+		const { commits } = readJournal(journal, base.carried(), base.salt() ?? 0);
+		carryOver(base, commits);
 		base.giveBack();
 		return { done: true };
 	} catch (error) {
