@@ -101,6 +101,7 @@ class Sum {
 	readonly #startMilliseconds = realClock.monotonic();
 	#steps = 0;
 	#operations = 0;
+	#messages = 0;
 	#told = 0;
 	#renumbered = 0;
 
@@ -112,13 +113,15 @@ class Sum {
 		this.runs++;
 		this.#steps += result.steps;
 		this.#operations += result.operations;
+		this.#messages += result.messages;
 		this.#told += result.told;
 		this.#renumbered += result.renumbered;
 	}
 
 	text(): string {
-		const rate = this.#operations / (this.milliseconds / 1_000);
-		return `${number(this.runs)} ${this.runs === 1 ? "run" : "runs"}, ${number(this.#steps)} steps, ${number(this.#operations)} operations (${number(rate)} a second), ${number(this.#renumbered)} of ${number(this.#told)} messages numbered anew`;
+		const seconds = this.milliseconds / 1_000;
+		const rate = (count: number) => `${number(count / seconds)} a second`;
+		return `${number(this.runs)} ${this.runs === 1 ? "run" : "runs"}, ${number(this.#steps)} steps, ${number(this.#operations)} operations of clients and operators (${rate(this.#operations)}), ${number(this.#messages)} messages between nodes (${rate(this.#messages)}), ${number(this.#renumbered)} of ${number(this.#told)} messages numbered anew`;
 	}
 }
 

@@ -22,6 +22,7 @@ const KINDS = [
 	"backup",
 	"restore",
 	"lose",
+	"expel",
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 
@@ -35,6 +36,8 @@ export class Faults {
 	readonly #full = new Set<string>();
 	readonly #slow = new Set<string>();
 	/** Lost for good, and whether an operator has removed them from the cluster. */
+	/** Removed, and still there. */
+	readonly #leaving = new Set<string>();
 	readonly #lost = new Map<string, { removed: boolean }>();
 
 	constructor(run: Run) {
@@ -58,6 +61,7 @@ export class Faults {
 	end(): void {
 		const { cluster } = this.#run;
 		cluster.heal();
+		for (const name of [...this.#leaving]) this.#putAway(name);
 		for (const name of this.#paused) cluster.resume(name);
 		for (const name of this.#full) cluster.setFull(name, false);
 		for (const name of this.#slow) cluster.setSlow(name, 0);
@@ -157,6 +161,7 @@ export class Faults {
 		backup: (random) => this.#backup(random),
 		restore: (random) => this.#restore(random),
 		lose: (random) => this.#lose(random),
+		expel: (random) => this.#expel(random),
 	};
 
 	#pair(random: SimRandom, run: (one: string, other: string) => void): void {
@@ -265,6 +270,7 @@ export class Faults {
 		const { names } = this.#run;
 		if (names.length < 2) return;
 		const name = random.pick(names);
+		if (this.#leaving.has(name)) return;
 		const by = this.#run.serving.filter((other) => other !== name);
 		const others = names.filter((other) => other !== name);
 		if (starting.has(name) || others.every((one) => starting.has(one))) return;
@@ -288,6 +294,27 @@ export class Faults {
 			this.#run.cluster.remove(name, by),
 		);
 		if (outcome.kind !== "done") lost.removed = false;
+	}
+
+	/** A member that lives is removed for good, and serves whoever is at it until its machine is put away. */
+	#expel(random: SimRandom): void {
+		const { cluster, serving } = this.#run;
+		if (serving.length < 3) return;
+		const [name, by] = random.shuffle(serving) as [string, string];
+		const milliseconds = random.integer(0, 6_000);
+		if (this.#lost.has(name) || !this.#knows(by, name)) return;
+		cluster.say(`${name} is to be removed, by ${by}`);
+		const lost = { removed: true };
+		this.#lost.set(name, lost);
+		this.#leaving.add(name);
+		this.#run.asked(this.#remove(name, by, lost));
+		cluster.clock.after(milliseconds, () => this.#putAway(name));
+	}
+
+	#putAway(name: string): void {
+		if (!this.#leaving.delete(name)) return;
+		this.#run.cluster.lose(name);
+		this.#forget(name);
 	}
 
 	#forget(name: string): void {

@@ -8,6 +8,8 @@ export interface Way {
 	/** A drawn delay, in milliseconds. */
 	delay(): number;
 	cut(): boolean;
+	/** A message sets out. */
+	sent(): void;
 	/** Something waits here (again), or nothing any more. */
 	busy(line: Line, busy: boolean): void;
 }
@@ -36,6 +38,7 @@ export class Line implements Wire {
 		);
 		this.#lastArrivalMilliseconds = arrivalMilliseconds;
 		this.#queue.push({ arrivalMilliseconds, arrive });
+		this.#way.sent();
 		this.#way.busy(this, true);
 		this.#schedule();
 	}

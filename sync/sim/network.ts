@@ -53,6 +53,8 @@ export class SimNetworkWorld implements World {
 	readonly #random: SimRandom;
 	readonly #gossipLoss: number;
 	readonly #gossipDuplicates: number;
+	/** How many were sent on connections: links, heartbeats, requests. */
+	messages = 0;
 	#defaultDelay: DelayRange;
 	readonly #delays = new Map<string, DelayRange>();
 	/** Since when a direction is cut. */
@@ -196,6 +198,9 @@ export class SimNetworkWorld implements World {
 			clock: this.clock,
 			delay: () => this.delay(from, to),
 			cut: () => this.isCut(from, to),
+			sent: () => {
+				this.messages++;
+			},
 			busy: (line, busy) => {
 				if (busy) this.#busy.set(line, `${from} ${to}`);
 				else this.#busy.delete(line);

@@ -30,6 +30,7 @@ const TROUBLE = {
 };
 const BACKUPS = { backup: 1.5, restore: 1.5 };
 const LOSSES = { lose: 0.7 };
+const MEMBERS = { join: 2.5, expel: 1.5 };
 
 const ALL = {
 	...MAIL,
@@ -40,6 +41,7 @@ const ALL = {
 	...TROUBLE,
 	...BACKUPS,
 	...LOSSES,
+	...MEMBERS,
 };
 export type StepKind = keyof typeof ALL;
 export const STEP_KINDS = Object.keys(ALL) as StepKind[];
@@ -146,6 +148,16 @@ export const CONFIGS = {
 		skew: true,
 		gossip: true,
 		weights: { ...HOSTILE, ...LOSSES },
+	},
+	members: {
+		about: "members come and go: joins, and removals of members that live",
+		nodes: 4,
+		nodesMax: 5,
+		steps: 150,
+		clients: 7,
+		wander: 0.6,
+		gossip: true,
+		weights: { ...MAIL, ...CALM, ...CUTS, ...CRASHES, ...MEMBERS },
 	},
 	lone: {
 		about: "a single node, put back from backups",

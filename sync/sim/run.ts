@@ -28,6 +28,8 @@ export interface RunResult {
 	readonly digest: string;
 	readonly steps: number;
 	readonly operations: number;
+	/** Between nodes, each handled by the one that gets it. */
+	readonly messages: number;
 	readonly events: number;
 	readonly virtualMilliseconds: number;
 	readonly acknowledged: number;
@@ -78,6 +80,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
 		digest: cluster.digest(),
 		steps: steps.length,
 		operations,
+		messages: cluster.network.messages,
 		events,
 		skippedVisits,
 		virtualMilliseconds: cluster.clock.monotonic(),

@@ -9,6 +9,7 @@ describe("random runs", () => {
 		...seedsOf("hostile", 24),
 		...seedsOf("restore", 20),
 		...seedsOf("loss", 18),
+		...seedsOf("members", 8),
 	])(
 		"%s, seed %i",
 		async (config, seed) => {
