@@ -11,10 +11,10 @@ import { LINK_REPLACED, type Link } from "../ports/network.ts";
 import type { StoreWrite } from "../ports/store.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Facts, type PeerFacts } from "./facts.ts";
+import { decodeFrame } from "./frame-codec.ts";
 import {
 	agreed,
 	BadFrame,
-	decodeFrame,
 	type Frame,
 	type Holds,
 	PROTOCOL,

@@ -9,9 +9,9 @@ import {
 import type { ChangeLog } from "../log/log.ts";
 import type { Vector } from "../log/record.ts";
 import type { Link } from "../ports/network.ts";
+import { encodeFrame } from "./frame-codec.ts";
 import {
 	BadFrame,
-	encodeFrame,
 	type Frame,
 	type SyncedFrame,
 	type SyncFrame,

@@ -10,7 +10,7 @@ import {
 } from "../../sync/ids.ts";
 import { chainHash, encodeRecord } from "../../sync/log/record.ts";
 import type { Link } from "../../sync/ports/network.ts";
-import { encodeFrame } from "../../sync/replication/frames.ts";
+import { encodeFrame } from "../../sync/replication/frame-codec.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
 import { clusterOf, deliverMany, textsAt } from "./world.ts";
 

@@ -1,7 +1,8 @@
 /** A member that lacks a few changes meets one that never had them in its log: what is sent to it, and by whom. */
 import { expect, it } from "vitest";
 import { loadIdentity } from "../../sync/membership/identity.ts";
-import { decodeFrame, type Frame } from "../../sync/replication/frames.ts";
+import { decodeFrame } from "../../sync/replication/frame-codec.ts";
+import type { Frame } from "../../sync/replication/frames.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
 import { clusterOf, deliverMany, ok, textsAt } from "./world.ts";
 

@@ -3,9 +3,11 @@ import { decode, encode } from "cborg";
 import { describe, expect, it } from "vitest";
 import type { Link } from "../../sync/ports/network.ts";
 import {
-	agreed,
 	decodeFrame,
 	encodeFrame,
+} from "../../sync/replication/frame-codec.ts";
+import {
+	agreed,
 	PROTOCOL,
 	type ProtocolVersions,
 	UnknownFrame,

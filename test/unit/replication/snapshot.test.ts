@@ -17,11 +17,10 @@ import type { Ledger } from "../../../sync/log/ledger.ts";
 import type { ChangeLog } from "../../../sync/log/log.ts";
 import type { Link } from "../../../sync/ports/network.ts";
 import {
-	BadFrame,
 	decodeFrame,
 	encodeFrame,
-	type Frame,
-} from "../../../sync/replication/frames.ts";
+} from "../../../sync/replication/frame-codec.ts";
+import { BadFrame, type Frame } from "../../../sync/replication/frames.ts";
 import { Session } from "../../../sync/replication/session.ts";
 import { snapshotFrames } from "../../../sync/replication/snapshot.ts";
 import { MemoryStore } from "../../../sync/sim/store.ts";
