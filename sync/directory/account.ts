@@ -182,10 +182,10 @@ export class AccountSession implements Account {
 	async status(name: string): Promise<MailboxStatus> {
 		const { mailboxes } = this.#context;
 		const mailbox = this.#mustFind(name);
-		if (mailboxes.isBehind(mailbox.id, mailboxes.box(mailbox.id)))
+		if (mailboxes.visits.isBehind(mailbox.id, mailboxes.box(mailbox.id)))
 			await this.showNow(mailbox.id, { complete: false, fresh: false });
 		const box = mailboxes.box(mailbox.id);
-		mailboxes.told(mailbox.id);
+		mailboxes.visits.told(mailbox.id);
 		return {
 			messages: box.shown,
 			unseen: box.unseen,
@@ -348,9 +348,9 @@ export class AccountSession implements Account {
 	/** Where all is told already that is committed, a batch would change nothing: then no disk is waited for. */
 	async #begin(mailbox: MailboxId, telling: Telling): Promise<void> {
 		const { mailboxes } = this.#context;
-		if (mailboxes.isToBegin(mailbox, telling))
+		if (mailboxes.visits.isToBegin(mailbox, telling))
 			await this.showNow(mailbox, telling);
-		else mailboxes.told(mailbox);
+		else mailboxes.visits.told(mailbox);
 	}
 
 	/**
@@ -362,11 +362,11 @@ export class AccountSession implements Account {
 		try {
 			await ledger.write((tx) => {
 				if (telling === undefined) mailboxes.show(tx, mailbox);
-				else mailboxes.begin(tx, mailbox, telling);
+				else mailboxes.visits.begin(tx, mailbox, telling);
 			});
 		} catch (error) {
 			if (!(error instanceof Temporary)) throw error;
-			if (telling !== undefined) mailboxes.beginUnkept(mailbox, telling);
+			if (telling !== undefined) mailboxes.visits.beginUnkept(mailbox, telling);
 		}
 	}
 }

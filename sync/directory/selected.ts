@@ -122,9 +122,9 @@ export class Selected implements SelectedMailbox {
 		const { mailboxes } = this.#context;
 		const complete = this.#isComplete;
 		return this.#note(
-			(tx) => mailboxes.tokenNamed(tx, this.id, token, complete),
+			(tx) => mailboxes.visits.tokenNamed(tx, this.id, token, complete),
 			() =>
-				mailboxes.beginUnkept(this.id, {
+				mailboxes.visits.beginUnkept(this.id, {
 					complete,
 					fresh: false,
 					told: { uid: 0, modSeq: token },

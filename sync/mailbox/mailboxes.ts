@@ -2,11 +2,10 @@
  * All mailboxes of this node: folds changes into rows, has messages numbered where this node is the numberer, and shows
  * what may be shown. UIDs and stamps follow mailbox-consistency.md; the numbers of its rules stand beside the code. Knows
  * nothing of protocols, peers or time but what it is given. Its rooms: numbering (claims), showing (what becomes
- * visible), tokens and pairs (mod-sequences between nodes), watermarks (E between nodes), looking and view (what sessions read),
- * losses (former lives and lost members).
+ * visible), tokens and pairs (mod-sequences between nodes), watermarks (E between nodes), visits (a client selects), looking
+ * and view (what sessions read), review (what waited at the start), losses (former lives and lost members).
  */
 import type { EntryId, MailboxId, Uid } from "../ids.ts";
-import { REVIEW_ENTRIES } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import { prefixEnd } from "../ports/store.ts";
@@ -15,7 +14,7 @@ import { Looking } from "./looking.ts";
 import { Losses } from "./losses.ts";
 import { NamedUids } from "./named-uids.ts";
 import { Numbering } from "./numbering.ts";
-import type { MailboxesOptions, Telling } from "./options.ts";
+import type { MailboxesOptions } from "./options.ts";
 import { PairNotes } from "./pair-notes.ts";
 import { type Pair, Pairs } from "./pairs.ts";
 import { Pending } from "./pending.ts";
@@ -37,6 +36,7 @@ import { Stamps } from "./stamps.ts";
 import { Tokens } from "./tokens.ts";
 import { Unkept } from "./unkept.ts";
 import type { View } from "./view.ts";
+import { Visits } from "./visits.ts";
 import { highestE, type Watermark, Watermarks } from "./watermarks.ts";
 
 export class Mailboxes implements Fold {
@@ -48,6 +48,7 @@ export class Mailboxes implements Fold {
 	readonly losses: Losses;
 	readonly namedUids: NamedUids;
 	readonly unkept: Unkept;
+	readonly visits: Visits;
 	readonly #options: MailboxesOptions;
 	readonly #pending: Pending;
 	readonly #review: Review;
@@ -60,21 +61,13 @@ export class Mailboxes implements Fold {
 	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
 	/** Touched in this batch, in order of arrival. */
 	readonly #touched = new Map<MailboxId, Set<EntryId>>();
-	/** Told to a client with this batch. */
-	readonly #told = new Set<MailboxId>();
 	/** Entries that live, over all mailboxes: as committed, and what this batch adds. */
 	#live = 0;
 	#liveInBatch = 0;
 
 	constructor(options: MailboxesOptions) {
 		this.#options = options;
-		const {
-			store,
-			clock,
-			slots,
-			rules,
-			reviewEntries = REVIEW_ENTRIES,
-		} = options;
+		const { store, clock, slots, rules } = options;
 		this.stamps = new Stamps(store, clock, slots, rules);
 		this.pairs = new Pairs(store, clock, options.flush);
 		this.numbering = new Numbering(options);
@@ -111,19 +104,32 @@ export class Mailboxes implements Fold {
 			pairs,
 			stamps,
 			box: (mailbox) => this.box(mailbox),
-			isExact: (mailbox) => this.#isExact(mailbox),
+			isExact: (mailbox) => this.visits.isExact(mailbox),
 			made: (pair) => options.pairMade(pair),
+		});
+		this.visits = new Visits({
+			rules,
+			stamps,
+			pairs,
+			pairNotes: this.#pairNotes,
+			tokens: this.tokens,
+			unkept: this.unkept,
+			pending: this.#pending,
+			numbering: this.numbering,
+			namedUids: this.namedUids,
+			showing: this.#showing,
+			looking: this.#looking,
+			show: (tx, mailbox) => this.show(tx, mailbox),
+			box: (mailbox) => this.box(mailbox),
 		});
 		this.#review = new Review({
 			...options,
-			entries: reviewEntries,
-			look: (tx, mailbox, entry) => this.#lookAgain(tx, mailbox, entry),
+			numbering: this.numbering,
+			pending: this.#pending,
 		});
 		this.#readBoxes();
 		this.#pending.load();
-		if (this.#pending.count > reviewEntries)
-			this.#review.begin(this.#pending.all());
-		else this.#noteAll();
+		this.#review.start();
 	}
 
 	/** Messages in all mailboxes. */
@@ -137,7 +143,7 @@ export class Mailboxes implements Fold {
 		this.numbering.clear();
 		this.#readBoxes();
 		this.#pending.load();
-		this.#noteAll();
+		this.#review.atOnce();
 	}
 
 	#readBoxes(): void {
@@ -148,31 +154,6 @@ export class Mailboxes implements Fold {
 			this.#live += box.live;
 			this.watermarks.note(key.slice("box/".length) as MailboxId, box);
 		}
-	}
-
-	/** What has no UID, and (rule 6) what has one that is too low here. */
-	#noteAll(): void {
-		const batch = new Batch(this.#options.store);
-		for (const place of this.#pending.all()) this.#note(batch, ...place);
-		this.numbering.committed();
-	}
-
-	#note(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
-		const row = getRow(batch, mailbox, entry);
-		if (row !== undefined) this.numbering.note(mailbox, entry, row);
-		if (this.#options.rules.askAtOnce)
-			this.numbering.noteLow(batch, mailbox, entry);
-	}
-
-	/** The same after the start, when it may have been passed over: it is numbered, or asked for. */
-	#lookAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const row = getRow(tx.batch, mailbox, entry);
-		if (row === undefined) return;
-		this.numbering.note(mailbox, entry, row);
-		if (this.numbering.isUnnumbered(mailbox, entry))
-			this.numbering.number(tx, mailbox, entry);
-		else if (this.#options.rules.askAtOnce)
-			this.numbering.askAgain(tx, mailbox, entry);
 	}
 
 	// ------------------------------------------------------------------ Fold
@@ -238,11 +219,11 @@ export class Mailboxes implements Fold {
 			this.unkept.kept(mailbox, box.H);
 			if (this.watermarks.note(mailbox, box))
 				ahead.push({ mailbox, E: highestE(box) });
-			if (this.#looking.has(mailbox) || this.#told.has(mailbox))
+			if (this.#looking.has(mailbox) || this.visits.isTold(mailbox))
 				this.#pairNotes.told(mailbox);
 			this.#looking.take(mailbox, staged);
 		}
-		this.#told.clear();
+		this.visits.ended();
 		this.unkept.committed();
 		this.namedUids.committed();
 		this.#looking.tell();
@@ -254,7 +235,7 @@ export class Mailboxes implements Fold {
 
 	rolledBack(): void {
 		this.#touched.clear();
-		this.#told.clear();
+		this.visits.ended();
 		this.namedUids.rolledBack();
 		this.#liveInBatch = 0;
 		this.#showing.take();
@@ -269,21 +250,6 @@ export class Mailboxes implements Fold {
 	}
 
 	// ------------------------------------------------------------------ numbering (rules 2 to 6)
-
-	/** Rule 8: a client named a token that some node must have told: HIGHESTMODSEQ goes above it. */
-	tokenNamed(
-		tx: Transaction,
-		mailbox: MailboxId,
-		token: number,
-		complete: boolean,
-	): void {
-		const box = getBox(tx.batch, mailbox);
-		if (!this.#options.rules.nameTokens || token <= box.H) return;
-		if (!this.stamps.believes(token, complete)) return;
-		this.stamps.named(token);
-		this.stamps.give(tx.batch, box);
-		this.#tellWith(tx.batch, mailbox, box);
-	}
 
 	/** Other nodes told these E. */
 	watermarksHeard(tx: Transaction, told: readonly Watermark[]): void {
@@ -342,90 +308,6 @@ export class Mailboxes implements Fold {
 		this.#showing.unshow(tx.batch, mailbox, entry, row);
 		this.#pending.add(mailbox, entry);
 		this.#shownAll.delete(mailbox);
-	}
-
-	/** Rule 12: all that was applied here is shown, or gets a claim before it is: then that claim is what a token lacks. */
-	#isExact(mailbox: MailboxId): boolean {
-		for (const entry of this.#pending.of(mailbox))
-			if (!this.numbering.isUnnumbered(mailbox, entry)) return false;
-		return true;
-	}
-
-	/** Rule 11: the mailbox is told with its HIGHESTMODSEQ. */
-	#tellWith(batch: Batch, mailbox: MailboxId, box: BoxRow): void {
-		batch.change(boxKey(mailbox), box);
-		this.#showing.stage(mailbox, box);
-		this.#told.add(mailbox);
-	}
-
-	/** A client selects, or asks for the status: shows what may be shown, and sees to what is told of it. */
-	begin(tx: Transaction, mailbox: MailboxId, telling: Telling): void {
-		// First: what is shown with this is above no UID that the client knows, and would have to be numbered anew.
-		this.show(tx, mailbox);
-		const { told, complete, fresh } = telling;
-		if (told !== undefined) {
-			this.namedUids.named(tx, mailbox, told.uid, complete);
-			this.tokenNamed(tx, mailbox, told.modSeq, complete);
-		}
-		const box = getBox(tx.batch, mailbox);
-		const exact = this.#isExact(mailbox);
-		this.tokens.tell(tx.batch, mailbox, box, { exact, fresh });
-		if (box.H <= this.unkept.of(mailbox)) this.stamps.give(tx.batch, box);
-		this.#tellWith(tx.batch, mailbox, box);
-	}
-
-	/** Whether a status has to be seen to first: something is to be shown, or another node told a higher stamp. */
-	isBehind(mailbox: MailboxId, box: BoxRow): boolean {
-		if (this.#pending.has(mailbox) || box.H === 0) return true;
-		return this.#toldAnywhere(mailbox) > box.H;
-	}
-
-	/** The highest stamp that is known to have been told of the mailbox, by whatever node. */
-	#toldAnywhere(mailbox: MailboxId): number {
-		const top = this.pairs.top(mailbox)?.token ?? 0;
-		return Math.max(top, this.unkept.of(mailbox));
-	}
-
-	/** begin() was to be, and the disk refuses: what was shown before is told, under a token that is worth nothing. */
-	beginUnkept(mailbox: MailboxId, { told, complete }: Telling): void {
-		const { E, H } = this.box(mailbox);
-		const { uid = 0, modSeq: named = 0 } = told ?? {};
-		if (uid > E) this.namedUids.nameLater(mailbox, uid, complete);
-		const above = Math.max(
-			H,
-			this.pairs.top(mailbox)?.token ?? 0,
-			this.stamps.believes(named, complete) ? named : 0,
-		);
-		this.unkept.tell(mailbox, above);
-		this.#looking.tellHigher(mailbox, this.unkept.of(mailbox));
-	}
-
-	/** Whether begin() would change anything, or what this batch brings must come first. */
-	isToBegin(mailbox: MailboxId, { fresh, told }: Telling): boolean {
-		const box = this.box(mailbox);
-		if (fresh || this.isBehind(mailbox, box)) return true;
-		return told !== undefined && (told.uid > box.E || told.modSeq > box.H);
-	}
-
-	/** What is committed of the mailbox is told to a client. */
-	told(mailbox: MailboxId): void {
-		this.#pairNotes.told(mailbox);
-	}
-
-	/** A member catches up for a client that selects: what it lacks of pairs, and the mailbox's E. */
-	forMember(
-		mailbox: MailboxId,
-		tokens: readonly number[],
-	): { readonly pairs: Pair[]; readonly E: number } {
-		if (this.#looking.has(mailbox) || this.box(mailbox).H > 0)
-			this.#pairNotes.make(mailbox);
-		return {
-			pairs: [
-				...this.pairs.beyond(mailbox, tokens),
-				...this.unkept.pairs(mailbox),
-			],
-			E: highestE(this.box(mailbox)),
-		};
 	}
 
 	/** Pairs of other nodes. */

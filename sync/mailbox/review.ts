@@ -1,25 +1,35 @@
 /**
- * Which of the entries that wait to be shown have no UID yet, or one that is too low here, is kept in memory only. After a
- * start it is read anew, a row for each entry: some with each batch, so that the start does not wait for it; a mailbox to
- * which a client comes is done first.
+ * Which of the entries that wait to be shown have no UID yet, or one that is too low here (rule 6), is kept in memory only.
+ * After a start it is read anew, a row for each entry: some with each batch, so that the start does not wait for it; a
+ * mailbox to which a client comes is done first.
  */
 import type { EntryId, MailboxId } from "../ids.ts";
-import { REVIEW_MILLISECONDS } from "../limits.ts";
+import { REVIEW_ENTRIES, REVIEW_MILLISECONDS } from "../limits.ts";
+import { Batch } from "../log/batch.ts";
 import type { Transaction } from "../log/ledger.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Store } from "../ports/store.ts";
+import type { Rules } from "../rules.ts";
+import type { Numbering } from "./numbering.ts";
+import type { Pending } from "./pending.ts";
+import { getRow } from "./rows.ts";
 
 export interface ReviewOptions {
+	readonly store: Store;
 	readonly clock: Clock;
-	/** So many are looked at with a batch. */
-	readonly entries: number;
-	/** Looks at one entry as of the batch. */
-	readonly look: (tx: Transaction, mailbox: MailboxId, entry: EntryId) => void;
+	readonly rules: Rules;
+	readonly numbering: Numbering;
+	readonly pending: Pending;
 	/** Has a batch made. */
 	readonly flush: () => void;
+	/** Other than usual, in simulations. */
+	readonly reviewEntries?: number | undefined;
 }
 
 export class Review {
 	readonly #options: ReviewOptions;
+	/** So many are looked at with a batch. */
+	readonly #entries: number;
 	readonly #left = new Map<MailboxId, EntryId[]>();
 	/** Looked at with the batch in the making. */
 	#taken: [MailboxId, EntryId][] = [];
@@ -27,10 +37,29 @@ export class Review {
 
 	constructor(options: ReviewOptions) {
 		this.#options = options;
+		this.#entries = options.reviewEntries ?? REVIEW_ENTRIES;
 	}
 
-	/** These are to be looked at. */
-	begin(entries: Iterable<readonly [MailboxId, EntryId]>): void {
+	/** Few are looked at at once, many with the batches that follow. */
+	start(): void {
+		const { pending } = this.#options;
+		if (pending.count <= this.#entries) this.atOnce();
+		else this.#add(pending.all());
+	}
+
+	/** All, as committed. */
+	atOnce(): void {
+		const { store, rules, numbering, pending } = this.#options;
+		const batch = new Batch(store);
+		for (const [mailbox, entry] of pending.all()) {
+			const row = getRow(batch, mailbox, entry);
+			if (row !== undefined) numbering.note(mailbox, entry, row);
+			if (rules.askAtOnce) numbering.noteLow(batch, mailbox, entry);
+		}
+		numbering.committed();
+	}
+
+	#add(entries: Iterable<readonly [MailboxId, EntryId]>): void {
 		for (const [mailbox, entry] of entries) {
 			const list = this.#left.get(mailbox);
 			if (list === undefined) this.#left.set(mailbox, [entry]);
@@ -39,9 +68,16 @@ export class Review {
 		this.#schedule();
 	}
 
+	/** It may have been passed over when all that waited was numbered: it is numbered, or asked for. */
 	#look(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
+		const { numbering, rules } = this.#options;
 		this.#taken.push([mailbox, entry]);
-		this.#options.look(tx, mailbox, entry);
+		const row = getRow(tx.batch, mailbox, entry);
+		if (row === undefined) return;
+		numbering.note(mailbox, entry, row);
+		if (numbering.isUnnumbered(mailbox, entry))
+			numbering.number(tx, mailbox, entry);
+		else if (rules.askAtOnce) numbering.askAgain(tx, mailbox, entry);
 	}
 
 	/** All that is left of the mailbox, now. */
@@ -54,7 +90,7 @@ export class Review {
 
 	/** Some more, with a batch. */
 	some(tx: Transaction): void {
-		let room = this.#options.entries;
+		let room = this.#entries;
 		for (const [mailbox, entries] of this.#left) {
 			if (room <= 0) return;
 			const some = entries.splice(-room);
@@ -69,7 +105,7 @@ export class Review {
 		this.#schedule();
 	}
 	rolledBack(): void {
-		this.begin(this.#taken.splice(0));
+		this.#add(this.#taken.splice(0));
 	}
 
 	#schedule(): void {

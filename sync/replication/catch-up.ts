@@ -142,7 +142,7 @@ export class CatchUp {
 			() => over || session.closed,
 			() => {
 				cancel();
-				const { pairs, E } = mailboxes.forMember(mailbox, tokens);
+				const { pairs, E } = mailboxes.visits.forMember(mailbox, tokens);
 				for (let i = 0; i < pairs.length; i += PAIRS_TOLD_MAX)
 					session.send({
 						type: "pairs",
