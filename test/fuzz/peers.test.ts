@@ -18,8 +18,16 @@ import {
 	FrameReader,
 	frameHeader,
 } from "../../sync/network/frames.ts";
-import { decodeFrame, encodeFrame } from "../../sync/replication/frame-codec.ts";
-import { BadFrame, type Frame, type Holds, PROTOCOL } from "../../sync/replication/frames.ts";
+import {
+	decodeFrame,
+	encodeFrame,
+} from "../../sync/replication/frame-codec.ts";
+import {
+	BadFrame,
+	type Frame,
+	type Holds,
+	PROTOCOL,
+} from "../../sync/replication/frames.ts";
 import { firstSeed, Mutator, rounds } from "./mutator.ts";
 
 const origin = toOrigin("0".repeat(16));
