@@ -58,6 +58,18 @@ export class FieldCursor {
 			.toLowerCase();
 	}
 
+	/** Whether the name is this one, whatever its case. `lower`: of the same length, in lower case. */
+	isNamed(lower: Uint8Array): boolean {
+		const bytes = this.#bytes;
+		for (let i = 0; i < lower.length; i++) {
+			const wanted = lower[i] as number;
+			const byte = bytes[this.start + i] as number;
+			if (byte !== wanted && !(isUpper(byte) && byte + CASE === wanted))
+				return false;
+		}
+		return true;
+	}
+
 	/** Unfolded (line breaks taken out, RFC 5322 §2.2.3) and trimmed, one character an octet. */
 	value(): string {
 		return unfold(this.#bytes, this.valueStart, this.end);
@@ -73,6 +85,10 @@ export class FieldCursor {
 		return feed === -1 ? this.#bytes.length : feed + 1;
 	}
 }
+
+/** From an upper case letter of ASCII to its lower case. */
+const CASE = 32;
+const isUpper = (byte: number): boolean => byte >= 65 && byte <= 90;
 
 const isSpaceOrBreak = (byte: number | undefined): boolean =>
 	byte === SPACE || byte === TAB || byte === CR || byte === LF;
@@ -98,18 +114,22 @@ function nameSet(fields: readonly string[]): NameSet {
 }
 
 class NameSet {
-	readonly #names: ReadonlySet<string>;
-	/** Most fields are told apart by these, without making a string. */
-	readonly #lengths: ReadonlySet<number>;
+	/** By length, in lower case: fields are told apart without making a string of any. */
+	readonly #names: (Uint8Array[] | undefined)[] = [];
 	constructor(fields: readonly string[]) {
-		this.#names = new Set(fields.map((field) => field.toLowerCase()));
-		this.#lengths = new Set(fields.map(({ length }) => length));
+		for (const field of fields) {
+			this.#names[field.length] ??= [];
+			const name = Buffer.from(field, "latin1");
+			this.#names[field.length]?.push(
+				name.map((byte) => (isUpper(byte) ? byte + CASE : byte)),
+			);
+		}
 	}
 	has(cursor: FieldCursor): boolean {
-		return (
-			this.#lengths.has(cursor.nameEnd - cursor.start) &&
-			this.#names.has(cursor.name())
-		);
+		const candidates = this.#names[cursor.nameEnd - cursor.start];
+		if (candidates === undefined) return false;
+		for (const name of candidates) if (cursor.isNamed(name)) return true;
+		return false;
 	}
 }
 
