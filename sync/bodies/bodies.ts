@@ -3,11 +3,11 @@
  * body by body. A body is found by its reference alone (core, blocks, hash), never by a path. Whatever is told to have
  * been stored here has been synced to disk before. What mail is, or who may read it, must never be known here.
  */
+
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import Corestore from "corestore";
 import type Hyperblobs from "hyperblobs";
-import type { ActiveRequests, Hypercore } from "hypercore";
 import CorestoreStorage from "hypercore-storage";
 import Hyperdrive from "hyperdrive";
 import type { NodeId } from "../ids.ts";
@@ -30,15 +30,10 @@ import {
 } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import { StoreFailed, StoreFull } from "../ports/store.ts";
+import { StoreFailed } from "../ports/store.ts";
 import { Appender } from "./append.ts";
-import {
-	isPresent,
-	isRight,
-	missingBlocks,
-	readRange,
-	unreadableBlocks,
-} from "./content.ts";
+import { isPresent, isRight, readRange } from "./content.ts";
+import { Downloads } from "./downloads.ts";
 import { Drives } from "./drives.ts";
 import { GroupSync, type SyncToDisk, WriteAheadLogs } from "./durable.ts";
 import { DriveShort, openFault, storeFault } from "./faults.ts";
@@ -187,8 +182,16 @@ export class DriveBodies implements ReclaimableBodies {
 				this.#replication.close();
 			},
 		});
+		const downloads = new Downloads({
+			drives: this.#drives,
+			room: this.#room,
+			known: this.#known,
+			log: options.log,
+			clearing: () => this.#clearing,
+			durable: () => this.#durable(),
+		});
 		this.#fetches = new FetchQueue(options.clock, (reference, signal) =>
-			this.#download(reference, signal),
+			downloads.download(reference, signal),
 		);
 		this.#replication = new Replication(
 			store,
@@ -400,69 +403,6 @@ export class DriveBodies implements ReclaimableBodies {
 		} catch (error) {
 			throw storeFault(error, this.#options.directory);
 		}
-	}
-
-	/** Rejects with BodyUnavailable, StoreFull or StoreFailed. */
-	async #download(reference: BodyRef, signal: AbortSignal): Promise<void> {
-		await this.#clearing;
-		const core = await this.#drives.get(reference.drive);
-		const requests: ActiveRequests = [];
-		const cancel = () => {
-			core.clearRequests(requests, new BodyUnavailable("nobody waits"));
-			// Tells hypercore to refuse further requests of this fetch.
-			requests.push(null);
-		};
-		signal.addEventListener("abort", cancel);
-		try {
-			if (signal.aborted) throw new BodyUnavailable("nobody waits");
-			await this.#bring(core, reference, requests);
-		} catch (error) {
-			throw await this.#fetchFault(error);
-		} finally {
-			signal.removeEventListener("abort", cancel);
-		}
-		await this.#durable();
-		this.#known.add(reference);
-	}
-
-	async #bring(
-		core: Hypercore,
-		reference: BodyRef,
-		requests: ActiveRequests,
-	): Promise<void> {
-		// What lay here before may be another body's, and the reference be wrong: only what this fetch brought is removed,
-		// and what cannot be read.
-		let doubtful = await missingBlocks(core, reference);
-		if (doubtful.length > 0) await this.#room.checkSome();
-		for (let tries = 2; tries > 0; tries--) {
-			try {
-				if (await isRight(core, reference, requests)) return;
-			} catch (error) {
-				if (doubtful.length > 0) throw error;
-				doubtful = await unreadableBlocks(core, reference);
-			}
-			const { hash, drive, blob } = reference;
-			this.#options.log.error("a body is not what its hash says, or damaged", {
-				hash,
-				drive,
-				blob,
-				fetchingAgain: doubtful.length > 0 && tries > 1,
-			});
-			if (doubtful.length === 0) break;
-			for (const block of doubtful) await core.clear(block, block + 1);
-		}
-		throw new BodyUnavailable(
-			`body ${reference.hash.slice(0, 16)} is wrong at every member`,
-		);
-	}
-
-	async #fetchFault(error: unknown): Promise<Error> {
-		if (error instanceof BodyUnavailable) return error;
-		const fault = await this.#room.fault(error);
-		if (fault instanceof StoreFull) return fault;
-		return new BodyUnavailable(`the body cannot be fetched: ${fault.message}`, {
-			cause: error,
-		});
 	}
 
 	#refused(error: unknown): void {

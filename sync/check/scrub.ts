@@ -17,8 +17,9 @@ import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
 import { boxOf, mailboxesOf } from "./boxes.ts";
-import { bodiesOf, type Checker, documentFault } from "./checker.ts";
+import type { Checker } from "./checker.ts";
 import { type Flaw, whatOf } from "./flaws.ts";
+import { bodiesOf, documentFault } from "./held.ts";
 import { OwedBodies, type OwedBodiesOptions } from "./owed.ts";
 import { NotComparable } from "./peers.ts";
 
