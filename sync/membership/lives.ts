@@ -4,12 +4,7 @@
  * life is granted slots by a member, catches up with it, takes as shown what its former life is known to have had, leaps,
  * and only then serves. Events only note; evaluate() decides.
  */
-import {
-	type ClusterState,
-	writeEnded,
-	writeIncarnation,
-	writeSlots,
-} from "../directory/cluster.ts";
+import type { ClusterState } from "../directory/cluster.ts";
 import { OperatorFault, Temporary } from "../faults.ts";
 import type { NodeId, Origin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
@@ -17,19 +12,13 @@ import type { Head } from "../log/log.ts";
 import { type ChainHash, covers, type Vector } from "../log/record.ts";
 import { leapOf } from "../mailbox/leap.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
-import {
-	ALL_SLOTS,
-	freeSlot,
-	rangeOf,
-	type SlotSpan,
-	spansOf,
-} from "../mailbox/slots.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import type { Rules } from "../rules.ts";
 import type { Identity, Revival } from "./identity.ts";
+import { endedWithSlots, takeAlone, takeBackSlots } from "./own-slots.ts";
 import { askToRevive, type Granted } from "./revival.ts";
 
 /** This life is over: the node starts again as a new one. */
@@ -338,25 +327,11 @@ export class Lives {
 		this.#begin(rules.takeShown ? had : undefined, () => {});
 	}
 
-	/** Nobody to ask: the slots of the former lives are its own, and a stamp slot among them that none had. */
 	#beginAlone(): void {
 		const { state, self, ledger, drive, random } = this.#options;
-		const { origin } = ledger;
-		const former = state.formerLives(self, origin);
-		const spans = former.flatMap((one) => {
-			const range = state.slots(one);
-			return range === undefined ? [] : spansOf(range);
-		});
-		this.#begin(undefined, (tx) => {
-			const own = spans.length > 0 ? spans : spansOf(ALL_SLOTS);
-			const stampSlot = randomSlot(own, state.stampSlots(), random);
-			writeIncarnation(tx, { origin, node: self, drive });
-			writeSlots(tx, origin, rangeOf(own, stampSlot));
-			for (const one of former) {
-				writeEnded(tx, one, origin);
-				emptySlots(tx, state, one);
-			}
-		});
+		const life = { self, origin: ledger.origin, drive };
+		const take = takeAlone(state, life, random);
+		this.#begin(undefined, take);
 	}
 
 	#begin(had: Vector | undefined, more: (tx: Transaction) => void): void {
@@ -395,9 +370,7 @@ export class Lives {
 	#takeBack(): void {
 		const { state, self, ledger, contacts } = this.#options;
 		const { origin, log } = ledger;
-		const ended = state
-			.formerLives(self, origin)
-			.filter((one) => spansOf(state.slots(one) ?? NONE).length > 0);
+		const ended = endedWithSlots(state, self, origin);
 		if (ended.length === 0) return;
 		const inTouch = contacts().every(
 			({ linked, serves, vector }) =>
@@ -410,14 +383,7 @@ export class Lives {
 		if (!inTouch) return;
 		this.#busy = true;
 		ledger
-			.write((tx) => {
-				const own = state.slots(origin) ?? NONE;
-				const spans: SlotSpan[] = [...spansOf(own)];
-				for (const one of ended)
-					spans.push(...spansOf(state.slots(one) ?? NONE));
-				writeSlots(tx, origin, rangeOf(spans, own.stampSlot));
-				for (const one of ended) emptySlots(tx, state, one);
-			})
+			.write((tx) => takeBackSlots(tx, state, origin, ended))
 			.catch((error) => {
 				if (!(error instanceof Temporary)) throw error;
 			})
@@ -425,34 +391,6 @@ export class Lives {
 				this.#busy = false;
 			});
 	}
-}
-
-const NONE = { low: 0, high: 0, stampSlot: -1 };
-
-/** The slots are gone from a life that has ended; which stamp slot it had stays known. */
-function emptySlots(
-	tx: Transaction,
-	state: ClusterState,
-	origin: Origin,
-): void {
-	const range = state.slots(origin);
-	if (range !== undefined) writeSlots(tx, origin, rangeOf([], range.stampSlot));
-}
-
-/** A slot that no life ever stamped with; where there is none, any: old tokens are then taken for what they are not. */
-function randomSlot(
-	spans: readonly SlotSpan[],
-	used: ReadonlySet<number>,
-	random: Random,
-): number {
-	const free = spans.flatMap(([low, high]) =>
-		Array.from({ length: high - low }, (_, i) => low + i).filter(
-			(slot) => !used.has(slot),
-		),
-	);
-	const [a = 0, b = 0] = random.bytes(2);
-	const found = free[(a * 256 + b) % Math.max(1, free.length)];
-	return found ?? freeSlot(spans, new Set()) ?? 0;
 }
 
 /** Rule 9: what the former life is known to have had, and did not ask to renumber, counts as shown. */
