@@ -1,27 +1,13 @@
-/**
- * Keeps the members alike: own changes are pushed on each link as they are committed, what is missing of other origins is
- * pulled from whoever has it (so A reaches C through B), what is held durably is told, and gossip carries news to members
- * that are not linked directly. Events only note; evaluate() decides.
- */
-import { Temporary } from "../faults.ts";
-import type { MailboxId, NodeId, Origin, Sequence } from "../ids.ts";
+import type { MailboxId, NodeId, Origin } from "../ids.ts";
 import type { Work } from "../log/ledger.ts";
-import { BadRecord, covers, missing, type Vector } from "../log/record.ts";
+import { covers, missing, type Vector } from "../log/record.ts";
 import { LINK_REPLACED, type Link } from "../ports/network.ts";
 import type { StoreWrite } from "../ports/store.ts";
 import { CatchUp } from "./catch-up.ts";
 import { Facts, type PeerFacts } from "./facts.ts";
-import { decodeFrame } from "./frame-codec.ts";
-import {
-	agreed,
-	BadFrame,
-	type Frame,
-	type Holds,
-	PROTOCOL,
-	type ProtocolVersions,
-	UnknownFrame,
-} from "./frames.ts";
+import { agreed, BadFrame, PROTOCOL, type ProtocolVersions } from "./frames.ts";
 import { Gossip } from "./gossip.ts";
+import { type HeldNews, Inbox } from "./inbox.ts";
 import type { Hello, ReplicationOptions } from "./options.ts";
 import { Pulling } from "./pulling.ts";
 import { Session } from "./session.ts";
@@ -57,6 +43,7 @@ export class Replication {
 	readonly #pulling: Pulling;
 	readonly #catchUp: CatchUp;
 	readonly #whole: Whole;
+	readonly #inbox: Inbox;
 	#isFull = false;
 	#stopped = false;
 
@@ -94,6 +81,20 @@ export class Replication {
 					(one) => one !== session && one.vector !== undefined && !one.joining,
 				),
 			send: (session) => this.#sendWhole(session),
+		});
+		this.#inbox = new Inbox({
+			options,
+			newest: this.#versions.newest,
+			catchUp: this.#catchUp,
+			pulling: this.#pulling,
+			whole: this.#whole,
+			hello: (session, frame) => this.#hello(session, frame),
+			heardHolds: (session, news) => this.#heardHolds(session, news),
+			write: (work) => this.#write(work),
+			confirmed: (transaction) => this.tell.noteConfirmed(transaction),
+			refused: (node) => {
+				this.facts(node).absent = true;
+			},
 		});
 		options.network.onLink((link) => this.#open(link));
 		this.#tellAgain();
@@ -239,7 +240,11 @@ export class Replication {
 		});
 		// Only now: what the peer sent already comes at once, and its answers must follow the hello.
 		link.handlers = {
-			message: (message) => this.#take(session, message),
+			message: (message) => {
+				if (session.closed) return;
+				if (session.apart === "silent") session.apart = "back";
+				return this.#inbox.take(session, message);
+			},
 			drain: () => session.drained(),
 			closed: (reason) => this.#close(session, reason),
 		};
@@ -260,96 +265,6 @@ export class Replication {
 		this.#becomeReady();
 		this.#pulling.schedule();
 		this.#options.changed();
-	}
-
-	async #take(session: Session, message: Uint8Array): Promise<void> {
-		if (session.closed) return;
-		if (session.apart === "silent") session.apart = "back";
-		try {
-			await this.#handle(session, decodeFrame(message));
-		} catch (error) {
-			if (
-				error instanceof UnknownFrame &&
-				session.newest > this.#versions.newest
-			)
-				return;
-			if (error instanceof Temporary) {
-				// A snapshot and a full disk: nothing is wrong with the member, which sends it again on the next link.
-				this.#options.diary.warn("could not take what a member sent", {
-					peer: session.peer,
-					error: error.message,
-				});
-				session.link.close(error.message);
-				return;
-			}
-			const known = error instanceof BadFrame || error instanceof BadRecord;
-			this.#options.diary.error("refused what a member sent", {
-				peer: session.peer,
-				error: known ? error.message : String((error as Error).stack),
-			});
-			if (session.vector === undefined) this.facts(session.peer).absent = true;
-			session.link.close(`bad message: ${(error as Error).message}`);
-			this.#options.changed();
-		}
-	}
-
-	#handle(session: Session, frame: Frame): Promise<void> | undefined {
-		if (frame.type === "hello") {
-			this.#hello(session, frame);
-			return undefined;
-		}
-		if (frame.type === "twin") {
-			this.#options.twin(frame.end);
-			return undefined;
-		}
-		if (session.vector === undefined) throw new BadFrame("no hello first");
-		const { ledger, mailboxes } = this.#options;
-		switch (frame.type) {
-			case "records":
-				if (this.#options.joining()) return undefined;
-				ledger.accept(frame.framed, session.peer);
-				return ledger.taken();
-			case "snapshot":
-			case "document":
-			case "snapshotEnd": {
-				const whole = frame.type === "document" ? session.whole(frame) : frame;
-				if (whole === undefined) return undefined;
-				return this.#options.joining()
-					? this.#options.snapshotFrame(whole)
-					: this.#options.returning().take(whole, session.peer);
-			}
-			case "holds":
-				this.#options.confirmed();
-				this.#heardHolds(session, frame);
-				break;
-			case "pull":
-				this.#answerPull(session, frame.from);
-				break;
-			case "lacks":
-				this.#pulling.lacks(session, frame.origins);
-				break;
-			case "sync":
-				this.#catchUp.answer(session, frame);
-				break;
-			case "synced":
-				session.synced(frame);
-				break;
-			case "wants":
-				this.#write((tx) => mailboxes.numbering.takeWants(tx, frame.wants));
-				break;
-			case "pairs":
-				mailboxes.pairsHeard(frame.pairs);
-				break;
-			case "watermarks":
-				this.#write((tx) => mailboxes.watermarksHeard(tx, frame.watermarks));
-				break;
-			case "bodies":
-				this.#options.needs.prefetch(frame.bodies);
-				break;
-			case "confirm":
-				for (const one of frame.transactions) this.tell.noteConfirmed(one);
-		}
-		return undefined;
 	}
 
 	#hello(session: Session, frame: Hello): void {
@@ -439,12 +354,7 @@ export class Replication {
 
 	#heardHolds(
 		session: Session,
-		{
-			holds,
-			ready,
-			serves,
-			full,
-		}: { holds: Holds; ready: boolean; serves: boolean; full: boolean },
+		{ holds, ready, serves, full }: HeldNews,
 	): void {
 		const { copies, ledger, mailboxes, told, clock } = this.#options;
 		session.vector = holds.vector;
@@ -497,25 +407,6 @@ export class Replication {
 		this.#ready = true;
 		this.tell.holds();
 		this.#options.changed();
-	}
-
-	// ------------------------------------------------------------------ pulling
-
-	#answerPull(
-		session: Session,
-		from: readonly (readonly [Origin, Sequence])[],
-	): void {
-		const { log } = this.#options.ledger;
-		const kept = from.filter(
-			([origin, sequence]) => sequence >= log.firstKept(origin),
-		);
-		session.pull(kept);
-		if (kept.length === from.length) return;
-		const origins = from
-			.filter((one) => !kept.includes(one))
-			.map(([origin]) => origin);
-		if (session.version >= 4) session.send({ type: "lacks", origins });
-		this.#whole.wanted(session);
 	}
 
 	/** What the peer sent of the origin was damaged or forged. */
