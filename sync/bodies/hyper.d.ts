@@ -129,14 +129,13 @@ declare module "@hyperswarm/secret-stream" {
 }
 
 declare module "hypercore/lib/merkle-tree.js" {
+	/** Reads that go together with tryFlush(). */
+	export interface TreeRead {
+		hasTreeNode(index: number): Promise<boolean>;
+		tryFlush(): void;
+	}
 	export interface TreeSession {
-		readonly storage: {
-			/** Reads that go together with tryFlush(). */
-			read(): {
-				hasTreeNode(index: number): Promise<boolean>;
-				tryFlush(): void;
-			};
-		};
+		readonly storage: { read(): TreeRead };
 	}
 	export const MerkleTree: {
 		missingNodes: (

@@ -3,7 +3,11 @@
  * trip to a thread of its own, some eight for each body of a drive that was missed for long. Here they are read at once;
  * hypercore's own words on its version: "could use a read batch here". The answer is the same. Takes effect on import.
  */
-import { MerkleTree, type TreeSession } from "hypercore/lib/merkle-tree.js";
+import {
+	MerkleTree,
+	type TreeRead,
+	type TreeSession,
+} from "hypercore/lib/merkle-tree.js";
 
 /** Of a node: its depth, and how many come before it there. */
 function placeOf(index: number): { depth: number; offset: number } {
@@ -32,11 +36,27 @@ export async function missingNodes(
 		offset = Math.floor(offset / 2);
 	}
 	if (above.length === 0) return 0;
-	const read = session.storage.read();
+	const read = readOf(session.storage);
 	const found = above.map((node) => read.hasTreeNode(node));
-	read.tryFlush();
 	const here = (await Promise.all(found)).indexOf(true);
 	return here === -1 ? above.length : here;
+}
+
+const reads = new WeakMap<TreeSession["storage"], TreeRead>();
+
+/** One for all blocks that are asked for at once. */
+function readOf(storage: TreeSession["storage"]): TreeRead {
+	let read = reads.get(storage);
+	if (read === undefined) {
+		read = storage.read();
+		reads.set(storage, read);
+		const flush = read;
+		queueMicrotask(() => {
+			reads.delete(storage);
+			flush.tryFlush();
+		});
+	}
+	return read;
 }
 
 MerkleTree.missingNodes = missingNodes;
