@@ -36,19 +36,21 @@ export interface CacheFileOptions {
 	readonly segmentRowsMax?: number | undefined;
 }
 
+type Use = "read" | "write";
+
 export class CacheFile {
 	readonly #options: CacheFileOptions;
 	readonly #log: Log;
 	/** The oldest first; none after the folder could not be used, and nothing is kept on disk then. */
 	readonly #segments: RowFile[] = [];
 	readonly #numbers: number[] = [];
-	/** The last attempt failed, and the log says so. */
-	#failing = false;
+	/** What failed the last time, and the log says so: reading may go on where there is no room to write. */
+	readonly #failing = new Set<Use>();
 
 	constructor(options: CacheFileOptions) {
 		this.#options = options;
 		this.#log = options.log;
-		this.#guard(() => this.#open());
+		this.#guard("write", () => this.#open());
 	}
 
 	#open(): void {
@@ -94,7 +96,7 @@ export class CacheFile {
 
 	has(hash: string): boolean {
 		let isHere = false;
-		this.#guard(() => {
+		this.#guard("read", () => {
 			isHere = this.#segments.some((segment) => segment.has(hash));
 		});
 		return isHere;
@@ -103,7 +105,7 @@ export class CacheFile {
 	/** Those of the hashes that are kept, in any order. */
 	structures(hashes: readonly string[]): StoredStructure[] {
 		const found: StoredStructure[] = [];
-		this.#each(hashes, (segment, here) =>
+		this.#each("read", hashes, (segment, here) =>
 			segment.notes(here, (hash, note) => found.push(structureIn(hash, note))),
 		);
 		return found;
@@ -114,7 +116,7 @@ export class CacheFile {
 		hashes: readonly string[],
 	): [hash: string, text: string][] {
 		const texts: [string, string][] = [];
-		this.#each(hashes, (segment, here) =>
+		this.#each("read", hashes, (segment, here) =>
 			segment.rows(here, (hash, row) => {
 				const text = textIn(row, kind);
 				if (text !== undefined) texts.push([hash, text]);
@@ -125,7 +127,7 @@ export class CacheFile {
 
 	headers(hashes: readonly string[]): [hash: string, header: Buffer][] {
 		const headers: [string, Buffer][] = [];
-		this.#each(hashes, (segment, here) =>
+		this.#each("read", hashes, (segment, here) =>
 			segment.rows(here, (hash, row) => {
 				const header = headerIn(row);
 				// Its own bytes: what was read around it would stay in memory as long as it does.
@@ -137,7 +139,7 @@ export class CacheFile {
 
 	/** All at once; those that are kept already among the newest stay as they are. */
 	put(rows: readonly CacheRow[]): void {
-		this.#guard(() => {
+		this.#guard("write", () => {
 			for (const { hash, note, row } of rows) {
 				const newest = this.#newest();
 				// To look at older segments, their records would have to be read: too much for one message after a start.
@@ -149,7 +151,7 @@ export class CacheFile {
 
 	/** Of messages that are kept already; for others nothing is kept. */
 	putPreviews(previews: ReadonlyMap<string, string>): void {
-		this.#each([...previews.keys()], (segment, here) => {
+		this.#each("write", [...previews.keys()], (segment, here) => {
 			const rows = new Map<string, Buffer>();
 			segment.rows(here, (hash, row) =>
 				rows.set(hash, withPreview(row, previews.get(hash) as string)),
@@ -165,7 +167,7 @@ export class CacheFile {
 	}
 
 	close(): void {
-		this.#guard(() => {
+		this.#guard("write", () => {
 			for (const segment of this.#segments.splice(0)) segment.close();
 		});
 	}
@@ -186,10 +188,11 @@ export class CacheFile {
 
 	/** Asks each segment for what it has of the hashes. */
 	#each(
+		use: Use,
 		hashes: readonly string[],
 		ask: (segment: RowFile, here: readonly string[]) => void,
 	): void {
-		this.#guard(() => {
+		this.#guard(use, () => {
 			let missing = hashes;
 			for (const segment of this.#segments.toReversed()) {
 				if (missing.length === 0) return;
@@ -202,18 +205,18 @@ export class CacheFile {
 	}
 
 	/** Runs `work`; what the file system cannot do is reported, once. */
-	#guard(work: () => void): void {
+	#guard(use: Use, work: () => void): void {
 		try {
 			work();
-			this.#failing = false;
+			this.#failing.delete(use);
 		} catch (error) {
 			// Errors of the file system have a code; anything else is a bug of ours.
 			if (!(error instanceof Error && "code" in error)) throw error;
-			if (!this.#failing)
+			if (!this.#failing.has(use))
 				this.#log.warn(
 					`${this.#options.folder} cannot be used: ${error.message}; messages are parsed each time until it can`,
 				);
-			this.#failing = true;
+			this.#failing.add(use);
 		}
 	}
 }

@@ -7,6 +7,7 @@ import {
 	readFileSync,
 	rmSync,
 	statSync,
+	symlinkSync,
 	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -367,6 +368,21 @@ test("a file that cannot be made costs nothing but speed", async () => {
 	expect((await made.header(one)).length).toBeGreaterThan(0);
 	await clock.advance(STRUCTURES_PENDING_MILLISECONDS);
 	expect(warnings).toHaveLength(1);
+});
+
+test("a full disk costs nothing but speed, and one line", async () => {
+	mkdirSync(kept());
+	symlinkSync("/dev/full", rows());
+	const made = cache();
+	for (const name of ["plain", "alternative"]) {
+		const one = bodies.add(corpus(name));
+		await made.entry(one);
+		await clock.advance(STRUCTURES_PENDING_MILLISECONDS);
+		expect(made.isKept(one.body.hash)).toBe(false);
+		expect((await made.entry(one)).headerBytes).toBeGreaterThan(0);
+	}
+	expect(warnings).toHaveLength(1);
+	expect(warnings[0]).toMatch(/cannot be used: ENOSPC/);
 });
 
 test("previews are kept beside what else is known of a message", async () => {

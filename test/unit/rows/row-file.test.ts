@@ -7,6 +7,7 @@ import {
 	readFileSync,
 	rmSync,
 	statSync,
+	symlinkSync,
 	truncateSync,
 	writeFileSync,
 } from "node:fs";
@@ -208,6 +209,27 @@ test("a file of another format, or no such file, is made anew with a line in the
 	]);
 	expect(here(10)).toEqual([]);
 	expect(statSync(rows()).size).toBe(0);
+});
+
+test("a disk that is full is told to whoever writes; what could not be written is not here, and may come again", () => {
+	fill(5);
+	file.close();
+	const kept = readFileSync(rows());
+	rmSync(rows());
+	symlinkSync("/dev/full", `${base()}.1.rows`);
+	open();
+	file.add(hashOf(7), noteOf(7), rowOf(7));
+	expect(file.has(hashOf(7))).toBe(true);
+	expect(() => file.flush()).toThrow(/ENOSPC/);
+	expect(file.has(hashOf(7))).toBe(false);
+	expect(file.waitingBytes).toBe(0);
+	file.close();
+	rmSync(`${base()}.1.rows`);
+	writeFileSync(`${base()}.1.rows`, kept);
+	open();
+	file.add(hashOf(5), noteOf(5), rowOf(5));
+	reopen();
+	expect(here(8)).toEqual(upTo(6));
 });
 
 test("a rewriting that was cut short leaves the former file", () => {
