@@ -246,6 +246,8 @@ export const SNAPSHOT_EVERY_CHANGES = 500;
 /** Entries that wait to be shown, looked at with one batch after a start: some 10 ms. Fewer than that are looked at by the start itself. */
 export const REVIEW_ENTRIES = 500;
 export const REVIEW_MILLISECONDS = 20;
+/** And not before the node serves: it would take a good part of the start's time. */
+export const REVIEW_FIRST_MILLISECONDS = 2_000;
 
 // ---- space that comes back
 /** How often it is looked whether something may be forgotten; and while there is more to do: a fifth of one core at worst. */

@@ -4,7 +4,11 @@
  * mailbox to which a client comes is done first.
  */
 import type { EntryId, MailboxId } from "../ids.ts";
-import { REVIEW_ENTRIES, REVIEW_MILLISECONDS } from "../limits.ts";
+import {
+	REVIEW_ENTRIES,
+	REVIEW_FIRST_MILLISECONDS,
+	REVIEW_MILLISECONDS,
+} from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Transaction } from "../log/ledger.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
@@ -33,10 +37,13 @@ export class Review {
 	readonly #left = new Map<MailboxId, EntryId[]>();
 	/** Looked at with the batch in the making. */
 	#taken: [MailboxId, EntryId][] = [];
+	/** Nothing is looked at before (monotonic), but for a client. */
+	readonly #notBefore: number;
 	#cancel: Cancel = () => {};
 
 	constructor(options: ReviewOptions) {
 		this.#options = options;
+		this.#notBefore = options.clock.monotonic() + REVIEW_FIRST_MILLISECONDS;
 		this.#entries = options.reviewEntries ?? REVIEW_ENTRIES;
 	}
 
@@ -90,6 +97,7 @@ export class Review {
 
 	/** Some more, with a batch. */
 	some(tx: Transaction): void {
+		if (this.#left.size === 0 || this.#waitMilliseconds() > 0) return;
 		let room = this.#entries;
 		for (const [mailbox, entries] of this.#left) {
 			if (room <= 0) return;
@@ -112,7 +120,15 @@ export class Review {
 		this.#cancel();
 		if (this.#left.size === 0) return;
 		const { clock, flush } = this.#options;
-		this.#cancel = clock.after(REVIEW_MILLISECONDS, flush);
+		const milliseconds = Math.max(
+			REVIEW_MILLISECONDS,
+			this.#waitMilliseconds(),
+		);
+		this.#cancel = clock.after(milliseconds, flush);
+	}
+
+	#waitMilliseconds(): number {
+		return this.#notBefore - this.#options.clock.monotonic();
 	}
 
 	/** All is read anew otherwise, or nothing more is to be done. */
