@@ -1,4 +1,4 @@
-import type { MailboxId, NodeId, Origin } from "../ids.ts";
+import { type MailboxId, mailboxId, type NodeId, type Origin } from "../ids.ts";
 import type { Work } from "../log/ledger.ts";
 import { covers, missing, type Vector } from "../log/record.ts";
 import { LINK_REPLACED, type Link } from "../ports/network.ts";
@@ -23,6 +23,9 @@ const BEHIND_CHANGES = 50;
 /** Longer than two sides of a long split need; who comes back to one that went on leaves numbering to that anyway. */
 const MEETING_MILLISECONDS_MAX = 30_000;
 const HOLDS_AGAIN_MILLISECONDS = 1_000;
+
+/** Asked of none, but only what the member has. */
+const NO_MAILBOX = mailboxId("A".repeat(22));
 
 export class Replication {
 	readonly #options: ReplicationOptions;
@@ -142,8 +145,19 @@ export class Replication {
 			const session = this.#sessions.get(node);
 			if (session === undefined) continue;
 			if (state === "down") session.apart = "silent";
-			else if (session.apart === "silent") session.apart = "back";
+			else if (session.apart === "silent") this.#back(session);
 		}
+	}
+
+	/** What comes first on a link that outlived a cut was sent long ago: what the member has now, it must be asked. */
+	#back(session: Session): void {
+		session.apart = "back";
+		const { vector } = this.#options.ledger.log;
+		session.sync({ vector, mailbox: NO_MAILBOX, tokens: [] }, (theirs) => {
+			if (theirs === undefined) session.apart = "no";
+			else this.#meet(session, theirs.vector);
+			this.#options.changed();
+		});
 	}
 
 	/**
@@ -242,7 +256,7 @@ export class Replication {
 		link.handlers = {
 			message: (message) => {
 				if (session.closed) return;
-				if (session.apart === "silent") session.apart = "back";
+				if (session.apart === "silent") this.#back(session);
 				return this.#inbox.take(session, message);
 			},
 			drain: () => session.drained(),
@@ -358,7 +372,6 @@ export class Replication {
 	): void {
 		const { copies, ledger, mailboxes, told, clock } = this.#options;
 		session.vector = holds.vector;
-		if (session.apart !== "no") this.#meet(session, holds.vector);
 		if (session.joining && ready) {
 			session.joining = false;
 			session.startAt(holds.vector.get(ledger.origin) ?? 0);
