@@ -23,9 +23,10 @@ import {
 	encodePuts,
 	GENESIS_ACTOR,
 	type Put,
+	type Puts,
 } from "./puts.ts";
 import { Tips } from "./tips.ts";
-import { portions, Unapplied } from "./unapplied.ts";
+import { type Known, portions, Unapplied } from "./unapplied.ts";
 
 export type Scalar = string | number | boolean;
 /**
@@ -185,7 +186,9 @@ export class FlatDocument {
 		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
 		const { change, hash } = encodePuts({ ...next, puts });
 		this.#makeRoom(change);
-		this.#unapplied.addPuts(change, puts);
+		const isTaken = puts.some(({ key }) => this.#unapplied.touches(key));
+		if (isTaken) this.settle();
+		this.#unapplied.add(change, knownOf({ ...next, puts }));
 		this.#tips.added(hash, next, puts.length);
 		return change;
 	}
@@ -193,7 +196,7 @@ export class FlatDocument {
 	#changeInBulk(edits: readonly Edit[]): Uint8Array {
 		this.#readTips();
 		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
-		const ops = this.#operations(edits, next.actor, next.startOp);
+		const { ops, known } = this.#operations(edits, next.actor, next.startOp);
 		const change = encodeChange({
 			...next,
 			deps: [...next.deps],
@@ -203,10 +206,7 @@ export class FlatDocument {
 			ops,
 		});
 		this.#makeRoom(change);
-		this.#unapplied.add(
-			change,
-			edits.map(({ key }) => key),
-		);
+		this.#unapplied.add(change, known);
 		this.#tips.added(hashOf(change), next, ops.length);
 		return change;
 	}
@@ -219,31 +219,47 @@ export class FlatDocument {
 		while (!this.#unapplied.hasRoom(length)) this.#unapplied.settleSome();
 	}
 	/** As #edit() makes them, but that a put over an equal value needs no removal before it here. */
-	#operations(edits: readonly Edit[], actor: string, startOp: number): Op[] {
-		const operations: Op[] = [];
+	#operations(
+		edits: readonly Edit[],
+		actor: string,
+		startOp: number,
+	): { ops: Op[]; known: ReadonlyMap<string, Known> } {
+		const ops: Op[] = [];
 		/** What each key of these edits holds after them so far. */
-		const holds = new Map<string, string[]>();
-		const add = (key: string, op: Pick<Op, "action" | "value">) => {
-			const pred = holds.get(key) ?? [];
-			const id = `${startOp + operations.length}@${actor}`;
-			operations.push({ ...op, obj: this.#object(key), key, pred });
-			holds.set(key, op.action === "del" ? [] : [id]);
+		const known = new Map<string, Known>();
+		const add = (
+			key: string,
+			action: "set" | "del",
+			value?: string | boolean,
+		) => {
+			const { ids: pred, isNew } = known.get(key) as Known;
+			const id = `${startOp + ops.length}@${actor}`;
+			const op = { action, obj: this.#object(key), key, pred: [...pred] };
+			ops.push(value === undefined ? op : { ...op, value });
+			known.set(
+				key,
+				value === undefined
+					? { ids: [], values: [], isNew }
+					: { ids: [id], values: [value], isNew },
+			);
 		};
 		for (const edit of inOrder(edits, this.#buckets)) {
 			const { key } = edit;
-			if (!holds.has(key))
-				holds.set(key, "isNew" in edit && edit.isNew ? [] : this.#ids(key));
+			if (!known.has(key)) {
+				const isNew = "isNew" in edit && edit.isNew === true;
+				known.set(key, { ids: isNew ? [] : this.#ids(key), values: [], isNew });
+			}
 			if ("remove" in edit) {
-				if (holds.get(key)?.length === 0)
-					add(key, { action: "set", value: false });
-				add(key, { action: "del" });
+				if (known.get(key)?.ids.length === 0) add(key, "set", false);
+				add(key, "del");
 			} else
-				add(key, {
-					action: "set",
-					value: "add" in edit ? edit.add : edit.set,
-				});
+				add(
+					key,
+					"set",
+					("add" in edit ? edit.add : edit.set) as string | boolean,
+				);
 		}
-		return operations;
+		return { ops, known };
 	}
 
 	/** Changes wait to be applied, and not many yet. */
@@ -252,11 +268,13 @@ export class FlatDocument {
 	}
 
 	/** The operations whose values the key holds. */
-	#ids(key: string): string[] {
-		if (this.#unapplied.touches(key)) this.settle();
-		return this.#applied
-			.getAll(this.#object(key), key)
-			.map((found) => found[2] as string);
+	#ids(key: string): readonly string[] {
+		return (
+			this.#known(key)?.ids ??
+			this.#applied
+				.getAll(this.#object(key), key)
+				.map((found) => found[2] as string)
+		);
 	}
 
 	/** Always makes an operation, also where nothing differs then: the edit is counted on as a change of its own. */
@@ -285,7 +303,7 @@ export class FlatDocument {
 				return;
 			}
 			this.#makeRoom(change);
-			this.#unapplied.addPuts(change, puts.puts);
+			this.#unapplied.addForeign(change, knownOf(puts));
 			this.#tips.added(puts.hash, puts, puts.puts.length);
 		}
 	}
@@ -304,23 +322,25 @@ export class FlatDocument {
 	}
 
 	has(key: string): boolean {
-		return this.#waitingPut(key) !== undefined || this.#isApplied(key);
+		const known = this.#known(key);
+		return known === undefined ? this.#isApplied(key) : known.values.length > 0;
 	}
 
 	/** All values that were put at the same time and not overwritten since; usually one, none if the key is not there. */
 	values(key: string): Scalar[] {
-		const put = this.#waitingPut(key);
-		if (put !== undefined) return [put];
+		const known = this.#known(key);
+		if (known !== undefined) return [...known.values];
 		return this.#applied
 			.getAll(this.#object(key), key)
 			.map((found) => found[1] as Scalar);
 	}
 
-	/** What the key holds, if that waits and nothing else is there; otherwise nothing that touches the key waits afterwards. */
-	#waitingPut(key: string): string | undefined {
+	/** What the key holds, where what waits decides that; otherwise nothing that touches the key waits afterwards. */
+	#known(key: string): Known | undefined {
 		if (!this.#unapplied.touches(key)) return undefined;
-		const put = this.#unapplied.putUnder(key);
-		if (put !== undefined && !this.#isApplied(key)) return put;
+		const known = this.#unapplied.known(key);
+		if (known !== undefined && !(known.isNew && this.#isApplied(key)))
+			return known;
 		this.settle();
 		return undefined;
 	}
@@ -361,6 +381,19 @@ export class FlatDocument {
 /** By which others name a change that encodeChange() made: of all after magic number and checksum. */
 const hashOf = (change: Uint8Array): string =>
 	createHash("sha256").update(change.subarray(8)).digest("hex");
+
+/** What lies under the keys of puts after them, as far as they were new. */
+const knownOf = ({
+	actor,
+	startOp,
+	puts,
+}: Pick<Puts, "actor" | "startOp" | "puts">): ReadonlyMap<string, Known> =>
+	new Map(
+		puts.map(({ key, value }, i) => {
+			const ids = [`${startOp + i}@${actor}`];
+			return [key, { ids, values: [value], isNew: true }];
+		}),
+	);
 
 /** As they will lie in the document: Automerge puts neighbours in for a third of what it takes for scattered ones. */
 function inOrder(edits: readonly Edit[], buckets: number): readonly Edit[] {

@@ -1,20 +1,28 @@
 /**
  * Changes of a document that lie in the log and not in Automerge yet. Automerge takes 0.1 to 0.5 ms for a change by itself
- * and a fifth of that for each of many, so what nobody reads waits for others. Of plain puts it is known what is under
- * their keys afterwards; for anything else the changes are applied first.
+ * and a fifth of that for each of many, so they wait for others. What lies under the keys that they touch is mostly known;
+ * otherwise whoever reads there has them applied first.
  */
 import {
 	LARGE_CHANGE_BYTES,
 	UNSETTLED_CHANGES_MAX,
 	UNSETTLED_PUTS_MAX,
 } from "../limits.ts";
-import type { Put } from "./puts.ts";
+
+/** What lies under a key once the changes that wait are applied. */
+export interface Known {
+	/** The operations whose values it holds. */
+	readonly ids: readonly string[];
+	readonly values: readonly (string | boolean)[];
+	/** So only where the document has nothing there: whoever made the change took the key for new. */
+	readonly isNew: boolean;
+}
 
 export class Unapplied {
 	#changes: Uint8Array[] = [];
 	#largeCount = 0;
-	/** By key that a waiting change touches: the text put there where nothing was, or undefined for "ask the document". */
-	readonly #keys = new Map<string, string | undefined>();
+	/** By key that a waiting change touches; undefined for "ask the document". */
+	readonly #keys = new Map<string, Known | undefined>();
 	readonly #apply: (changes: Uint8Array[]) => void;
 
 	constructor(apply: (changes: Uint8Array[]) => void) {
@@ -25,16 +33,17 @@ export class Unapplied {
 		return this.#changes.length === 0;
 	}
 
-	/** One that puts texts under keys that are not there, as far as its maker knew. */
-	addPuts(change: Uint8Array, puts: readonly Put[]): void {
+	/** One of another node, which was not asked what these keys held before. */
+	addForeign(change: Uint8Array, known: ReadonlyMap<string, Known>): void {
 		this.#add(change);
-		for (const { key, value } of puts)
-			this.#keys.set(key, this.#keys.has(key) ? undefined : value);
+		for (const [key, what] of known)
+			this.#keys.set(key, this.#keys.has(key) ? undefined : what);
 	}
 
-	add(change: Uint8Array, keys: Iterable<string>): void {
+	/** One that was made with a view to what its keys hold. */
+	add(change: Uint8Array, known: ReadonlyMap<string, Known>): void {
 		this.#add(change);
-		for (const key of keys) this.#keys.set(key, undefined);
+		for (const [key, what] of known) this.#keys.set(key, what);
 	}
 
 	#add(change: Uint8Array): void {
@@ -53,8 +62,7 @@ export class Unapplied {
 	touches(key: string): boolean {
 		return this.#keys.has(key);
 	}
-	/** The text that the one waiting change that touches the key puts there. */
-	putUnder(key: string): string | undefined {
+	known(key: string): Known | undefined {
 		return this.#keys.get(key);
 	}
 

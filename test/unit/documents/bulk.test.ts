@@ -155,8 +155,16 @@ describe("edits in bulk", () => {
 		expect(b.heads()).toEqual(a.heads());
 		expect(contents(b)).toEqual(contents(a));
 		a.change([{ key: "f:0:x", remove: true }], IN_BULK);
+		// What is read is known without their being applied.
 		expect(a.has("f:0:x")).toBe(false);
+		expect(a.values("f:0:x")).toEqual([]);
+		a.change([{ key: "f:0:x", set: "back" }], IN_BULK);
+		expect(a.values("f:0:x")).toEqual(["back"]);
+		expect(a.isUnsettled).toBe(true);
+		const before = contents(a);
 		expect(a.isUnsettled).toBe(false);
+		expect(contents(a)).toEqual(before);
+		expect(a.values("f:0:x")).toEqual(["back"]);
 	});
 
 	it("that wait are in what is saved, and in what is merged with", () => {
