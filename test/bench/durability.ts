@@ -5,6 +5,7 @@ import { Line } from "../harness/line.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import type { Endpoint, TestNode } from "../harness/node.ts";
 import { SmtpSender } from "../harness/smtp-sender.ts";
+import { until } from "../harness/until.ts";
 import { type Delivered, deliver, messageBytes, send } from "./delivery.ts";
 import { type PmnodeHost, startPmnode } from "./pmnode.ts";
 import {
@@ -24,14 +25,19 @@ export const busyRate = (
 	count: number,
 ): Promise<Delivered> => deliver(host, round, count, CONNECTIONS);
 
-/** Bytes that the node's process gave to the disk for each byte of a body that it took. */
+/** Longer than what is made of mail later (indexes, parsed messages) waits to be written. */
+const QUIET_MILLISECONDS = 31_000;
+const WRITING_MILLISECONDS_MAX = 120_000;
+
+/** Bytes that the node's process gave to the disk for each byte of a body that it took, until it has nothing more to write. */
 export async function bytesWritten(
 	host: PmnodeHost,
 	count: number,
 ): Promise<number> {
 	const [node] = host.cluster.nodes;
 	if (!node) throw new Error("no node");
-	const before = writtenBytes(node.pid);
+	// What came before is not counted.
+	const before = await writtenInAll(node.pid);
 	const maker = new MessageMaker("written", messageBytes);
 	await send(host.smtp, maker, count, CONNECTIONS);
 	let bodyBytes = 0;
@@ -40,7 +46,25 @@ export async function bytesWritten(
 			number,
 			userAddress((number % userCount) + 1),
 		).length;
-	return (writtenBytes(node.pid) - before) / bodyBytes;
+	return ((await writtenInAll(node.pid)) - before) / bodyBytes;
+}
+
+/** What the process has written when it has not written for a while. */
+async function writtenInAll(pid: number): Promise<number> {
+	let written = writtenBytes(pid);
+	let since = performance.now();
+	await until(
+		"the node to have nothing to write",
+		() => {
+			const now = writtenBytes(pid);
+			// A heartbeat of some pages is no work that is left.
+			if (now - written > 65_536) since = performance.now();
+			written = now;
+			return performance.now() - since >= QUIET_MILLISECONDS;
+		},
+		{ timeoutMilliseconds: WRITING_MILLISECONDS_MAX, everyMilliseconds: 1_000 },
+	);
+	return written;
 }
 
 /** proc(5): what the process caused to be sent to the storage layer. */

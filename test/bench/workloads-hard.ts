@@ -92,7 +92,7 @@ async function busy(bench: Bench): Promise<Row[]> {
 		row("one node", rates.one, 1500),
 		row("two nodes, --copies 2", rates.pair, 500),
 		judged(await bytesWritten(bench.one, messages), {
-			workload: "bytes written for each byte of a body",
+			workload: "bytes written for each byte of a body, indexes included",
 			unit: "B",
 			atMost: 2.5,
 		}),
