@@ -19,8 +19,7 @@ import type { Context } from "./context.ts";
 export const nextStamp = (context: Context, account: AccountId): number =>
 	Math.max(
 		context.accounts.get(account).highestStamp + 1,
-		clockCounter(context.clock.now()) +
-			Math.floor(((context.clock.now() % 1_000) / 1_000) * STAMPS_PER_SECOND),
+		clockCounter(context.clock.now()),
 	);
 
 /**

@@ -134,10 +134,14 @@ export const CLOCK_COUNTER_MAX = (2 ** 31 - 1) * STAMPS_PER_SECOND;
 /** Stamps stay below 2^53 (RFC 7162 §3.1.1), also after many more. */
 export const COUNTER_MAX = 2 ** 43 - 2 ** 30;
 
-/** Rule 10: the counter that the wall clock asks for, below 2^42. */
+/**
+ * Rule 10: the counter that the wall clock asks for, below 2^42. Finer than seconds: of two nodes apart the one that gave
+ * more in the same second would tell higher stamps than the other does later, and some programs take a lower one for
+ * "nothing new".
+ */
 export function clockCounter(nowMilliseconds: number): number {
-	const seconds = Math.floor((nowMilliseconds - EPOCH_MILLISECONDS) / 1000);
-	return Math.min(Math.max(seconds, 0) * STAMPS_PER_SECOND, CLOCK_COUNTER_MAX);
+	const seconds = Math.max(0, nowMilliseconds - EPOCH_MILLISECONDS) / 1000;
+	return Math.min(Math.floor(seconds * STAMPS_PER_SECOND), CLOCK_COUNTER_MAX);
 }
 
 export const stampOf = (counter: number, range: SlotRange): ModSeq =>
