@@ -1,8 +1,8 @@
 /** `pmnode check` on real nodes: nothing is wrong after kills, a lost disk and a replacement; planted damage is found and mended. */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
+import { openStore } from "../../sync/real/store.ts";
 import { startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import type { TestNode } from "../harness/node.ts";
@@ -16,6 +16,29 @@ const nothingWrong = async (node: TestNode): Promise<void> => {
 		stderr: "nothing is wrong\n",
 	});
 };
+
+/** As a bug would have written it: what a disk garbles is seen by its checksum, and is another matter. */
+function spoil(file: string): void {
+	const store = openStore(file);
+	try {
+		const shown = [...store.range("ent/", "ent0")].find(
+			([, row]) => JSON.parse(row as string).v,
+		);
+		if (shown === undefined) throw new Error("nothing is shown");
+		const [key, row] = shown;
+		const boxKey = `box/${key.split("/")[1]}`;
+		const box = store.get(boxKey);
+		if (box === undefined) throw new Error("no mailbox");
+		const otherFlags = { ...JSON.parse(row as string), g: { $gone: "$gone" } };
+		const otherCount = { ...JSON.parse(box as string), unseen: 1_234 };
+		store.commit([
+			[key, JSON.stringify(otherFlags)],
+			[boxKey, JSON.stringify(otherCount)],
+		]);
+	} finally {
+		store.close();
+	}
+}
 
 test("nothing is wrong after kill -9 under load, a lost disk and its replacement", async () => {
 	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
@@ -53,32 +76,12 @@ test("damage of rows, counters, log and bodies is found, named, and mended with 
 		const maker = new MessageMaker("damage");
 		await sendAll(a, maker, range(0, 60));
 		await settled(cluster.nodes, 60);
-		// Stopped and started, so that journals and logs are in the files that are damaged now.
+		// Stopped and started, so that bodies are in the files that are damaged now.
 		await b.stop();
 		await b.start();
 		await b.converged();
 		await b.stop();
-		const state = new DatabaseSync(join(b.data, "state.db"));
-		const rows = state
-			.prepare(`SELECT k, v FROM kv WHERE k LIKE 'ent/%' OR k LIKE 'box/%'`)
-			.all() as { k: string; v: string }[];
-		const alter = state.prepare(
-			// As a bug would have written it: what a disk garbles is seen by its checksum, and is another matter.
-			"UPDATE kv SET v = ?, c = NULL WHERE k = ?",
-		);
-		const shown = rows.filter(
-			({ k, v }) => k.startsWith("ent/") && JSON.parse(v).v,
-		);
-		const [first] = shown;
-		if (!first) throw new Error("nothing is shown");
-		alter.run(
-			JSON.stringify({ ...JSON.parse(first.v), g: { $gone: "$gone" } }),
-			first.k,
-		);
-		const box = rows.find(({ k }) => k === `box/${first.k.split("/")[1]}`);
-		if (!box) throw new Error("no mailbox");
-		alter.run(JSON.stringify({ ...JSON.parse(box.v), unseen: 1_234 }), box.k);
-		state.close();
+		spoil(join(b.data, "state.db"));
 		const drives = join(b.data, "bodies/drives/db");
 		for (const name of readdirSync(drives).filter((each) =>
 			each.endsWith(".blob"),
