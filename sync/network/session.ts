@@ -112,6 +112,10 @@ export class Session {
 		this.#body.on("error", (error) =>
 			this.#log.debug("body stream ended", { error: error.message }),
 		);
+		// It is opened with a link: without a new one no body would come from this member any more.
+		this.#body.on("close", () => {
+			if (!this.#ended) this.link.abort("the body stream ended");
+		});
 		this.#owner.body(this, this.#body);
 	}
 

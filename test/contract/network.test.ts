@@ -441,6 +441,19 @@ describe.each([
 		expect(here.destroyed && there.destroyed).toBe(true);
 	});
 
+	test("a body stream that breaks takes its link along, and both come anew", async () => {
+		await linked(a, b);
+		await world.until("both have one", () => {
+			return a.bodies.length === 1 && b.bodies.length === 1;
+		});
+		b.bodies[0]?.stream.destroy(new Error("what came makes no sense"));
+		await world.until("a new stream", () => {
+			return a.bodies.length === 2 && b.bodies.length === 2;
+		});
+		expect([a.open, b.open]).toEqual([1, 1]);
+		expect(a.bodies[0]?.stream.destroyed).toBe(true);
+	});
+
 	test("what is registered late is told of links and streams that are there", async () => {
 		const c = await world.open("c");
 		c.setPeers([addressOf(a.node)]);
