@@ -336,6 +336,7 @@ export class ClusterReplica implements Replica {
 		await this.#options.network.stop();
 		await this.#options.bodies.close();
 		await this.#parts.ledger.settled();
+		this.#parts.ledger.stop();
 		this.#options.store.close();
 	}
 }

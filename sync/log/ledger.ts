@@ -30,6 +30,7 @@ export interface LedgerEvents {
 	readonly damaged: (document: DocumentId, reason: string) => void;
 }
 
+const STOPPING = "this node is being stopped; try another one";
 const RETRY_MILLISECONDS = 1_000;
 /** Longer than the steps of one command are apart. */
 const SETTLE_MILLISECONDS = 100;
@@ -48,7 +49,9 @@ export class Ledger {
 	#works: Waiting[] = [];
 	readonly #inbound: Inbound;
 	#isFull = false;
+	#stopped = false;
 	#scheduled = false;
+	#cancel: Cancel = () => {};
 	/** Cancels the batch that is scheduled, while it waits for more. */
 	#held: Cancel | undefined;
 	#heldReason: string | undefined;
@@ -101,6 +104,7 @@ export class Ledger {
 	 * Rejects with what `work` threw, or Temporary when the disk refused.
 	 */
 	write(work: Work): Promise<number> {
+		if (this.#stopped) return Promise.reject(new Temporary(STOPPING));
 		return new Promise((resolve, reject) => {
 			this.#works.push({ work, resolve, reject });
 			this.#schedule();
@@ -117,6 +121,7 @@ export class Ledger {
 
 	/** Takes records of a peer, in any order, as ChangeLog.readFramed gave them. */
 	accept(framed: readonly Uint8Array[], from: NodeId): void {
+		if (this.#stopped) return;
 		this.#inbound.accept(framed, from);
 		if (this.#inbound.count > 0) this.#scheduleNow();
 	}
@@ -156,6 +161,20 @@ export class Ledger {
 		return new Promise((resolve) => this.#idle.push(resolve));
 	}
 
+	/**
+	 * Nothing is read or written here from now on, for the store is about to be closed. What came in since settled() resolved
+	 * is rejected with Temporary.
+	 */
+	stop(): void {
+		this.#stopped = true;
+		this.#cancel();
+		this.#scheduled = false;
+		for (const waiting of this.#works.splice(0))
+			waiting.reject(new Temporary(STOPPING));
+		for (const run of [...this.#idle.splice(0), ...this.#afterBatch.splice(0)])
+			run();
+	}
+
 	/** Commits, together with what `work` does, that all changes up to these heads are held (replication/snapshot.ts). */
 	adopt(heads: ReadonlyMap<Origin, Head>, work: Work): Promise<number> {
 		return this.write((tx) => {
@@ -191,10 +210,10 @@ export class Ledger {
 		this.#scheduleAfter(holds ? GATHER_MILLISECONDS : 0);
 	}
 	#scheduleAfter(milliseconds: number): void {
-		if (this.#scheduled) return;
+		if (this.#scheduled || this.#stopped) return;
 		this.#scheduled = true;
-		const cancel = this.#clock.after(milliseconds, () => this.#run());
-		this.#held = milliseconds > 0 ? cancel : undefined;
+		this.#cancel = this.#clock.after(milliseconds, () => this.#run());
+		this.#held = milliseconds > 0 ? this.#cancel : undefined;
 	}
 
 	#run(): void {
@@ -283,11 +302,12 @@ export class Ledger {
 
 	/** Some changes at a time, and only when nothing was written for a moment: the longer they wait the cheaper they are. */
 	#settleLater(): void {
-		if (this.#settles || !this.documents.isUnsettled) return;
+		if (this.#settles || !this.documents.isUnsettled || this.#stopped) return;
 		this.#settles = true;
 		const since = this.#batches;
 		this.#clock.after(SETTLE_MILLISECONDS, () => {
 			this.#settles = false;
+			if (this.#stopped) return;
 			if (this.#batches === since) this.documents.settleSome();
 			this.#settleLater();
 		});

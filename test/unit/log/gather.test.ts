@@ -85,3 +85,25 @@ test("changes of a member are taken in at once, and what was gathered goes along
 	expect(ledger.log.vector.get(other.ledger.origin)).toBe(1);
 	expect(ledger.log.vector.get(ledger.origin)).toBe(1);
 });
+
+test("a ledger that was stopped touches its store no more, and says so to whoever wrote since", async () => {
+	const other = node("b");
+	void other.write("d:z");
+	await other.clock.advance(1);
+	const { clock, ledger, state, write } = node("a");
+	await Promise.all([write("d:v"), clock.advance(1)]);
+	await ledger.settled();
+	const refused = [write("d:w")];
+	ledger.stop();
+	refused.push(write("d:x"));
+	ledger.accept(
+		other.ledger.log.readFramed(other.ledger.origin, 1, 10, 10_000),
+		peer,
+	);
+	await Promise.all(
+		refused.map((each) => expect(each).rejects.toThrow("being stopped")),
+	);
+	await clock.advance(10_000);
+	expect(state.commits).toBe(1);
+	await ledger.settled();
+});
