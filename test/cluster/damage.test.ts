@@ -14,10 +14,12 @@ import {
 } from "node:fs";
 import { join, relative } from "node:path";
 import { expect, test } from "vitest";
-import { startCluster } from "../harness/cluster.ts";
+import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import type { TestNode } from "../harness/node.ts";
-import { expectExactly, range, sendAll, settled, user } from "./mail.ts";
+import { pmnode, type TestNode } from "../harness/node.ts";
+import { repository } from "../harness/processes.ts";
+import { until } from "../harness/until.ts";
+import { expectExactly, range, send, sendAll, settled, user } from "./mail.ts";
 
 const MESSAGES = 60;
 const SECONDS_MAX = Number(process.env.PMNODE_DAMAGE_SECONDS ?? 100);
@@ -128,3 +130,60 @@ test("each file of a data folder, cut and flipped: the node becomes whole again 
 		await cluster.close();
 	}
 }, 400_000);
+
+const PAGE_BYTES = 4096;
+const smallJournals = join(repository, "test/harness/plant-small-journals.ts");
+
+test("pages of the store garbled under a running node: it begins anew by itself, and nothing is lost or shown wrong", async () => {
+	const [program = "", main = ""] = pmnode;
+	const cluster = await startCluster({
+		names: ["a", "b"],
+		users: [user],
+		placeOf: () => ({ program: [program, "--import", smallJournals, main] }),
+	});
+	try {
+		const maker = new MessageMaker("pages");
+		const [a, b] = cluster.nodes;
+		if (!a || !b) throw new Error("no cluster");
+		const before = 1_200;
+		await sendAll(a, maker, range(0, before), 16);
+		await settled(cluster.nodes, before);
+		await b.converged();
+		// So that it has read next to nothing of its file yet.
+		await b.restart();
+		const { pid } = b;
+		const file = join(b.data, "state.db");
+		const pages = Math.floor(statSync(file).size / PAGE_BYTES);
+		expect(pages).toBeGreaterThan(100);
+		for (let page = 2; page < pages; page += 3)
+			damage(file, "zero", page * PAGE_BYTES);
+		// What it answers meanwhile may be a refusal, and nothing else than what was sent.
+		const known = new Set(
+			range(0, before + 40).map((number) => maker.messageId(number)),
+		);
+		const done = await send(b, maker, range(before, before + 40), {
+			connections: 2,
+		});
+		const client = await b.imap(user, password).catch(() => undefined);
+		const selected = await client?.ok("SELECT INBOX").catch(() => undefined);
+		if (client !== undefined && selected !== undefined)
+			for (const { messageId } of await client.list().catch(() => []))
+				expect(known).toContain(messageId);
+		client?.close();
+		await until("b to say what was wrong", async () =>
+			/damaged/.test(b.diary.slice(b.diary.lastIndexOf("--- "))),
+		);
+		const rest = range(before, before + 40).filter((n) => !done.includes(n));
+		await sendAll(a, maker, rest);
+		expectExactly(
+			await settled(cluster.nodes, before + 40),
+			maker,
+			range(0, before + 40),
+		);
+		// In the same process: whoever started the node has nothing to do.
+		expect(b.pid).toBe(pid);
+		expect(await b.cli(["check"]), b.tail()).toMatchObject({ code: 0 });
+	} finally {
+		await cluster.close();
+	}
+}, 300_000);
