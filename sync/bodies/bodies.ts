@@ -159,8 +159,12 @@ export class DriveBodies implements ReclaimableBodies {
 		this.drive = blobs.core.key.toString("hex");
 		const sync: SyncToDisk = () => logs.sync();
 		this.#sync = new GroupSync(options.wrapSync?.(sync) ?? sync);
-		this.#drives = new Drives(store, blobs.core, options.log, (error) =>
-			this.#refused(error),
+		this.#drives = new Drives(
+			store,
+			blobs.core,
+			options.clock,
+			options.log,
+			(error) => this.#refused(error),
 		);
 		this.#room = new DiskRoom(options.directory, options.clock, () =>
 			this.#resume(),

@@ -35,6 +35,12 @@ export class Downloads {
 			core.clearRequests(requests, new BodyUnavailable("nobody waits"));
 			// Tells hypercore to refuse further requests of this fetch.
 			requests.push(null);
+			this.#parts.drives.askAgain(reference.drive).catch((error) =>
+				this.#parts.log.debug("members are not asked again", {
+					drive: reference.drive,
+					error: String(error),
+				}),
+			);
 		};
 		signal.addEventListener("abort", cancel);
 		try {

@@ -3,17 +3,25 @@ import type Corestore from "corestore";
 import type { Hypercore } from "hypercore";
 import { BODY_DRIVES_UNLISTED_MAX } from "../limits.ts";
 import { BodyUnavailable } from "../ports/bodies.ts";
+import "./lengths.ts";
 import "./missing-nodes.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 
 /** Requests in flight to one peer: hypercore's default of 16 fills no long line, this was measured to double it. */
 const INFLIGHT_RANGE: [number, number] = [128, 384];
 
+/** Many fetches give up at once. */
+const ASK_AGAIN_MILLISECONDS = 1_000;
+
 /** An open core is announced to every member, which is how two of them find that they share it. */
 export class Drives {
 	readonly #store: Corestore;
 	readonly #own: Hypercore;
+	readonly #clock: Clock;
 	readonly #log: Log;
+	/** Drives that were asked for again just now. */
+	readonly #resting = new Set<string>();
 	readonly #onRefused: (error: unknown) => void;
 	/** By key in hex, in the order in which they were opened. */
 	readonly #open = new Map<string, Promise<Hypercore>>();
@@ -24,12 +32,14 @@ export class Drives {
 	constructor(
 		store: Corestore,
 		own: Hypercore,
+		clock: Clock,
 		log: Log,
 		onRefused: (error: unknown) => void,
 	) {
 		this.#onRefused = onRefused;
 		this.#store = store;
 		this.#own = own;
+		this.#clock = clock;
 		this.#log = log;
 		this.#watch(own, own.key.toString("hex"));
 	}
@@ -70,6 +80,26 @@ export class Drives {
 	async resume(): Promise<void> {
 		for (const core of [this.#own, ...(await this.#cores())])
 			for (const peer of core.peers) peer.paused = false;
+	}
+
+	/**
+	 * Nothing came of what was asked for: peers of which hypercore asks nothing any more are asked again, and all are told
+	 * how long the core is here. Else what went wrong with one of them would last as long as its link.
+	 */
+	async askAgain(drive: string): Promise<void> {
+		if (this.#closed || this.#resting.has(drive)) return;
+		this.#resting.add(drive);
+		this.#clock.after(ASK_AGAIN_MILLISECONDS, () =>
+			this.#resting.delete(drive),
+		);
+		const core = await this.get(drive);
+		for (const peer of core.peers) {
+			peer.paused = false;
+			peer.stats.notAvailableBackoffs = 0;
+			peer.stats.backoffs = 0;
+			peer.sendSync();
+		}
+		core.core.replicator.updateAll();
 	}
 
 	async close(): Promise<void> {

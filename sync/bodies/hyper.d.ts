@@ -52,14 +52,27 @@ declare module "hypercore" {
 	/** What a `get` or `download` asked for and has not got yet. */
 	export type ActiveRequests = unknown[];
 
+	/** A member that the core is exchanged with over one stream. */
+	export interface ReplicatorPeer {
+		/** Nothing is asked of it any more, as what it gave could not be taken, or it lacked what it was asked for. */
+		paused: boolean;
+		/** How often it lacked what it was asked for, or could not make a proof: at 32 it is paused. */
+		readonly stats: { notAvailableBackoffs: number; backoffs: number };
+		/** Tells it how long the core is here. */
+		sendSync(): void;
+	}
+
 	export interface Hypercore extends EventEmitter {
 		readonly key: Buffer;
 		readonly length: number;
 		readonly byteLength: number;
-		/** `paused`: nothing is asked of the peer any more, as what it gave could not be taken. */
-		readonly peers: readonly { paused: boolean }[];
+		readonly peers: readonly ReplicatorPeer[];
 		readonly closed: boolean;
 		readonly core: {
+			readonly replicator: {
+				/** Asks peers for what waits. */
+				updateAll(): void;
+			};
 			/** Which blocks lie here; -1 for none. */
 			readonly bitfield: {
 				firstSet(from: number): number;
@@ -144,4 +157,39 @@ declare module "hypercore/lib/merkle-tree.js" {
 			length: number,
 		) => Promise<number>;
 	};
+}
+
+declare module "hypercore/lib/replicator.js" {
+	interface Peer {
+		readonly core: {
+			readonly state: { readonly length: number };
+			readonly storage: { readonly store: { readonly path: string } };
+		};
+		/** How many messages of a kind were sent. */
+		readonly stats: { readonly wireSync: { readonly tx: number } };
+		readonly remoteOpened: boolean;
+		readonly removed: boolean;
+		readonly replicator: { readonly peers: readonly Peer[] };
+		sendSync(): void;
+		/** The core grew: tells the peer how long it is now, once it is known whether the peer can be brought there from here. */
+		signalUpgrade(): void;
+		/** Whether that is to be looked at: the peer is behind, and could not be brought up when it was looked at last. */
+		_shouldUpdateCanUpgrade(): boolean;
+		_updateCanUpgradeAndSync(): Promise<void>;
+		_canUpgrade(length: number, fork: number): Promise<boolean>;
+		/** What is being made of messages that it told its length with. */
+		readonly syncsProcessing: number;
+		onsync(message: { readonly length: number }): Promise<void>;
+		/** Asked for nothing any more. */
+		readonly paused: boolean;
+		/** It does not have what it was asked for. */
+		onnodata(message: unknown): void;
+		/** Tells the peer which blocks came, or went. */
+		broadcastRange(start: number, length: number, gone: boolean): void;
+		onrange(message: unknown): Promise<void>;
+		_handleData(data: unknown): Promise<void>;
+	}
+	const Replicator: { readonly Peer: { readonly prototype: Peer } };
+	export default Replicator;
+	export type { Peer };
 }
