@@ -8,7 +8,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import Corestore from "corestore";
 import type Hyperblobs from "hyperblobs";
-import CorestoreStorage from "hypercore-storage";
+import type CorestoreStorage from "hypercore-storage";
 import Hyperdrive from "hyperdrive";
 import type { NodeId } from "../ids.ts";
 import {
@@ -17,7 +17,6 @@ import {
 	BODIES_RECENT_BYTES_MAX,
 	BODY_COPY_MILLISECONDS_MAX,
 	BODY_FETCH_MILLISECONDS_MAX,
-	BODY_WRITE_BUFFER_BYTES,
 } from "../limits.ts";
 import type { StreamSource } from "../network/streams.ts";
 import {
@@ -33,6 +32,7 @@ import type { Log } from "../ports/log.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { Appender } from "./append.ts";
 import { isPresent, isRight, readRange } from "./content.ts";
+import { databaseFolder, openStorage } from "./database.ts";
 import { Downloads } from "./downloads.ts";
 import { Drives } from "./drives.ts";
 import { GroupSync, type SyncToDisk, WriteAheadLogs } from "./durable.ts";
@@ -83,11 +83,7 @@ export async function openBodies(
 		await mkdir(spool, { recursive: true, mode: 0o700 });
 		await mkdir(drives, { recursive: true, mode: 0o700 });
 		await takeFormat(directory);
-		const storage = new CorestoreStorage(drives, {
-			// Else a folder that was copied here would not open.
-			allowBackup: true,
-			writeBufferSize: BODY_WRITE_BUFFER_BYTES,
-		});
+		const storage = openStorage(drives);
 		store = new Corestore(storage);
 		await store.ready();
 		const own = new Hyperdrive(store.namespace(drive.name));
@@ -95,7 +91,7 @@ export async function openBodies(
 		const blobs = await own.getBlobs();
 		if (blobs.core.length < drive.lengthBlocksAtLeast)
 			throw new DriveShort(blobs.core.length, drive.lengthBlocksAtLeast);
-		const logs = new WriteAheadLogs(join(drives, "db"));
+		const logs = new WriteAheadLogs(databaseFolder(drives));
 		// What a killed process wrote without a sync is made durable before members see it.
 		await logs.syncAll();
 		return new DriveBodies(options, {
@@ -105,7 +101,7 @@ export async function openBodies(
 			blobs,
 			logs,
 			spool,
-			database: join(drives, "db"),
+			database: databaseFolder(drives),
 		});
 	} catch (error) {
 		await store?.close().catch(() => {});

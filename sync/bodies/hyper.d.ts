@@ -22,15 +22,15 @@ declare module "corestore" {
 }
 
 declare module "hypercore-storage" {
-	/** One RocksDB, in the folder `db` of the directory. One process owns it. */
+	import type RocksDB from "rocksdb-native";
+
+	/** All in one RocksDB, and in one column family of it, which it asks for when it is made. One process owns it. */
 	export default class CorestoreStorage {
 		constructor(
-			directory: string,
+			database: RocksDB,
 			options?: {
 				/** Opens a folder that was copied from elsewhere. */
 				allowBackup?: boolean;
-				/** Bytes written before they are moved from the log into tables, 64 MiB by default. */
-				writeBufferSize?: number;
 			},
 		);
 		/** RocksDB's CompactRange over everything. */
@@ -43,6 +43,29 @@ declare module "hypercore-storage" {
 			bottommostLevelCompaction: number;
 			exclusive: boolean;
 		}): Promise<void>;
+	}
+}
+
+declare module "rocksdb-native" {
+	export interface ColumnFamilyOptions {
+		/** Least bytes of a value that lies in a blob file. */
+		minBlobSize?: number;
+		/** Share of the blob files, from the oldest, whose values are moved to new ones when tables are merged. */
+		blobGarbageCollectionAgeCutOff?: number;
+		/** Bytes written before they are moved from the log into tables, 64 MiB by default. */
+		writeBufferSize?: number;
+	}
+	export class ColumnFamily {
+		constructor(name: string, options: ColumnFamilyOptions);
+		readonly name: string;
+		/** What it was made with. */
+		readonly _options: ColumnFamilyOptions;
+	}
+	/** Opens, or makes, the database when it is first used. */
+	export default class RocksDB {
+		static readonly ColumnFamily: typeof ColumnFamily;
+		constructor(folder: string, options?: ColumnFamilyOptions);
+		columnFamily(family: ColumnFamily): RocksDB;
 	}
 }
 
