@@ -8,7 +8,13 @@ export interface Rules {
 	readonly ownSlots: boolean;
 	/** 2: one member numbers. Off: every node numbers what it sees. */
 	readonly oneNumberer: boolean;
-	/** 3: in a split one side claims far ahead, so that what it shows lies above all of the other. Off: both count on. */
+	/**
+	 * 3, and beyond the list: where a member is apart (down, and not seen to go with its process), the side with more members, of
+	 * two alike that of the member which would number were all there, claims far ahead: 2,048 above all at first in each mailbox
+	 * and split, 16 between two claims. So what it showed lies above what the other side counts on to, and stays; only the other
+	 * side's is numbered anew. And where the sides meet, nobody numbers before what the other had is here, or 30 s have passed.
+	 * Off: both count on, and almost all of both is too low for the other.
+	 */
 	readonly spread: boolean;
 	/** 3: claims are above every E heard. */
 	readonly aboveE: boolean;
@@ -38,7 +44,10 @@ export interface Rules {
 	readonly floor: boolean;
 	/** 10: stamps move past all stamps heard. */
 	readonly heard: boolean;
-	/** 10: stamps are never below the node's clock. */
+	/**
+	 * 10: stamps are never below the node's clock, counted in milliseconds and not only in seconds as in the list: 2,048 stamps a
+	 * second. Of two sides apart the one that gave more within one second would tell higher stamps than the other does later.
+	 */
 	readonly clock: boolean;
 	/** 10: … plus the largest lead of another node's stamps over it. */
 	readonly lead: boolean;

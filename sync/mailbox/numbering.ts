@@ -1,4 +1,7 @@
-/** Claims of UIDs (rules 2 to 6): what has none yet, what was claimed too low, and how it is claimed. */
+/**
+ * Claims of UIDs (rules 2 to 6): what has none yet, what was claimed too low, and how it is claimed. In a split the claims
+ * of one side are spread (rules.ts), so that a heal numbers the other side's anew and not both.
+ */
 import { keys, segmentDocument } from "../documents/shapes.ts";
 import type { AccountId, EntryId, MailboxId } from "../ids.ts";
 import { WANTS_MAX, WANTS_TOLD_MAX } from "../limits.ts";

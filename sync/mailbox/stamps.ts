@@ -1,4 +1,7 @@
-/** Gives mod-sequences (rule 10). Its counter lives in the store and moves only with a batch. */
+/**
+ * Gives mod-sequences (rule 10): above all given or heard, and not below the clock, which is taken by the millisecond
+ * (clockCounter() says why). The counter lives in the store and moves only with a batch.
+ */
 import type { ModSeq } from "../ids.ts";
 import { TOKEN_AHEAD_SECONDS_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";

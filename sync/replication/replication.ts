@@ -269,7 +269,9 @@ export class Replication {
 		this.#whole.closed(session);
 		if (reason === LINK_REPLACED) this.#replaced.add(session.peer);
 		if (this.#sessions.get(session.peer) === session) {
-			this.#facts.noteGone(session.peer, !/silent/.test(reason));
+			// A connection that is given up after a silence says nothing of the process at its other end.
+			const silent = session.apart === "silent" || /silent/.test(reason);
+			this.#facts.noteGone(session.peer, !silent);
 			this.#sessions.delete(session.peer);
 			this.#options.returning().lost(session.peer);
 		}

@@ -12,3 +12,11 @@ it("UIDs of both sides come to lie between one another: still only that of one s
 	const names = ["a", "b", "c", "e", "f", "d"];
 	expect(await conflict(40, { names })).toEqual({ told: 83, renumbered: 40 });
 });
+
+it("a connection that is given up in a split does not end it: what numbers ahead goes on so", async () => {
+	const names = ["a", "b", "c", "e", "f", "d"];
+	expect(await conflict(40, { names, breakAfter: 0 })).toEqual({
+		told: 83,
+		renumbered: 40,
+	});
+});

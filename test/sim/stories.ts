@@ -66,7 +66,14 @@ export async function conflict(
 		names,
 		rules = ALL_RULES,
 		seed = 1,
-	}: { names: readonly string[]; rules?: Rules; seed?: number },
+		breakAfter,
+	}: {
+		names: readonly string[];
+		rules?: Rules;
+		seed?: number;
+		/** After so much of the mail both sides give up their connections, as TCP or libp2p do when nothing comes. */
+		breakAfter?: number;
+	},
 ): Promise<{ told: number; renumbered: number }> {
 	const [first, second, ...more] = names as [string, string, ...string[]];
 	const cluster = await SimCluster.of(names, { seed, rules });
@@ -79,6 +86,11 @@ export async function conflict(
 	cluster.split([first], [second, ...more]);
 	await cluster.pass(DOWN_MILLISECONDS);
 	for (let i = 0; i < countOfEach; i += BURST) {
+		if (i === breakAfter)
+			for (const other of [second, ...more]) {
+				cluster.reset(first, other);
+				cluster.reset(other, first);
+			}
 		const mails = Array.from({ length: BURST }, (_, j) =>
 			sides.map((node) => cluster.deliver(node, "anna", `${i + j} on ${node}`)),
 		);
