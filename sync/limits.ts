@@ -245,6 +245,13 @@ export const ACCOUNTS_FOLDED_MAX = 2_000;
 export const DOCUMENTS_OPEN_MAX = 256;
 /** A snapshot is written after this many changes, so that opening a document replays few. */
 export const SNAPSHOT_EVERY_CHANGES = 500;
+/**
+ * A large change counts as one for each of so many bytes: it is replayed by itself, and some hundred operations of it take
+ * 10 to 40 ms, so that a document of nothing else would take seconds to open.
+ */
+export const SNAPSHOT_CHANGE_BYTES = 1_024;
+/** While changes of a document wait to be applied, its snapshot waits for them until so many count: it would apply them at once. */
+export const SNAPSHOT_OVERDUE_CHANGES = 4 * SNAPSHOT_EVERY_CHANGES;
 /** Entries that wait to be shown, looked at with one batch after a start: some 10 ms. Fewer than that are looked at by the start itself. */
 export const REVIEW_ENTRIES = 500;
 export const REVIEW_MILLISECONDS = 20;
@@ -289,8 +296,8 @@ export const COMPACTION_PAUSE_FACTOR = 20;
 export const COMPACTION_PAUSE_MILLISECONDS_MIN = 10_000;
 
 // ---- accounts and mailboxes
-/** Messages of mailboxes that nobody looks at now and that stay in memory, some 30 MB: SELECT of one takes no time. */
-export const VIEWS_IDLE_MESSAGES_MAX = 50_000;
+/** Messages of mailboxes that nobody looks at now and that stay in memory, some 400 bytes each: SELECT of one takes no time. */
+export const VIEWS_IDLE_MESSAGES_MAX = 200_000;
 export const MAILBOXES_MAX = 10_000;
 export const MAILBOX_NAME_BYTES_MAX = 1_000;
 export const MAILBOX_DEPTH_MAX = 32;

@@ -54,6 +54,8 @@ export class Filler {
 	#atHandBytes = 0;
 	/** Accounts to be compared with their index. */
 	readonly #looked = new Set<AccountId>();
+	/** Accounts of which something was left out since there was no room: to be compared once there is. */
+	readonly #cutShort = new Set<AccountId>();
 	/** When an account was compared last. */
 	readonly #reconciled = new Map<AccountId, number>();
 	#next: Cancel | undefined;
@@ -77,8 +79,7 @@ export class Filler {
 	arrived(account: AccountId, bodies: readonly BodyRef[]): void {
 		for (const body of bodies) {
 			if (this.#waiting.length >= SEARCH_WAITING_MAX) {
-				// What is dropped is found when somebody looks.
-				this.#reconciled.delete(account);
+				this.#cutShort.add(account);
 				break;
 			}
 			const wasAtHand = this.#options.isAtHand(body);
@@ -103,6 +104,7 @@ export class Filler {
 		this.#waiting = [];
 		this.#atHandBytes = 0;
 		this.#looked.clear();
+		this.#cutShort.clear();
 	}
 
 	#runAfter(milliseconds: number): void {
@@ -122,9 +124,8 @@ export class Filler {
 		this.#isRunning = true;
 		const { log } = this.#options;
 		try {
-			const [account] = this.#looked;
-			if (account !== undefined && this.#waiting.length < SEARCH_WAITING_MAX)
-				await this.#reconcile(account);
+			const account = this.#toCompare();
+			if (account !== undefined) await this.#reconcile(account);
 			else await this.#readSome();
 		} catch (error) {
 			if (!this.#isClosed && !(error instanceof ThreadFailed))
@@ -133,8 +134,18 @@ export class Filler {
 				});
 		}
 		this.#isRunning = false;
-		if (this.#waiting.length > 0 || this.#looked.size > 0)
+		if (this.#waiting.length + this.#looked.size + this.#cutShort.size > 0)
 			this.#runAfter(PAUSE_MILLISECONDS);
+	}
+
+	/** Comparing walks through a whole account: what was left out of one is not looked for before there is room for much of it. */
+	#toCompare(): AccountId | undefined {
+		if (this.#waiting.length >= SEARCH_WAITING_MAX) return undefined;
+		const [looked] = this.#looked;
+		if (looked !== undefined) return looked;
+		if (this.#waiting.length > SEARCH_WAITING_MAX / 2) return undefined;
+		const [cutShort] = this.#cutShort;
+		return cutShort;
 	}
 
 	async #readSome(): Promise<void> {
@@ -168,6 +179,7 @@ export class Filler {
 	async #reconcile(id: AccountId): Promise<void> {
 		const { account, clock, thread } = this.#options;
 		this.#looked.delete(id);
+		this.#cutShort.delete(id);
 		this.#reconciled.delete(id);
 		this.#reconciled.set(id, clock.monotonic());
 		for (const [oldest] of this.#reconciled) {
@@ -186,8 +198,8 @@ export class Filler {
 		});
 		const list = [...bodies.values()];
 		const room = SEARCH_WAITING_MAX - this.#waiting.length;
-		// The youngest, which come last, first; and what there is no room for at the next look.
-		if (missing.length > room) this.#reconciled.delete(id);
+		// The youngest, which come last, first.
+		if (missing.length > room) this.#cutShort.add(id);
 		for (const at of missing.subarray(-room))
 			this.#waiting.push({
 				account: id,

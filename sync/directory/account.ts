@@ -223,13 +223,8 @@ export class AccountSession implements Account {
 	messages(name: string): readonly Message[] {
 		const found = this.find(name);
 		if (found === undefined) return [];
-		const { mailboxes } = this.#context;
-		const view = mailboxes.acquire(found.id);
-		try {
-			return view.uids().flatMap((uid) => view.get(uid) ?? []);
-		} finally {
-			mailboxes.release(found.id);
-		}
+		const view = this.#context.mailboxes.glance(found.id);
+		return view.uids().flatMap((uid) => view.get(uid) ?? []);
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {

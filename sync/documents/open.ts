@@ -1,7 +1,13 @@
 /** The documents of this node: few are open at a time, the others lie in the store as a snapshot and the changes since. */
 import { createHash } from "node:crypto";
 import type { DocumentId, Origin, Sequence } from "../ids.ts";
-import { DOCUMENTS_OPEN_MAX, SNAPSHOT_EVERY_CHANGES } from "../limits.ts";
+import {
+	DOCUMENTS_OPEN_MAX,
+	LARGE_CHANGE_BYTES,
+	SNAPSHOT_CHANGE_BYTES,
+	SNAPSHOT_EVERY_CHANGES,
+	SNAPSHOT_OVERDUE_CHANGES,
+} from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import {
 	prefixEnd,
@@ -22,8 +28,18 @@ export type ChangeReader = (at: ChangePlace) => {
 
 interface Opened {
 	readonly document: FlatDocument;
+	/** By weightOf(). */
 	changesSinceSnapshot: number;
 }
+
+/** As how many changes one counts, by what it takes to replay it. */
+const weightOf = (changeBytes: number): number =>
+	changeBytes < LARGE_CHANGE_BYTES
+		? 1
+		: Math.ceil(changeBytes / SNAPSHOT_CHANGE_BYTES);
+
+const mustWait = ({ document, changesSinceSnapshot }: Opened): boolean =>
+	document.isUnsettled && changesSinceSnapshot < SNAPSHOT_OVERDUE_CHANGES;
 
 /** Where the newest change of a document since its snapshot lies. */
 const docKey = (document: DocumentId): string => `docs/${document}`;
@@ -35,6 +51,8 @@ export class OpenDocuments {
 	readonly #change: ChangeReader;
 	readonly #open = new Map<DocumentId, Opened>();
 	readonly #touched = new Set<DocumentId>();
+	/** A snapshot of them is due. */
+	readonly #due = new Set<DocumentId>();
 	/** What did not open, until it does. */
 	readonly #damaged = new Set<DocumentId>();
 	readonly #onDamage: (id: DocumentId, reason: string) => void;
@@ -95,9 +113,11 @@ export class OpenDocuments {
 		id: DocumentId,
 		origin: Origin,
 		sequence: Sequence,
+		changeBytes: number,
 	): ChangePlace | "" {
 		const opened = this.#open.get(id);
-		if (opened !== undefined) opened.changesSinceSnapshot++;
+		if (opened !== undefined)
+			opened.changesSinceSnapshot += weightOf(changeBytes);
 		this.#touched.add(id);
 		const previous = (batch.get(docKey(id)) ?? "") as ChangePlace | "";
 		batch.put(docKey(id), `${origin} ${sequence}`);
@@ -108,14 +128,16 @@ export class OpenDocuments {
 	committed(): StoreWrite[] {
 		const writes: StoreWrite[] = [];
 		for (const id of this.#touched) {
-			const opened = this.#open.get(id);
-			if (
-				opened !== undefined &&
-				opened.changesSinceSnapshot >= SNAPSHOT_EVERY_CHANGES
-			)
-				writes.push(...this.#snapshot(id, opened));
+			const count = this.#open.get(id)?.changesSinceSnapshot ?? 0;
+			if (count >= SNAPSHOT_EVERY_CHANGES) this.#due.add(id);
 		}
 		this.#touched.clear();
+		for (const id of this.#due) {
+			const opened = this.#open.get(id);
+			if (opened !== undefined && mustWait(opened)) continue;
+			this.#due.delete(id);
+			if (opened !== undefined) writes.push(...this.#snapshot(id, opened));
+		}
 		return writes;
 	}
 
@@ -238,17 +260,27 @@ export class OpenDocuments {
 		changes.reverse();
 		if (changes.length > 0)
 			document.take(changes.map((change) => ({ change })));
-		return { document, changesSinceSnapshot: changes.length };
+		const changesSinceSnapshot = changes.reduce(
+			(sum, { length }) => sum + weightOf(length),
+			0,
+		);
+		return { document, changesSinceSnapshot };
 	}
 
 	#snapshot(id: DocumentId, opened: Opened): StoreWrite[] {
 		const saved = opened.document.save();
 		opened.changesSinceSnapshot = 0;
+		this.#due.delete(id);
 		const digest = createHash("sha256").update(saved).digest();
 		return [
 			[snapshotKey(id), Buffer.concat([digest, saved])],
 			[docKey(id), ""],
 		];
+	}
+
+	/** Whether it lies in memory, besides the store. */
+	isOpen(id: DocumentId): boolean {
+		return this.#open.has(id);
 	}
 
 	#evict(): void {

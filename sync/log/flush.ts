@@ -129,6 +129,7 @@ export class Flush implements Transaction {
 			document,
 			origin,
 			sequence,
+			record.change.length,
 		);
 		log.append(this.batch, record, encoded, previous);
 	}

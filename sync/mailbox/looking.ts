@@ -58,6 +58,11 @@ export class Looking {
 		return held.view;
 	}
 
+	/** The live view, or one for this moment, which is not kept: for who walks through all mailboxes. */
+	glance(mailbox: MailboxId): View {
+		return this.#views.get(mailbox)?.view ?? new View(this.#store, mailbox);
+	}
+
 	/** What was looked at last stays in memory, within a bound: it will be looked at again. */
 	release(mailbox: MailboxId): void {
 		const held = this.#views.get(mailbox);

@@ -330,6 +330,10 @@ export class Mailboxes implements Fold {
 	release(mailbox: MailboxId): void {
 		this.#looking.release(mailbox);
 	}
+	/** The live view, or one for this moment. */
+	glance(mailbox: MailboxId): View {
+		return this.#looking.glance(mailbox);
+	}
 	/** Runs after something else is shown in the mailbox than before. */
 	onShown(mailbox: MailboxId, run: () => void): () => void {
 		return this.#looking.onShown(mailbox, run);

@@ -28,9 +28,11 @@ export class OperationTable {
 			this.#used += origins.length;
 		}
 		const start = this.#starts[row] as number;
-		for (const [i, origin] of origins.entries())
+		for (let i = 0; i < origins.length; i++) {
+			const origin = origins[i] as Origin;
 			this.#cells[start + i] =
 				this.#numberOf(origin) * SPAN + (operations[origin] as number);
+		}
 	}
 
 	of(row: number): Operations {

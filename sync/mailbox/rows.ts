@@ -66,11 +66,23 @@ function parseFacts(text: string): Facts {
 	const [hash, sizeBytes, drive, blob, internalDate, saved, from] =
 		JSON.parse(text);
 	return {
-		body: { hash, sizeBytes, drive, blob },
+		body: { hash, sizeBytes, drive: driveShared(drive), blob },
 		internalDateMilliseconds: internalDate,
 		savedMilliseconds: saved,
 		from,
 	};
+}
+
+/** The one string for the name of a drive: all bodies of a node lie in few, and a mailbox has many. */
+const drives = new Map<string, string>();
+const DRIVES_MAX = 1_000;
+
+function driveShared(drive: string): string {
+	const shared = drives.get(drive);
+	if (shared !== undefined) return shared;
+	if (drives.size >= DRIVES_MAX) drives.clear();
+	drives.set(drive, drive);
+	return drive;
 }
 
 /** What clients of this node were told of an entry. Names are short since there is a row a message. */

@@ -24,6 +24,16 @@ export interface ShownRow {
 
 /** As of now: the row may be changed afterwards. It must be shown. */
 export function shownRow(entry: EntryId, row: EntryRow): ShownRow {
+	const shown = storedRow(entry, row);
+	return {
+		...shown,
+		operations: { ...shown.operations },
+		claims: [...shown.claims],
+	};
+}
+
+/** The same of a row that nobody changes. */
+export function storedRow(entry: EntryId, row: EntryRow): ShownRow {
 	const shown = row.v as NonNullable<EntryRow["v"]>;
 	return {
 		entry,
@@ -31,8 +41,8 @@ export function shownRow(entry: EntryId, row: EntryRow): ShownRow {
 		modSeq: shown.m,
 		flags: shown.g,
 		facts: new FactsCell(shownFacts(row)),
-		operations: { ...operationsOf(row) },
-		claims: [...row.u],
+		operations: operationsOf(row),
+		claims: row.u,
 	};
 }
 

@@ -22,7 +22,7 @@ import {
 	type FactsCell,
 	ShownMessage,
 	type ShownRow,
-	shownRow,
+	storedRow,
 } from "./shown.ts";
 
 export type ViewChange =
@@ -87,16 +87,14 @@ export class View {
 		this.#forgotten = deadRanges(store, mailbox);
 		const rows: ShownRow[] = [];
 		for (const [entry, row] of readRows(store, mailbox)) {
-			const dead = deadClaims(row);
-			if (row.v === undefined) this.#noteDead(dead, undefined);
-			else {
-				row.v.g = flagsShared(row.v.g);
-				rows.push(shownRow(entry, row));
-				this.#noteDead(dead, row.v.u);
-			}
+			// Of most messages the one claim is the UID they are shown under.
+			const isPlain = row.u.length === 1 && row.u[0] === row.v?.u;
+			if (!isPlain) this.#noteDead(deadClaims(row), row.v?.u);
+			if (row.v === undefined) continue;
+			row.v.g = flagsShared(row.v.g);
+			rows.push(storedRow(entry, row));
 		}
-		rows.sort((a, b) => a.uid - b.uid);
-		for (const row of rows) this.#push(row);
+		for (const row of inUidOrder(rows)) this.#push(row);
 		const text = store.get(boxKey(mailbox)) as string | undefined;
 		const box: BoxRow = text === undefined ? newBox() : JSON.parse(text);
 		this.uidNext = box.E + 1;
@@ -324,6 +322,18 @@ export class View {
 		for (const row of rows) this.#push(row);
 	}
 }
+
+/** Rows by ascending UID; numbers sort in a tenth of the time that rows take. */
+function inUidOrder(rows: ShownRow[]): Iterable<ShownRow> {
+	if (rows.length > PLACES_MAX) return rows.sort((a, b) => a.uid - b.uid);
+	const keys = Float64Array.from(
+		rows,
+		({ uid }, at) => uid * PLACES_MAX + at,
+	).sort();
+	return Array.from(keys, (key) => rows[key % PLACES_MAX] as ShownRow);
+}
+/** A UID is below 2^32, so that UID and place are an exact number together. */
+const PLACES_MAX = 2 ** 21;
 
 function* readRows(
 	store: Store,
