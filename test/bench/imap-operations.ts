@@ -155,35 +155,48 @@ export const operations: readonly Operation[] = [
 	},
 ];
 
-/** Messages of one APPEND (RFC 3502) once the single ones have been timed. */
-const AT_ONCE = 100;
+/** Messages of one APPEND (RFC 3502) once the single ones have been timed: the more there are, the more at once. */
+const AT_ONCE_MIN = 100;
+const AT_ONCE_MAX = 1000;
+const COMMANDS = 100;
 const SINGLE_MAX = 500;
 
-/** Appends `count` messages to a new mailbox; resolves to the milliseconds that one took, when alone. */
-export async function fill(host: MailHost, count: number): Promise<number> {
-	const maker = new MessageMaker("fill", messageBytes);
+const messageOf = (number: number) => maker.make(number, userAddress(user));
+const maker = new MessageMaker("fill", messageBytes);
+const flagsOf = (number: number) => (number % 2 === 0 ? "\\Seen" : "");
+
+/** Appends the first messages to a new mailbox, one by one; resolves to the milliseconds that each took. */
+export async function fillSome(host: MailHost, count: number): Promise<number> {
 	const client = await login(host.imap, user);
 	await remake(client, mailbox);
-	const message = (number: number) => maker.make(number, userAddress(user));
-	const flags = (number: number) => (number % 2 === 0 ? "\\Seen" : "");
 	const single = Math.min(count, SINGLE_MAX);
 	const taken = await milliseconds(async () => {
 		for (let number = 0; number < single; number++)
-			await client.append(mailbox, message(number), flags(number));
+			await client.append(mailbox, messageOf(number), flagsOf(number));
 	});
-	for (let number = single; number < count; ) {
+	await client.logout();
+	return taken / single;
+}
+
+/** Appends the others of `count` messages, many at once; not timed. */
+export async function fillUp(host: MailHost, count: number): Promise<void> {
+	const client = await login(host.imap, user);
+	const atOnce = Math.max(
+		AT_ONCE_MIN,
+		Math.min(AT_ONCE_MAX, Math.ceil(count / COMMANDS)),
+	);
+	for (let number = SINGLE_MAX; number < count; ) {
 		const parts: Part[] = [];
-		for (const end = number + AT_ONCE; number < Math.min(end, count); number++)
+		for (const end = number + atOnce; number < Math.min(end, count); number++)
 			parts.push(
 				parts.length === 0
-					? `APPEND ${mailbox} (${flags(number)}) `
-					: ` (${flags(number)}) `,
-				message(number),
+					? `APPEND ${mailbox} (${flagsOf(number)}) `
+					: ` (${flagsOf(number)}) `,
+				messageOf(number),
 			);
 		await client.ok(parts);
 	}
 	await client.logout();
-	return taken / single;
 }
 
 /** Milliseconds of one run of the operation on the filled mailbox. */

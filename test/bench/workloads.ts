@@ -7,7 +7,12 @@ import {
 	flagLatency,
 	idleLatency,
 } from "./delivery.ts";
-import { fill, operations, timeOperation } from "./imap-operations.ts";
+import {
+	fillSome,
+	fillUp,
+	operations,
+	timeOperation,
+} from "./imap-operations.ts";
 import { MIXED_CONNECTIONS, mixedLoad } from "./mixed.ts";
 import type { PmnodeHost } from "./pmnode.ts";
 import {
@@ -237,13 +242,20 @@ async function imap(bench: Bench): Promise<Row[]> {
 	const filled = await inTurns(
 		{ ...bench, sizes: { ...bench.sizes, rounds: 1 } },
 		hosts,
-		async (host) => {
-			const taken = await fill(host, messages);
+		(host) => fillSome(host, messages),
+	);
+	const full = await Promise.allSettled(
+		hosts.map(async (host, index) => {
+			if (!host || filled[index] instanceof Error) return;
+			await fillUp(host, messages);
 			// What a host does in the background after it, like indexing, is no part of what a command takes.
 			await atRest(host.pids());
-			return taken;
-		},
+		}),
 	);
+	for (const [index, result] of full.entries())
+		if (result.status === "rejected")
+			filled[index] = new Error(`${hosts[index]?.name}: ${result.reason}`);
+	bench.tell(`  ${messages} messages each`);
 	const rows = [
 		{
 			...row("APPEND each", samplesOf(filled[0]), samplesOf(filled[1])),
@@ -255,6 +267,7 @@ async function imap(bench: Bench): Promise<Row[]> {
 			timeOperation(host, operation, messages),
 		);
 		const measured = row(operation.name, samplesOf(mine), samplesOf(peer));
+		bench.tell(`  ${operation.name}: ${measured.ratio?.toFixed(2)} ×`);
 		const { goal } = operation;
 		rows.push({
 			...measured,
