@@ -35,9 +35,11 @@ export class Faults {
 	readonly #paused = new Set<string>();
 	readonly #full = new Set<string>();
 	readonly #slow = new Set<string>();
-	/** Lost for good, and whether an operator has removed them from the cluster. */
 	/** Removed, and still there. */
 	readonly #leaving = new Set<string>();
+	/** A member that lived was removed in this run. */
+	#hasExpelled = false;
+	/** Lost for good, and whether an operator has removed them from the cluster. */
 	readonly #lost = new Map<string, { removed: boolean }>();
 
 	constructor(run: Run) {
@@ -103,6 +105,22 @@ export class Faults {
 			for (const machine of cluster.machines.values())
 				cluster.witness.forgive(machine.name, machine.disk);
 		}
+	}
+
+	/**
+	 * Nobody is sent to it any more: its removal was asked for, or whoever admitted it was removed before any other heard of
+	 * it. It may still name UIDs, which nobody hears of: so a client that goes there, and back, misses messages.
+	 */
+	isOutside(name: string): boolean {
+		if (this.#leaving.has(name)) return true;
+		const others = this.#run.serving.filter(
+			(other) => other !== name && !this.#leaving.has(other),
+		);
+		return (
+			this.#hasExpelled &&
+			others.length > 0 &&
+			!others.some((other) => this.#knows(other, name))
+		);
 	}
 
 	#forgotten(): string[] {
@@ -307,6 +325,7 @@ export class Faults {
 		const lost = { removed: true };
 		this.#lost.set(name, lost);
 		this.#leaving.add(name);
+		this.#hasExpelled = true;
 		this.#run.asked(this.#remove(name, by, lost));
 		cluster.clock.after(milliseconds, () => this.#putAway(name));
 	}

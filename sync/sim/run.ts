@@ -236,11 +236,13 @@ export class Run {
 			.map(({ name }) => name);
 	}
 
-	/** The home of a sticky client while it exists, else any node that serves. */
+	/** The home of a sticky client while it exists, else any member that serves. */
 	nodeFor(client: Client, random: SimRandom): string {
 		const home = this.#homes.get(client);
 		if (home !== undefined && this.cluster.machines.has(home)) return home;
-		return random.pick(this.serving);
+		const { serving } = this;
+		const members = serving.filter((name) => !this.#faults.isOutside(name));
+		return random.pick(members.length > 0 ? members : serving);
 	}
 
 	/** It has been at several nodes, if only since its own was lost. */

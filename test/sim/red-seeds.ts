@@ -115,4 +115,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"deliver:24293396 act:20538286 stop:17042097 visit:187861 split:6427033 deliver:4351790 visit:59834130 push:42211569 split:37658075 slowDisk:25116163 burst:58601718 leave:7138067 visit:29597355 retry:59431312 deliver:3929992 push:1082419 act:19564762 rename:46058748 triangle:52437086 triangle:1477976 push:40425977 deliver:29242639 push:46996066 visit:51904805 act:66177869 deliver:7088449 pipeline:59057385",
 		was: "stamps followed the clock by whole seconds: who went to another side within one was told a lower one there (rule 10)",
 	},
+	{
+		config: "members",
+		seed: 300005,
+		steps:
+			"crash:12052802 crash:11661791 visit:49961513 start:34143050 deliver:8835414 act:11624782 visit:66049316 act:9030254 split:19239834 leave:66993766 visit:18366938 act:614025 join:8973583 deliver:23027164 visit:66782147 visit:62072094 burst:11178280 expel:12944880 push:33806636 pipeline:21817241 act:60048860 visit:5134207",
+		was: "a client was sent to a member that only a removed one knew, and lost sight of messages when it came back (a fault of the simulation: nobody names such a member to clients)",
+	},
 ];
