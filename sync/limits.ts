@@ -228,11 +228,6 @@ export const SEGMENT_ENTRIES_MIN = 128;
 /** Bucket maps of a segment: applying a change costs by the size of the map it touches. */
 export const SEGMENT_BUCKETS = 64;
 export const DIRECTORY_BUCKETS = 16;
-/**
- * Edits of one change from which on it is encoded at once and applied later: 13 µs each at 32 and 5 at 200, then 80 and 36; one
- * by one it is 60 to 95, and for fewer edits less than both together.
- */
-export const EDITS_IN_BULK_MIN = 32;
 /** Changes of a document that were made in bulk and wait to be applied, some 100 kB each: memory, and how long who reads it waits. */
 export const UNSETTLED_CHANGES_MAX = 8;
 /** Smaller ones are applied together, larger ones alone; some 300 operations. */

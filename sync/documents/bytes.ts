@@ -25,11 +25,11 @@ export class ByteWriter {
 			this.#buffer[this.length++] = (left % 0x80) | 0x80;
 		this.#buffer[this.length++] = left;
 	}
-	/** Up to 31 bits. */
+	/** Up to 2^52. */
 	signed(value: number): void {
-		this.#room(5);
+		this.#room(8);
 		let left = value;
-		for (; left < -0x40 || left >= 0x40; left >>= 7)
+		for (; left < -0x40 || left >= 0x40; left = Math.floor(left / 0x80))
 			this.#buffer[this.length++] = (left & 0x7f) | 0x80;
 		this.#buffer[this.length++] = left & 0x7f;
 	}
@@ -120,14 +120,14 @@ export class ByteReader {
 		this.#failed.is = true;
 		return 0;
 	}
-	#signed(): number {
+	signed(): number {
 		let value = 0;
-		for (let shift = 0; shift < 28; shift += 7) {
+		for (let scale = 1; scale < 2 ** 42; scale *= 0x80) {
 			const at = this.skip(1);
 			if (this.failed) return 0;
 			const byte = this.#buffer[at] as number;
-			value |= (byte & 0x7f) << shift;
-			if (byte < 0x80) return byte < 0x40 ? value : value - 2 ** (shift + 7);
+			value += (byte & 0x7f) * scale;
+			if (byte < 0x80) return byte < 0x40 ? value : value - scale * 0x80;
 		}
 		this.#failed.is = true;
 		return 0;
@@ -156,7 +156,7 @@ export class ByteReader {
 	runs<T>(most: number, read: () => T): T[] {
 		const values: T[] = [];
 		while (this.#at < this.#end && !this.failed) {
-			const run = this.#signed();
+			const run = this.signed();
 			if (run === 0 || values.length + Math.abs(run) > most) {
 				this.#failed.is = true;
 				break;

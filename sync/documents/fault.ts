@@ -3,16 +3,16 @@ import { decodeChange } from "@automerge/automerge";
 import type { Origin } from "../ids.ts";
 import { mapOf, type Scalar } from "./flat.ts";
 import {
-	type DecodedPuts,
-	decodePuts,
+	type DecodedPlain,
+	decodePlain,
 	GENESIS_ACTOR,
-	type Put,
-} from "./puts.ts";
+	type Operation as PlainOperation,
+} from "./plain.ts";
 
-/** Why a change must not come near a document; otherwise what it puts, if it is of that kind. */
+/** Why a change must not come near a document; otherwise what it does, if it is of the kind that is known here. */
 export type Judged =
 	| { readonly fault: string }
-	| { readonly fault?: undefined; readonly puts: DecodedPuts | undefined };
+	| { readonly fault?: undefined; readonly plain: DecodedPlain | undefined };
 
 /** What a change must be. */
 export interface Expected {
@@ -39,17 +39,17 @@ interface Operation {
  * or removes just these keys, with what `contentFault` lets pass.
  */
 export function judge(change: Uint8Array, expected: Expected): Judged {
-	const puts = decodePuts(change);
+	const plain = decodePlain(change);
 	const fault =
-		puts === undefined
+		plain === undefined
 			? faultOfAny(change, expected)
-			: (authorFault(puts.actor, expected) ??
-				operationsFault(puts.puts.map(asOperation), expected));
-	return fault === undefined ? { puts } : { fault };
+			: (authorFault(plain.actor, expected) ??
+				operationsFault(plain.operations.map(asOperation), expected));
+	return fault === undefined ? { plain } : { fault };
 }
 
-const asOperation = ({ map, key, value }: Put): Operation => ({
-	action: "set",
+const asOperation = ({ map, key, value }: PlainOperation): Operation => ({
+	action: value === undefined ? "del" : "set",
 	obj: `${map}@${GENESIS_ACTOR}`,
 	key,
 	value,

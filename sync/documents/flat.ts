@@ -5,28 +5,18 @@
  * Costs 40-180 µs a change at any size; the high-level API would materialise the document (8 ms at 10,000 entries).
  */
 
-import { createHash } from "node:crypto";
-import {
-	type ActorId,
-	type DecodedChange,
-	encodeChange,
-	getBackend,
-	init,
-	load,
-} from "@automerge/automerge";
+import { type ActorId, getBackend, init, load } from "@automerge/automerge";
 import { Temporary } from "../faults.ts";
 import type { Origin } from "../ids.ts";
-import { EDITS_IN_BULK_MIN } from "../limits.ts";
 import {
 	canPut,
-	type DecodedPuts,
-	encodePuts,
+	type DecodedPlain,
+	encodePlain,
 	GENESIS_ACTOR,
-	type Put,
-	type Puts,
-} from "./puts.ts";
+	type Operation,
+} from "./plain.ts";
 import { Tips } from "./tips.ts";
-import { type Known, portions, Unapplied } from "./unapplied.ts";
+import { type Known, NOTHING, portions, Unapplied } from "./unapplied.ts";
 
 export type Scalar = string | number | boolean;
 /**
@@ -40,7 +30,6 @@ export type Edit =
 	| { readonly key: string; readonly remove: true };
 
 type Handle = ReturnType<typeof getBackend>;
-type Op = DecodedChange["ops"][number];
 
 /** By number of buckets. A copy of one costs 50 µs; to apply its change to an empty document, 2 ms. */
 const geneses = new Map<number, Handle>();
@@ -70,20 +59,15 @@ function bucketOf(key: string, buckets: number): number {
 export const mapOf = (key: string, buckets: number): number =>
 	bucketOf(key, buckets) + 1;
 
-/** A change that is encoded from outside keeps numbers under other types than a put does. */
-const isNumber = (edit: Edit): boolean =>
-	typeof ("add" in edit ? edit.add : "set" in edit ? edit.set : "") ===
-	"number";
-
 /** What is stored of a document is not what was put there. Temporary: it is put together again from the log or a member. */
 export class DamagedDocument extends Temporary {
 	override name = "DamagedDocument";
 }
 
-/** A change of another node, and what it puts if it is of that kind (puts.ts). */
+/** A change of another node, and what it does if it is of the kind that is known here (plain.ts). */
 export interface ForeignChange {
 	readonly change: Uint8Array;
-	readonly puts?: DecodedPuts | undefined;
+	readonly plain?: DecodedPlain | undefined;
 }
 
 export class FlatDocument {
@@ -147,67 +131,27 @@ export class FlatDocument {
 	}
 
 	/**
-	 * Makes the edits and returns them as one change, or undefined where there are none. Texts under new keys, and many edits,
-	 * are encoded as a change, to be applied later: that costs a tenth to a third of making one operation after the other. What
-	 * follows such a change is encoded too, so that it need not wait for it.
+	 * Makes the edits and returns them as one change, or undefined where there are none. Nearly all are encoded as a change, to
+	 * be applied later with others: that costs a tenth to a third of making one operation after the other. What follows such
+	 * a change is encoded too, so that it need not wait for it. `mayEncode`: false for all to be left to Automerge.
 	 */
-	change(
-		edits: readonly Edit[],
-		bulkFrom = EDITS_IN_BULK_MIN,
-	): Uint8Array | undefined {
+	change(edits: readonly Edit[], mayEncode = true): Uint8Array | undefined {
 		if (edits.length === 0) return undefined;
-		const puts = this.#putsOf(edits);
-		if (puts !== undefined) return this.#changeByPuts(puts);
-		const isBulk = edits.length >= bulkFrom || this.#mayWait;
-		if (isBulk && !edits.some(isNumber)) return this.#changeInBulk(edits);
+		if (mayEncode && edits.every(isPlain)) return this.#changeLater(edits);
 		for (const edit of edits) this.#edit(this.#object(edit.key), edit);
 		if (this.#handle.commit(null, 0) === null) return undefined;
 		this.#tips.made();
 		return this.#handle.getLastLocalChange() as Uint8Array;
 	}
 
-	/** The edits in the order of the document, if all put texts under different new keys. */
-	#putsOf(edits: readonly Edit[]): Put[] | undefined {
-		const puts: Put[] = [];
-		const seen = new Set<string>();
-		for (const edit of edits) {
-			if ("remove" in edit || !edit.isNew) return undefined;
-			const { key } = edit;
-			const value = "add" in edit ? edit.add : edit.set;
-			if (!canPut(value) || !canPut(key) || seen.has(key)) return undefined;
-			seen.add(key);
-			puts.push({ map: mapOf(key, this.#buckets), key, value });
-		}
-		return puts.sort(byPlace);
-	}
-
-	#changeByPuts(puts: readonly Put[]): Uint8Array {
+	#changeLater(edits: readonly Edit[]): Uint8Array {
 		this.#readTips();
 		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
-		const { change, hash } = encodePuts({ ...next, puts });
-		this.#makeRoom(change);
-		const isTaken = puts.some(({ key }) => this.#unapplied.touches(key));
-		if (isTaken) this.settle();
-		this.#unapplied.add(change, knownOf({ ...next, puts }));
-		this.#tips.added(hash, next, puts.length);
-		return change;
-	}
-
-	#changeInBulk(edits: readonly Edit[]): Uint8Array {
-		this.#readTips();
-		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
-		const { ops, known } = this.#operations(edits, next.actor, next.startOp);
-		const change = encodeChange({
-			...next,
-			deps: [...next.deps],
-			author: null,
-			time: 0,
-			message: null,
-			ops,
-		});
+		const { operations, known } = this.#operations(edits, next);
+		const { change, hash } = encodePlain({ ...next, operations });
 		this.#makeRoom(change);
 		this.#unapplied.add(change, known);
-		this.#tips.added(hashOf(change), next, ops.length);
+		this.#tips.added(hash, next, operations.length);
 		return change;
 	}
 
@@ -218,63 +162,57 @@ export class FlatDocument {
 	#makeRoom({ length }: Uint8Array): void {
 		while (!this.#unapplied.hasRoom(length)) this.#unapplied.settleSome();
 	}
+
 	/** As #edit() makes them, but that a put over an equal value needs no removal before it here. */
 	#operations(
 		edits: readonly Edit[],
-		actor: string,
-		startOp: number,
-	): { ops: Op[]; known: ReadonlyMap<string, Known> } {
-		const ops: Op[] = [];
+		{ actor, startOp }: { readonly actor: string; readonly startOp: number },
+	): { operations: Operation[]; known: Map<string, Known> } {
+		const operations: Operation[] = [];
 		/** What each key of these edits holds after them so far. */
 		const known = new Map<string, Known>();
-		const add = (
-			key: string,
-			action: "set" | "del",
-			value?: string | boolean,
-		) => {
-			const { ids: pred, isNew } = known.get(key) as Known;
-			const id = `${startOp + ops.length}@${actor}`;
-			const op = { action, obj: this.#object(key), key, pred: [...pred] };
-			ops.push(value === undefined ? op : { ...op, value });
-			known.set(
-				key,
-				value === undefined
-					? { ids: [], values: [], isNew }
-					: { ids: [id], values: [value], isNew },
-			);
-		};
-		for (const edit of inOrder(edits, this.#buckets)) {
+		for (const { map, edit } of inOrder(edits, this.#buckets)) {
 			const { key } = edit;
-			if (!known.has(key)) {
-				const isNew = "isNew" in edit && edit.isNew === true;
-				known.set(key, { ids: isNew ? [] : this.#ids(key), values: [], isNew });
-			}
+			let held = known.get(key) ?? this.#heldFor(edit);
+			const add = (value: Operation["value"]) => {
+				const id = `${startOp + operations.length}@${actor}`;
+				operations.push({ map, key, value, pred: held.ids });
+				held = {
+					ids: value === undefined ? [] : [id],
+					values: value === undefined ? [] : [value],
+					isNew: held.isNew,
+				};
+			};
 			if ("remove" in edit) {
-				if (known.get(key)?.ids.length === 0) add(key, "set", false);
-				add(key, "del");
-			} else
-				add(
-					key,
-					"set",
-					("add" in edit ? edit.add : edit.set) as string | boolean,
-				);
+				if (held.ids.length === 0) add(false);
+				add(undefined);
+			} else add(("add" in edit ? edit.add : edit.set) as string | boolean);
+			known.set(key, held);
 		}
-		return { ops, known };
+		return { operations, known };
 	}
 
-	/** Changes wait to be applied, and not many yet. */
-	get #mayWait(): boolean {
-		return this.isUnsettled && this.#unapplied.hasRoom(0);
+	/** What the key of an edit holds before it. */
+	#heldFor(edit: Edit): Known {
+		const { key } = edit;
+		const isNew = "isNew" in edit && edit.isNew === true;
+		if (isNew && !this.#unapplied.touches(key)) return NOTHING;
+		const held = this.#known(key) ?? this.#held(key);
+		if (!isNew || held.ids.length === 0) return held;
+		// It was taken for new, and both values count.
+		this.settle();
+		return NOTHING;
 	}
 
-	/** The operations whose values the key holds. */
-	#ids(key: string): readonly string[] {
-		return (
-			this.#known(key)?.ids ??
-			this.#applied
-				.getAll(this.#object(key), key)
-				.map((found) => found[2] as string)
-		);
+	/** What Automerge has under the key. */
+	#held(key: string): Known {
+		const ids: string[] = [];
+		const values: (string | boolean)[] = [];
+		for (const found of this.#applied.getAll(this.#object(key), key)) {
+			values.push(found[1] as string | boolean);
+			ids.push(found[2] as string);
+		}
+		return { ids, values, isNew: false };
 	}
 
 	/** Always makes an operation, also where nothing differs then: the edit is counted on as a change of its own. */
@@ -297,26 +235,67 @@ export class FlatDocument {
 	 * for a change that cannot be applied; nothing of it waits then.
 	 */
 	take(changes: readonly ForeignChange[]): void {
-		for (const [i, { change, puts }] of changes.entries()) {
-			if (!this.#mayDefer(puts)) {
+		for (const [i, { change, plain }] of changes.entries()) {
+			const known = this.#knownAfter(plain);
+			if (known === undefined || plain === undefined) {
 				this.#takeNow(changes.slice(i));
 				return;
 			}
 			this.#makeRoom(change);
-			this.#unapplied.addForeign(change, knownOf(puts));
-			this.#tips.added(puts.hash, puts, puts.puts.length);
+			this.#unapplied.add(change, known);
+			this.#tips.added(plain.hash, plain, plain.operations.length);
 		}
 	}
 
-	#mayDefer(puts: DecodedPuts | undefined): puts is DecodedPuts {
-		if (puts === undefined) return false;
+	/**
+	 * What the keys hold after a change of another node. Undefined: it must not wait, since it may not be what Automerge will
+	 * take when its turn comes, or since that cannot be told.
+	 */
+	#knownAfter(
+		plain: DecodedPlain | undefined,
+	): Map<string, Known | undefined> | undefined {
+		if (plain === undefined) return undefined;
 		this.#readTips();
-		return this.#tips.follows(puts);
+		if (!this.#tips.follows(plain)) return undefined;
+		const { actor, startOp, operations } = plain;
+		const after = new Map<string, Known | undefined>();
+		for (const [i, { key, value, pred }] of operations.entries()) {
+			const before = after.has(key)
+				? after.get(key)
+				: this.#heldBefore(key, pred.length > 0);
+			if (before === undefined) {
+				if (pred.length > 0) return undefined;
+				after.set(key, undefined);
+				continue;
+			}
+			if (!pred.every((id) => before.ids.includes(id))) return undefined;
+			const own = value === undefined ? [] : [value];
+			if (before.ids.length > pred.length) {
+				// At the same time somebody else put something there: in which order the values lie, Automerge says.
+				after.set(key, undefined);
+				continue;
+			}
+			after.set(key, {
+				ids: own.map(() => `${startOp + i}@${actor}`),
+				values: own,
+				isNew: before.isNew,
+			});
+		}
+		return after;
+	}
+
+	/** Undefined: only Automerge can tell, when all that waits is applied. */
+	#heldBefore(key: string, isFollowed: boolean): Known | undefined {
+		if (!this.#unapplied.touches(key))
+			return isFollowed ? this.#held(key) : NOTHING;
+		const known = this.#unapplied.known(key);
+		if (known?.isNew !== true) return known;
+		return this.#isApplied(key) ? undefined : { ...known, isNew: false };
 	}
 
 	#takeNow(changes: readonly ForeignChange[]): void {
 		this.settle();
-		for (const { puts } of changes) this.#tips.took(puts);
+		for (const { plain } of changes) this.#tips.took(plain);
 		for (const portion of portions(changes.map(({ change }) => change)))
 			this.#applied.applyChanges(portion);
 	}
@@ -339,8 +318,10 @@ export class FlatDocument {
 	#known(key: string): Known | undefined {
 		if (!this.#unapplied.touches(key)) return undefined;
 		const known = this.#unapplied.known(key);
-		if (known !== undefined && !(known.isNew && this.#isApplied(key)))
-			return known;
+		if (known !== undefined && !known.isNew) return known;
+		// Where nothing is there, it is what it was taken for.
+		if (known !== undefined && !this.#isApplied(key))
+			return { ...known, isNew: false };
 		this.settle();
 		return undefined;
 	}
@@ -378,34 +359,28 @@ export class FlatDocument {
 	}
 }
 
-/** By which others name a change that encodeChange() made: of all after magic number and checksum. */
-const hashOf = (change: Uint8Array): string =>
-	createHash("sha256").update(change.subarray(8)).digest("hex");
+/** Whether the edit can be encoded here: numbers cannot, and are rare. */
+const isPlain = (edit: Edit): boolean =>
+	canPut(edit.key) &&
+	edit.key !== "" &&
+	("remove" in edit || canPut("add" in edit ? edit.add : edit.set));
 
-/** What lies under the keys of puts after them, as far as they were new. */
-const knownOf = ({
-	actor,
-	startOp,
-	puts,
-}: Pick<Puts, "actor" | "startOp" | "puts">): ReadonlyMap<string, Known> =>
-	new Map(
-		puts.map(({ key, value }, i) => {
-			const ids = [`${startOp + i}@${actor}`];
-			return [key, { ids, values: [value], isNew: true }];
-		}),
-	);
+interface Placed {
+	readonly map: number;
+	readonly key: string;
+	readonly edit: Edit;
+}
 
 /** As they will lie in the document: Automerge puts neighbours in for a third of what it takes for scattered ones. */
-function inOrder(edits: readonly Edit[], buckets: number): readonly Edit[] {
-	return edits
-		.map((edit) => ({ map: mapOf(edit.key, buckets), key: edit.key, edit }))
-		.sort(byPlace)
-		.map(({ edit }) => edit);
+function inOrder(edits: readonly Edit[], buckets: number): readonly Placed[] {
+	const placed = edits.map((edit) => ({
+		map: mapOf(edit.key, buckets),
+		key: edit.key,
+		edit,
+	}));
+	return placed.length > 1 ? placed.sort(byPlace) : placed;
 }
-function byPlace(
-	a: { readonly map: number; readonly key: string },
-	b: { readonly map: number; readonly key: string },
-): number {
+function byPlace(a: Placed, b: Placed): number {
 	if (a.map !== b.map) return a.map - b.map;
 	return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }

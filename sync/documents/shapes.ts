@@ -39,10 +39,24 @@ import { DIRECTORY_BUCKETS, SEGMENT_BUCKETS } from "../limits.ts";
 export const CLUSTER: DocumentId = documentId("cluster");
 export const accountDocument = (account: AccountId): DocumentId =>
 	`account:${account}` as DocumentId;
-export const segmentDocument = (
+/** The same string object as long as it is the same document: it is put together for each message of a batch. */
+export function segmentDocument(
 	mailbox: MailboxId,
 	number: number,
-): DocumentId => `segment:${mailbox}:${number}` as DocumentId;
+): DocumentId {
+	if (lastSegment.number !== number || lastSegment.mailbox !== mailbox)
+		lastSegment = {
+			mailbox,
+			number,
+			document: `segment:${mailbox}:${number}` as DocumentId,
+		};
+	return lastSegment.document;
+}
+let lastSegment: {
+	readonly mailbox: MailboxId | "";
+	readonly number: number;
+	readonly document: DocumentId;
+} = { mailbox: "", number: 0, document: "segment::0" as DocumentId };
 
 export type DocumentKind =
 	| { readonly kind: "cluster" }

@@ -1,6 +1,6 @@
 /** Where a document stands: what the next change of this node follows, and whether a change of another node may simply follow too. */
 import type { getBackend } from "@automerge/automerge";
-import type { DecodedPuts } from "./puts.ts";
+import type { DecodedPlain } from "./plain.ts";
 
 type Handle = ReturnType<typeof getBackend>;
 type ChangeMetadata = NonNullable<ReturnType<Handle["getChangeMetaByHash"]>>;
@@ -71,7 +71,7 @@ export class Tips {
 	 * Whether Automerge would take the change as the next one of its actor, whatever it waits for: all that it follows is
 	 * here, and neither its number nor those of its operations were used. False also where that is not known. After read().
 	 */
-	follows({ actor, seq, startOp, deps }: DecodedPuts): boolean {
+	follows({ actor, seq, startOp, deps }: DecodedPlain): boolean {
 		const newest = this.#newest.get(actor);
 		return (
 			actor !== this.#own &&
@@ -92,7 +92,7 @@ export class Tips {
 	/** A change was added that Automerge does not know yet. */
 	added(
 		hash: string,
-		change: Pick<DecodedPuts, "actor" | "seq" | "startOp" | "deps">,
+		change: Pick<DecodedPlain, "actor" | "seq" | "startOp" | "deps">,
 		operationCount: number,
 	): void {
 		const { actor, seq, startOp, deps } = change;
@@ -119,14 +119,14 @@ export class Tips {
 			this.#newest.set(this.#own, { ...own, seq: own.seq + 1 });
 	}
 
-	/** Automerge took a change of another node; of what is no put it is not known of whom. */
-	took(puts: DecodedPuts | undefined): void {
+	/** Automerge took a change of another node; where that was not decoded it is not known of whom. */
+	took(plain: DecodedPlain | undefined): void {
 		this.#heads = undefined;
-		if (puts === undefined) this.#forgetOthers();
-		else if (puts.actor !== this.#own)
-			this.#newest.set(puts.actor, {
-				seq: puts.seq,
-				maxOp: puts.startOp + puts.puts.length - 1,
+		if (plain === undefined) this.#forgetOthers();
+		else if (plain.actor !== this.#own)
+			this.#newest.set(plain.actor, {
+				seq: plain.seq,
+				maxOp: plain.startOp + plain.operations.length - 1,
 			});
 	}
 

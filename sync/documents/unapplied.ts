@@ -18,11 +18,20 @@ export interface Known {
 	readonly isNew: boolean;
 }
 
+/** Nothing, if it is true that nobody put anything there before. */
+export const NOTHING: Known = { ids: [], values: [], isNew: true };
+
+interface Waiting {
+	readonly change: Uint8Array;
+	/** What the keys that it touches hold then; undefined for "ask the document". */
+	readonly known: ReadonlyMap<string, Known | undefined>;
+}
+
 export class Unapplied {
-	#changes: Uint8Array[] = [];
+	#changes: Waiting[] = [];
 	#largeCount = 0;
-	/** By key that a waiting change touches; undefined for "ask the document". */
-	readonly #keys = new Map<string, Known | undefined>();
+	/** By key: the last waiting change that touches it. */
+	readonly #keys = new Map<string, Waiting>();
 	readonly #apply: (changes: Uint8Array[]) => void;
 
 	constructor(apply: (changes: Uint8Array[]) => void) {
@@ -33,22 +42,12 @@ export class Unapplied {
 		return this.#changes.length === 0;
 	}
 
-	/** One of another node, which was not asked what these keys held before. */
-	addForeign(change: Uint8Array, known: ReadonlyMap<string, Known>): void {
-		this.#add(change);
-		for (const [key, what] of known)
-			this.#keys.set(key, this.#keys.has(key) ? undefined : what);
-	}
-
-	/** One that was made with a view to what its keys hold. */
-	add(change: Uint8Array, known: ReadonlyMap<string, Known>): void {
-		this.#add(change);
-		for (const [key, what] of known) this.#keys.set(key, what);
-	}
-
-	#add(change: Uint8Array): void {
-		this.#changes.push(change);
+	/** `known`: what all keys that it touches hold, when all that waits is applied. */
+	add(change: Uint8Array, known: ReadonlyMap<string, Known | undefined>): void {
+		const waiting = { change, known };
+		this.#changes.push(waiting);
 		if (isLarge(change)) this.#largeCount++;
+		for (const key of known.keys()) this.#keys.set(key, waiting);
 	}
 
 	/** Whether another one of this size may wait. */
@@ -63,7 +62,7 @@ export class Unapplied {
 		return this.#keys.has(key);
 	}
 	known(key: string): Known | undefined {
-		return this.#keys.get(key);
+		return this.#keys.get(key)?.known.get(key);
 	}
 
 	/** Applies all. */
@@ -73,11 +72,13 @@ export class Unapplied {
 
 	/** Applies the next small ones, or the next large one. */
 	settleSome(): void {
-		const [portion] = portions(this.#changes);
+		const [portion] = portions(this.#changes.map(({ change }) => change));
 		if (portion === undefined) return;
-		this.#changes.splice(0, portion.length);
+		const applied = this.#changes.splice(0, portion.length);
 		if (portion.some(isLarge)) this.#largeCount--;
-		if (this.#changes.length === 0) this.#keys.clear();
+		for (const waiting of applied)
+			for (const key of waiting.known.keys())
+				if (this.#keys.get(key) === waiting) this.#keys.delete(key);
 		this.#apply(portion);
 	}
 }

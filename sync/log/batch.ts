@@ -5,8 +5,11 @@ export class Batch {
 	readonly #store: Store;
 	readonly #writes = new Map<string, StoreValue | undefined>();
 	/** Values taken apart already: a row that several steps of one flush touch is parsed and written once. */
-	readonly #objects = new Map<string, unknown>();
-	readonly #dirty = new Set<string>();
+	readonly #cells = new Map<string, Cell>();
+	readonly #dirty: [string, Cell][] = [];
+	/** That of the last key: most steps ask for the same one again. */
+	#lastKey = "";
+	#lastCell: Cell | undefined;
 
 	constructor(store: Store) {
 		this.#store = store;
@@ -19,13 +22,14 @@ export class Batch {
 	/** Keys from `from` on and before `to`, in no order, also of what this batch adds. */
 	keys(from: string, to: string): string[] {
 		const found = new Set<string>();
+		const note = (key: string, value: unknown) => {
+			if (key < from || key >= to) return;
+			if (value === undefined) found.delete(key);
+			else found.add(key);
+		};
 		for (const [key] of this.#store.range(from, to)) found.add(key);
-		for (const written of [this.#writes, this.#objects])
-			for (const [key, value] of written as Map<string, unknown>)
-				if (key >= from && key < to) {
-					if (value === undefined) found.delete(key);
-					else found.add(key);
-				}
+		for (const [key, value] of this.#writes) note(key, value);
+		for (const [key, { value }] of this.#cells) note(key, value);
 		return [...found];
 	}
 
@@ -39,45 +43,69 @@ export class Batch {
 
 	/** A JSON value to be changed in place; call `change` for it to be written. */
 	object<T>(key: string): T | undefined {
-		const held = this.#objects.get(key);
-		if (held !== undefined || this.#objects.has(key))
-			return held as T | undefined;
+		const held = this.#cell(key);
+		if (held !== undefined) return held.value as T | undefined;
 		const text = this.get(key);
 		const value =
 			text === undefined ? undefined : (JSON.parse(text as string) as T);
-		this.#objects.set(key, value);
+		this.#keep(key, value);
 		return value;
+	}
+
+	#cell(key: string): Cell | undefined {
+		if (key !== this.#lastKey) {
+			this.#lastKey = key;
+			this.#lastCell = this.#cells.get(key);
+		}
+		return this.#lastCell;
+	}
+	#keep(key: string, value: unknown): Cell {
+		const cell = { value, isDirty: false };
+		this.#cells.set(key, cell);
+		this.#lastKey = key;
+		this.#lastCell = cell;
+		return cell;
 	}
 
 	/** Whether object() was asked for this key, or change() told of it. */
 	holds(key: string): boolean {
-		return this.#objects.has(key);
+		return this.#cell(key) !== undefined;
 	}
 
 	/** The caller has made the key by chance: nobody need look for it in the store. */
 	isNew(key: string): void {
-		if (!this.#objects.has(key)) this.#objects.set(key, undefined);
+		if (!this.holds(key)) this.#keep(key, undefined);
 	}
 
 	/** Sets a JSON value, or marks the one got from object() as changed. */
 	change<T>(key: string, value: T | undefined): void {
-		this.#objects.set(key, value);
-		this.#dirty.add(key);
+		const cell = this.#cell(key) ?? this.#keep(key, undefined);
+		cell.value = value;
+		if (cell.isDirty) return;
+		cell.isDirty = true;
+		this.#dirty.push([key, cell]);
 	}
 
 	get isEmpty(): boolean {
-		return this.#writes.size === 0 && this.#dirty.size === 0;
+		return this.#writes.size === 0 && this.#dirty.length === 0;
 	}
 
 	writes(): StoreWrite[] {
-		for (const key of this.#dirty) {
-			const value = this.#objects.get(key);
-			this.#writes.set(
+		const writes: StoreWrite[] = [];
+		for (const [key, cell] of this.#dirty) {
+			const { value } = cell;
+			this.#writes.delete(key);
+			writes.push([
 				key,
 				value === undefined ? undefined : JSON.stringify(value),
-			);
+			]);
 		}
-		this.#dirty.clear();
-		return [...this.#writes];
+		return [...this.#writes, ...writes];
 	}
+}
+
+/** `undefined` as a value: there is none. */
+interface Cell {
+	value: unknown;
+	isDirty: boolean;
 }

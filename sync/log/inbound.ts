@@ -105,7 +105,7 @@ export class Inbound {
 			buckets: bucketsOf(document),
 			contentFault: (key, value) => contentFault(document, key, value),
 		});
-		if (judged.fault === undefined) return { change, puts: judged.puts };
+		if (judged.fault === undefined) return { change, plain: judged.plain };
 		this.#refuse(judged.fault, from, { origin, sequence });
 		return undefined;
 	}

@@ -28,7 +28,7 @@ import {
 	getRow,
 	lives,
 	newBox,
-	operationsOf,
+	ownOperation,
 	rowKey,
 } from "./rows.ts";
 import { Showing } from "./showing.ts";
@@ -61,6 +61,8 @@ export class Mailboxes implements Fold {
 	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
 	/** Touched in this batch, in order of arrival. */
 	readonly #touched = new Map<MailboxId, Set<EntryId>>();
+	/** Of an own operation, whether it has its second copy: as it was in this batch. */
+	#copied: { readonly own: number; readonly isSafe: boolean } | undefined;
 	/** Entries that live, over all mailboxes: as committed, and what this batch adds. */
 	#live = 0;
 	#liveInBatch = 0;
@@ -192,11 +194,13 @@ export class Mailboxes implements Fold {
 		const { askAtOnce } = this.#options.rules;
 		this.#review.some(tx);
 		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
-		for (const [mailbox, entries] of [...this.#touched])
-			for (const entry of [...entries]) {
-				this.numbering.number(tx, mailbox, entry);
-				if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry);
-			}
+		this.numbering.together(() => {
+			for (const [mailbox, entries] of [...this.#touched])
+				for (const entry of [...entries]) {
+					this.numbering.number(tx, mailbox, entry);
+					if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry);
+				}
+		});
 		const looked = new Set(this.#waiting.keys());
 		for (const mailbox of this.#touched.keys())
 			if (this.#looking.has(mailbox)) looked.add(mailbox);
@@ -207,6 +211,7 @@ export class Mailboxes implements Fold {
 
 	committed(): void {
 		this.#touched.clear();
+		this.#copied = undefined;
 		this.#pending.committed();
 		this.numbering.committed();
 		this.#review.committed();
@@ -235,6 +240,7 @@ export class Mailboxes implements Fold {
 
 	rolledBack(): void {
 		this.#touched.clear();
+		this.#copied = undefined;
 		this.visits.ended();
 		this.namedUids.rolledBack();
 		this.#liveInBatch = 0;
@@ -297,8 +303,12 @@ export class Mailboxes implements Fold {
 
 	#isSafe(row: EntryRow): boolean {
 		const { origin, secondCopy } = this.#options;
-		const own = operationsOf(row)[origin];
-		return own === undefined || secondCopy(own);
+		const own = ownOperation(row, origin);
+		if (own === 0) return true;
+		// Most entries of a batch have the same one, and who is up does not change within a batch.
+		if (this.#copied?.own !== own)
+			this.#copied = { own, isSafe: secondCopy(own) };
+		return this.#copied.isSafe;
 	}
 
 	/** Takes back what was shown of an entry, since it cannot be true: it will be shown anew, as far as it may be. */

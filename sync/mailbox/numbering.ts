@@ -19,7 +19,7 @@ import {
 	rowKey,
 	uidOf,
 } from "./rows.ts";
-import { nextUid, type SlotRange } from "./slots.ts";
+import { ALL_SLOTS, nextUid, type SlotRange } from "./slots.ts";
 
 /** Rule 6: "this claim is too low here, please claim again", as it travels. */
 export interface Want {
@@ -49,6 +49,15 @@ export interface NumberingOptions {
 
 type Place = readonly [MailboxId, EntryId];
 
+/** What this node has to do with the numbers of an account. */
+interface Duty {
+	readonly numbers: boolean;
+	/** NumberingOptions.spreads */
+	readonly split: number;
+	readonly slots: SlotRange;
+}
+const NO_DUTY: Duty = { numbers: false, split: 0, slots: ALL_SLOTS };
+
 export class Numbering {
 	readonly #options: NumberingOptions;
 	/** Entries that live and have no UID yet: what a new numberer begins with. */
@@ -63,6 +72,8 @@ export class Numbering {
 	>();
 	/** Mailboxes that were numbered in, in the split that is now. */
 	readonly #ahead = new Map<MailboxId, number>();
+	/** While many are numbered at once. */
+	#duties: Map<AccountId, Duty> | undefined;
 	/** Mailboxes where no UID was left for something in this batch. */
 	readonly #usedUp = new Map<MailboxId, AccountId>();
 
@@ -121,21 +132,43 @@ export class Numbering {
 		return this.#unnumbered.has(rowKey(mailbox, entry));
 	}
 
+	/** Numbers many entries at once: who numbers, and with which slots, is asked once for all of them. */
+	together(run: () => void): void {
+		this.#duties = new Map();
+		try {
+			run();
+		} finally {
+			this.#duties = undefined;
+		}
+	}
+
+	#dutyOf(account: AccountId): Duty {
+		const known = this.#duties?.get(account);
+		if (known !== undefined) return known;
+		const { numbers, slots, spreads } = this.#options;
+		const duty = numbers(account)
+			? { numbers: true, split: spreads(account), slots: slots() }
+			: NO_DUTY;
+		this.#duties?.set(account, duty);
+		return duty;
+	}
+
 	number(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
 		const row = getRow(tx.batch, mailbox, entry);
-		const box = getBox(tx.batch, mailbox);
-		if (row === undefined || !lives(row) || box.account === "") return;
-		const { numbers, slots } = this.#options;
-		if (!numbers(box.account)) return;
-		// It is numbered when its document is put together again (check/heal.ts).
-		if (tx.isDamaged(segmentDocument(mailbox, row.s))) return;
+		if (row === undefined || !lives(row)) return;
 		const claim = uidOf(row);
 		const key = rowKey(mailbox, entry);
 		// Rule 6: claimed again only if the claim found too low is still the highest.
 		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
+		const box = getBox(tx.batch, mailbox);
+		if (box.account === "") return;
+		const { numbers, split, slots } = this.#dutyOf(box.account);
+		if (!numbers) return;
+		// It is numbered when its document is put together again (check/heal.ts).
+		if (tx.isDamaged(segmentDocument(mailbox, row.s))) return;
 		const above = this.#above(box);
-		const lead = this.#lead(mailbox, box.account);
-		const uid = nextUid(above + lead, slots()) ?? nextUid(above, slots());
+		const lead = this.#lead(mailbox, split);
+		const uid = nextUid(above + lead, slots) ?? nextUid(above, slots);
 		if (uid === undefined) {
 			this.#usedUp.set(mailbox, box.account);
 			return;
@@ -156,8 +189,7 @@ export class Numbering {
 			: box.heardUid;
 	}
 
-	#lead(mailbox: MailboxId, account: AccountId): number {
-		const split = this.#options.spreads(account);
+	#lead(mailbox: MailboxId, split: number): number {
 		if (split === 0) {
 			if (this.#ahead.size > 0) this.#ahead.clear();
 			return 0;
@@ -228,10 +260,12 @@ export class Numbering {
 
 	/** Who numbers may have changed: numbers all that waits and is now this node's to number. */
 	numberAll(tx: Transaction): void {
-		for (const [mailbox, entry] of [...this.#unnumbered.values()])
-			this.number(tx, mailbox, entry);
-		for (const { mailbox, entry } of [...this.#wanted.values()])
-			this.number(tx, mailbox, entry);
+		this.together(() => {
+			for (const [mailbox, entry] of [...this.#unnumbered.values()])
+				this.number(tx, mailbox, entry);
+			for (const { mailbox, entry } of [...this.#wanted.values()])
+				this.number(tx, mailbox, entry);
+		});
 	}
 
 	/** Mailboxes whose UIDs are used up: they must be renewed. */

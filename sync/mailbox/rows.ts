@@ -182,7 +182,15 @@ export function rowKey(mailbox: MailboxId, entry: EntryId): string {
 	}
 	return last.key;
 }
-export const boxKey = (mailbox: MailboxId): string => `box/${mailbox}`;
+/** The same string object each time, for the same reason. */
+let lastBox: { readonly mailbox: MailboxId | ""; readonly key: string } = {
+	mailbox: "",
+	key: "box/",
+};
+export function boxKey(mailbox: MailboxId): string {
+	if (mailbox !== lastBox.mailbox) lastBox = { mailbox, key: `box/${mailbox}` };
+	return lastBox.key;
+}
 
 export const getRow = (
 	batch: Batch,
@@ -272,6 +280,9 @@ export function operationsOf(row: EntryRow): Operations {
 	mergeOperations(all, row.r);
 	return all;
 }
+/** The highest operation of the origin that counts for the entry; 0: none. */
+export const ownOperation = (row: EntryRow, origin: Origin): number =>
+	Math.max(row.o[origin] ?? 0, row.q?.[origin] ?? 0, row.r?.[origin] ?? 0);
 /** Whether who has this vector has all these operations. */
 export function isWithin(
 	operations: Operations | undefined,

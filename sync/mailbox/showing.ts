@@ -55,7 +55,12 @@ export class Showing {
 		entries: Iterable<EntryId>,
 	): Set<EntryId> {
 		const box = getBox(batch, mailbox);
-		const appearing: { uid: number; entry: EntryId; row: EntryRow }[] = [];
+		const appearing: {
+			uid: number;
+			entry: EntryId;
+			row: EntryRow;
+			isSafe: boolean;
+		}[] = [];
 		const waiting = new Set<EntryId>();
 		for (const entry of entries) {
 			const row = getRow(batch, mailbox, entry);
@@ -65,16 +70,16 @@ export class Showing {
 			const isSafe = this.#isSafe(row);
 			if (!isSafe) waiting.add(entry);
 			// Also what is not safe yet: a lower UID must not be overtaken, or it could never be shown.
-			if (appears) appearing.push({ uid, entry, row });
+			if (appears) appearing.push({ uid, entry, row, isSafe });
 			else if (!isSafe) continue;
 			else if (!lives(row)) this.#expunge(batch, mailbox, entry, row, box);
 			else if (row.v !== undefined)
 				this.#update(batch, mailbox, entry, row, box);
 		}
-		appearing.sort((a, b) => a.uid - b.uid);
+		if (appearing.length > 1) appearing.sort((a, b) => a.uid - b.uid);
 		let overtaken = false;
-		for (const { entry, row, uid } of appearing) {
-			overtaken ||= !this.#isSafe(row);
+		for (const { entry, row, uid, isSafe } of appearing) {
+			overtaken ||= !isSafe;
 			if (overtaken) waiting.add(entry);
 			else if (uid > box.E || !this.#rules.watermark)
 				this.#appear(batch, mailbox, entry, row, box);

@@ -14,13 +14,14 @@ const faultOf = (
 	buckets: number,
 ) => judge(change, { origin: by, keys: named, buckets }).fault;
 
-/** Of new keys: one that puts.ts makes and knows; otherwise one of Automerge. */
-function changeOf(text: string, isNew = false): Uint8Array {
+/** One that plain.ts makes and knows, or one of Automerge. */
+function changeOf(text: string, isPlain = false): Uint8Array {
 	const document = FlatDocument.create(BUCKETS, author);
-	const change = document.change([
-		{ key: keys[0] as string, set: text, isNew },
-		{ key: keys[1] as string, add: "\\Seen", isNew },
-	]);
+	const edits = [
+		{ key: keys[0] as string, set: text },
+		{ key: keys[1] as string, add: "\\Seen" },
+	];
+	const change = document.change(edits, isPlain);
 	document.free();
 	if (change === undefined) throw new Error("no change");
 	return change;

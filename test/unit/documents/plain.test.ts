@@ -1,4 +1,4 @@
-/** Changes that only put texts under new keys: the same bytes as Automerge's, and the same documents though they wait. */
+/** Changes that put and remove texts and truth values: the same bytes as Automerge's, and the same documents though they wait. */
 import { decodeChange, encodeChange } from "@automerge/automerge";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -8,11 +8,12 @@ import {
 	type ForeignChange,
 } from "../../../sync/documents/flat.ts";
 import {
-	decodePuts,
-	encodePuts,
+	decodePlain,
+	encodePlain,
 	GENESIS_ACTOR,
-	type Puts,
-} from "../../../sync/documents/puts.ts";
+	type Operation,
+	type PlainChange,
+} from "../../../sync/documents/plain.ts";
 import type { Origin } from "../../../sync/ids.ts";
 import { UNSETTLED_PUTS_MAX } from "../../../sync/limits.ts";
 
@@ -25,40 +26,59 @@ const text = fc.oneof(
 	fc.constantFrom("x", "same", "Ünïcode", "€😀"),
 	fc.string({ minLength: 1, maxLength: 300, unit: "grapheme" }),
 );
-const anyPuts: fc.Arbitrary<Puts> = fc.record({
-	actor: hex(16),
-	seq: fc.integer({ min: 1, max: 2 ** 31 }),
-	startOp: fc.integer({ min: 1, max: 2 ** 31 }),
+const number = fc.integer({ min: 1, max: 2 ** 31 });
+const actors = ["00".repeat(16), "77".repeat(16), "ff".repeat(16)];
+const pred = fc
+	.uniqueArray(fc.record({ number, actor: fc.constantFrom(...actors) }), {
+		maxLength: 3,
+		selector: (id) => id.number,
+	})
+	.map((ids) =>
+		ids
+			.sort((a, b) => a.number - b.number)
+			.map((id) => `${id.number}@${id.actor}`),
+	);
+const map = fc.integer({ min: 1, max: 70 });
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+	fc.record({ map, key: text, value: text, pred: fc.constant([]) }),
+	fc.record({
+		map,
+		key: text,
+		value: fc.oneof(text, fc.boolean(), fc.constantFrom("", undefined)),
+		pred,
+	}),
+);
+const anyChange: fc.Arbitrary<PlainChange> = fc.record({
+	actor: fc.oneof(hex(16), fc.constantFrom(...actors)),
+	seq: number,
+	startOp: number,
 	deps: fc.uniqueArray(hex(32), { maxLength: 3 }).map((each) => each.sort()),
-	puts: fc.array(
-		fc.record({ map: fc.integer({ min: 1, max: 70 }), key: text, value: text }),
-		{ minLength: 1, maxLength: 20 },
-	),
+	operations: fc.array(operation, { minLength: 1, maxLength: 20 }),
 });
-const byAutomerge = ({ puts, deps, ...rest }: Puts): Uint8Array =>
+const byAutomerge = ({ operations, deps, ...rest }: PlainChange): Uint8Array =>
 	encodeChange({
 		...rest,
 		author: null,
 		deps: [...deps],
 		time: 0,
 		message: null,
-		ops: puts.map(({ map, key, value }) => ({
-			action: "set",
-			obj: `${map}@${GENESIS_ACTOR}`,
+		ops: operations.map(({ map, key, value, pred }) => ({
+			action: value === undefined ? "del" : "set",
+			obj: `${map}@${GENESIS_ACTOR}` as const,
 			key,
-			value,
-			pred: [],
+			...(value === undefined ? {} : { value }),
+			pred: [...pred],
 		})),
 	});
 
-describe("the encoding of puts", () => {
+describe("the encoding of plain changes", () => {
 	it("is that of Automerge to the byte, and is read back", () => {
 		fc.assert(
-			fc.property(anyPuts, (puts) => {
-				const { change, hash } = encodePuts(puts);
-				expect(Buffer.from(change)).toEqual(Buffer.from(byAutomerge(puts)));
+			fc.property(anyChange, (plain) => {
+				const { change, hash } = encodePlain(plain);
+				expect(Buffer.from(change)).toEqual(Buffer.from(byAutomerge(plain)));
 				expect(hash).toBe(decodeChange(change).hash);
-				expect(decodePuts(change)).toEqual({ ...puts, hash });
+				expect(decodePlain(change)).toEqual({ ...plain, hash });
 			}),
 			{ numRuns: 300 },
 		);
@@ -66,43 +86,43 @@ describe("the encoding of puts", () => {
 
 	it("is not taken for one when a byte differs or is missing, or when it is another change", () => {
 		fc.assert(
-			fc.property(anyPuts, fc.nat(), fc.nat(), (puts, at, by) => {
-				const { change } = encodePuts(puts);
+			fc.property(anyChange, fc.nat(), fc.nat(), (plain, at, by) => {
+				const { change } = encodePlain(plain);
 				const bad = Uint8Array.from(change);
 				const index = at % bad.length;
 				bad[index] = (bad[index] as number) ^ (1 + (by % 255));
-				expect(decodePuts(bad)).toBeUndefined();
-				expect(decodePuts(change.subarray(0, index))).toBeUndefined();
+				expect(decodePlain(bad)).toBeUndefined();
+				expect(decodePlain(change.subarray(0, index))).toBeUndefined();
 			}),
 			{ numRuns: 300 },
 		);
 		fc.assert(
 			fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-				expect(decodePuts(bytes)).toBeUndefined();
+				expect(decodePlain(bytes)).toBeUndefined();
 			}),
 		);
 		const document = FlatDocument.create(BUCKETS, origin("a"));
 		const others: Edit[] = [
-			{ key: "f:1:x", set: true, isNew: true },
-			{ key: "f:1:x", set: "over it" },
-			{ key: "f:1:x", remove: true },
-			{ key: "f:2:x", set: "", isNew: true },
+			{ key: "f:1:x", set: 7, isNew: true },
+			{ key: "f:1:x", set: 8 },
 		];
 		for (const edit of others)
-			expect(decodePuts(document.change([edit]) as Uint8Array)).toBeUndefined();
+			expect(
+				decodePlain(document.change([edit]) as Uint8Array),
+			).toBeUndefined();
 	});
 });
 
 const origin = (digit: string) => digit.repeat(32) as Origin;
 const foreign = (change: Uint8Array | undefined): ForeignChange => {
 	if (change === undefined) throw new Error("nothing was changed");
-	return { change, puts: decodePuts(change) };
+	return { change, plain: decodePlain(change) };
 };
 const put = (key: string, set = "text"): Edit => ({ key, set, isNew: true });
 const contents = (document: FlatDocument) =>
 	[...document.keys()].sort().map((key) => [key, document.values(key).sort()]);
 
-describe("puts that wait", () => {
+describe("changes that wait", () => {
 	const AUTHORS = ["a", "b", "c"] as const;
 	const author = fc.integer({ min: 0, max: 2 });
 	const step = fc.oneof(
@@ -132,8 +152,7 @@ describe("puts that wait", () => {
 		const had = AUTHORS.map(() => [0, 0, 0]);
 		const read: unknown[] = [];
 		const change = (by: number, ...edits: Edit[]) => {
-			const bulkFrom = mayWait ? 2 : Number.POSITIVE_INFINITY;
-			const made = foreign(documents[by]?.change(edits, bulkFrom));
+			const made = foreign(documents[by]?.change(edits, mayWait));
 			logs[by]?.push({
 				change: mayWait ? made : { change: made.change },
 				had: [...(had[by] as number[])],
@@ -232,10 +251,10 @@ describe("puts that wait", () => {
 		b.take([foreign(a.change([put("f:0:x")]))]);
 		const second = foreign(a.change([put("f:1:x")]));
 		b.take([second]);
-		const { puts } = second;
-		if (puts === undefined) throw new Error("not puts");
+		const { plain } = second;
+		if (plain === undefined) throw new Error("not a plain change");
 		const forged = foreign(
-			encodePuts({ ...puts, startOp: 1_000, deps: b.heads() }).change,
+			encodePlain({ ...plain, startOp: 1_000, deps: b.heads() }).change,
 		);
 		expect(() => b.take([forged])).toThrow(/duplicate seq/);
 	});
@@ -274,6 +293,6 @@ describe("puts that wait", () => {
 		a.take([missing]);
 		c.take([foreign(a.change([put("f:2:x")]))]);
 		expect(c.has("f:2:x")).toBe(false);
-		expect(c.lacks([])).toEqual([missing.puts?.hash]);
+		expect(c.lacks([])).toEqual([missing.plain?.hash]);
 	});
 });
