@@ -19,14 +19,23 @@ import {
 	type StoreWrite,
 } from "../../ports/store.ts";
 import { copyDatabase } from "./copy.ts";
+import {
+	makeArrived,
+	makeOrdered,
+	type Row,
+	type SoundRow,
+	Tables,
+} from "./tables.ts";
 
 /**
  * 2: commits lie in journals beside the database first, and `carried` says which of them are in it. 3: their sums begin with
- * a secret (record.ts).
+ * a secret (record.ts). 5: some rows lie in the order in which they came (tables.ts).
  */
-const FORMAT = 3;
+const FORMAT = 5;
 /** Until it has got its secret, when nothing is left in journals without one. */
-const FORMAT_WITHOUT_SALT = 2;
+const FORMAT_WITHOUT_SALT = 4;
+const FORMAT_OF_JOURNALS = 2;
+const FORMAT_IN_ORDER = 3;
 const AUTO_VACUUM_INCREMENTAL = 2;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
@@ -34,10 +43,9 @@ const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 /** SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS: what was stored cannot be had from this disk any more. */
 const SQLITE_UNREADABLE = [266, 522, 8202, 8458];
-const WAL_CHECKPOINT_PAGES = 4000;
+/** 64 MB: most pages of the index of keys change with each journal, and are moved from there to their place once for three or four. */
+const WAL_CHECKPOINT_PAGES = 16_000;
 const BUSY_MILLISECONDS = 10_000;
-
-type Row = readonly [key: string, value: StoreValue, sum: number | null];
 
 /** Of a row's key and value: SQLite keeps none, so a flipped bit would be served as what was stored. */
 const checksum = (key: string, value: StoreValue): number =>
@@ -47,12 +55,8 @@ export class Base {
 	readonly file: string;
 	readonly #onDamage: (damage: StoreDamaged) => void;
 	readonly #database: DatabaseSync;
-	readonly #get: StatementSync;
-	readonly #put: StatementSync;
-	readonly #delete: StatementSync;
+	readonly #tables: Tables;
 	readonly #carried: StatementSync;
-	readonly #forward: StatementSync;
-	readonly #backward: StatementSync;
 
 	/** Opens or makes the database. Throws StoreDamaged, or StoreFailed where it is of a newer format. */
 	constructor(
@@ -69,21 +73,11 @@ export class Base {
        PRAGMA wal_autocheckpoint=${WAL_CHECKPOINT_PAGES}; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY`,
 			);
 			this.#prepareFormat();
-			const prepare = (sql: string) => this.#database.prepare(sql);
-			this.#get = prepare("SELECT k, v, c FROM kv WHERE k = ?");
-			this.#put = prepare(
-				"INSERT INTO kv (k, v, c) VALUES (?, ?, ?) ON CONFLICT (k) DO UPDATE SET v = excluded.v, c = excluded.c",
-			);
-			this.#delete = prepare("DELETE FROM kv WHERE k = ?");
-			this.#carried = prepare("UPDATE carried SET number = ?");
-			const range = "SELECT k, v, c FROM kv WHERE k >= ? AND k < ? ORDER BY k";
-			this.#forward = prepare(`${range} LIMIT ?`);
-			this.#backward = prepare(`${range} DESC LIMIT ?`);
+			this.#tables = new Tables(this.#database);
+			this.#carried = this.#database.prepare("UPDATE carried SET number = ?");
 		} catch (error) {
 			throw this.fault(error);
 		}
-		for (const statement of [this.#get, this.#forward, this.#backward])
-			statement.setReturnArrays(true);
 	}
 
 	#prepareFormat(): void {
@@ -94,16 +88,18 @@ export class Base {
 			throw new StoreFailed(
 				`${this.file} has format ${format}, newer than this version knows (${FORMAT}); run a newer pmnode`,
 			);
-		if (format >= FORMAT_WITHOUT_SALT) {
-			this.#addChecksums();
-			return;
-		}
-		this.#database.exec(
-			`BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v, c INTEGER) WITHOUT ROWID;
+		if (format < FORMAT_OF_JOURNALS)
+			this.#database.exec(
+				`BEGIN IMMEDIATE; ${makeOrdered};
        CREATE TABLE IF NOT EXISTS carried (number INTEGER NOT NULL); DELETE FROM carried; INSERT INTO carried VALUES (0);
-       PRAGMA user_version=${FORMAT_WITHOUT_SALT}; COMMIT`,
-		);
+       PRAGMA user_version=${FORMAT_OF_JOURNALS}; COMMIT`,
+			);
 		this.#addChecksums();
+		if (format < FORMAT_WITHOUT_SALT)
+			this.#database.exec(
+				`BEGIN IMMEDIATE; ${makeArrived};
+       PRAGMA user_version=${format === FORMAT_IN_ORDER ? FORMAT : FORMAT_WITHOUT_SALT}; COMMIT`,
+			);
 	}
 
 	/** A table of an earlier version has no checksums: its rows get theirs when they are written next. */
@@ -127,18 +123,17 @@ export class Base {
 	/** Throws StoreDamaged where a row is not as it was written. */
 	checkRows(): void {
 		this.#try(() => {
-			const rows = this.#database.prepare("SELECT k, v, c FROM kv");
-			rows.setReturnArrays(true);
-			for (const row of rows.iterate()) this.#checked(row as unknown as Row);
+			for (const row of this.#tables.all()) this.#checked(row);
+			if (!this.#tables.allHavePlaces())
+				throw new StoreDamaged(`${this.file} is damaged: rows without a place`);
 		});
 	}
 
-	#checked(row: Row): Row {
-		const [key, value, sum] = row;
+	#checked([key, value, sum]: Row): SoundRow {
 		// Rows of an earlier version have none.
-		if (sum !== null && checksum(key, value) !== sum)
+		if (value === null || (sum !== null && checksum(key, value) !== sum))
 			throw new StoreDamaged(`${this.file} is damaged: row ${key} was changed`);
-		return row;
+		return [key, value];
 	}
 
 	/** The number of the last commit that is in the database. */
@@ -172,7 +167,7 @@ export class Base {
 
 	get(key: string): StoreValue | undefined {
 		return this.#try(() => {
-			const row = this.#get.get(key) as unknown as Row | undefined;
+			const row = this.#tables.get(key);
 			return row && this.#checked(row)[1];
 		});
 	}
@@ -184,9 +179,8 @@ export class Base {
 		limit: number,
 		reverse = false,
 	): [string, StoreValue][] {
-		const statement = reverse ? this.#backward : this.#forward;
 		return this.#try(() => {
-			const rows = statement.all(from, to, limit) as unknown as Row[];
+			const rows = this.#tables.range(from, to, limit, reverse);
 			for (const row of rows) this.#checked(row);
 			return rows as unknown as [string, StoreValue][];
 		});
@@ -198,8 +192,8 @@ export class Base {
 			this.#database.exec("BEGIN IMMEDIATE");
 			try {
 				for (const [key, value] of writes)
-					if (value === undefined) this.#delete.run(key);
-					else this.#put.run(key, value, checksum(key, value));
+					if (value === undefined) this.#tables.delete(key);
+					else this.#tables.put(key, value, checksum(key, value));
 				this.#carried.run(number);
 				this.#database.exec("COMMIT");
 			} catch (error) {

@@ -59,7 +59,8 @@ const all = (store: Store) => [...store.range("", "~")];
 
 describe("a store whose journals are carried over all the time", () => {
 	it("answers every range as a plain map does, also after a power cut at any moment", async () => {
-		const key = fc.stringMatching(/^[ab]\/?[ab]?\/?[ab]?$/);
+		// Those of entries lie in a table of their own.
+		const key = fc.stringMatching(/^([ab]|ent?0?)\/?[ab]?\/?[ab]?$/);
 		const value = fc.option(fc.string({ maxLength: 30 }), { nil: undefined });
 		const commits = fc.array(
 			fc.array(fc.tuple(key, value), { minLength: 1, maxLength: 6 }),
@@ -332,6 +333,35 @@ describe("a store that was cut off or damaged", () => {
 		},
 	);
 
+	const rowsOfEntries = {
+		"is changed": "UPDATE place SET k = 'ent/box/14~' WHERE k = 'ent/box/150'",
+		"leads to another row":
+			"UPDATE place SET number = (SELECT number FROM place WHERE k = 'ent/box/151') WHERE k = 'ent/box/150'",
+		"leads nowhere": "UPDATE place SET number = 4711 WHERE k = 'ent/box/150'",
+	};
+	it.each(Object.entries(rowsOfEntries))(
+		"where the key of an entry %s, it is met when it is read, and by a look at all rows",
+		async (_name, damage) => {
+			const file = newFile();
+			const first = openStore(file, { carryBytes: 1_000 });
+			for (let number = 100; number < 200; number++)
+				first.commit([[`ent/box/${number}`, "x".repeat(100)]]);
+			await until("all to be carried over", () => {
+				first.commit([["more", "x".repeat(1_000)]]);
+				return carried(file) > 100;
+			});
+			first.close();
+			const database = new DatabaseSync(file);
+			database.exec(`PRAGMA busy_timeout=10000; ${damage}`);
+			database.close();
+			const store = openStore(file);
+			expect(() => all(store)).toThrow(/is damaged/);
+			store.close();
+			// Noted when it was met.
+			expect(() => openStore(file)).toThrow(/is damaged/);
+		},
+	);
+
 	it("takes nothing that a user wrote for a commit", async () => {
 		const file = newFile();
 		const store = openStore(file, { carryBytes: 3_000 });
@@ -380,6 +410,31 @@ describe("a store that was cut off or damaged", () => {
 		const again = openStore(cut);
 		expect(all(again)).toHaveLength(3);
 		again.close();
+	});
+
+	it("takes over a store of format 3, whose entries lie among the other rows, and only once", () => {
+		const file = newFile();
+		openStore(file).close();
+		const database = new DatabaseSync(file);
+		database.exec(
+			"DROP TABLE arrived; DROP TABLE place; PRAGMA user_version=3",
+		);
+		const put = database.prepare("INSERT INTO kv VALUES (?, ?, NULL)");
+		const keys = ["ent", "ent/b/2", "ent/b/1", "ent/a/3", "ent0", "z"];
+		for (const key of keys) put.run(key, key);
+		database.close();
+		for (const _ of ["migrated", "opened"]) {
+			const store = openStore(file);
+			expect(all(store).map(([key]) => key)).toEqual([...keys].sort());
+			expect(store.get("ent/b/1")).toBe("ent/b/1");
+			store.commit([["ent/b/1", "ent/b/1"]]);
+			store.close();
+		}
+		const after = new DatabaseSync(file);
+		const count = (table: string) =>
+			after.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.rows;
+		expect(["kv", "place", "arrived"].map(count)).toEqual([3, 3, 3]);
+		after.close();
 	});
 
 	it("takes over a store of format 1", () => {
