@@ -290,7 +290,7 @@ describe("a store that was cut off or damaged", () => {
 		});
 		store.close();
 		const sound = new DatabaseSync(file);
-		sound.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+		sound.exec("PRAGMA busy_timeout=10000; PRAGMA wal_checkpoint(TRUNCATE)");
 		sound.close();
 		return file;
 	}
