@@ -375,6 +375,8 @@ export const SEARCH_KEYS_MAX = 1_000;
 export const SORT_CRITERIA_MAX = 20;
 /** What SORT holds of values and their order: some 50 bytes a message and criterion, so ten mailboxes of 10,000 messages. */
 export const SORT_COLUMNS_BYTES_MAX = 16 * MiB;
+/** Answers of THREAD that are held: some 20 bytes a message, so those of a few large mailboxes. */
+export const THREADS_BYTES_MAX = 8 * MiB;
 /** Steps up the threads that one THREAD makes to find loops, some tenths of a second; links beyond it are left out. */
 export const THREAD_STEPS_MAX = 50_000_000;
 /** Text of one message that the index keeps; that of a larger one is read from its body each time. */
@@ -385,8 +387,8 @@ export const SEARCH_SIGNATURE_BYTES_MAX = 32 * KiB;
 export const SEARCH_FILE_BYTES_MAX = 4096 * MiB;
 /** The index grows only while the disk has more room than this: mail needs it more. */
 export const SEARCH_DISK_FREE_BYTES_MIN = 512 * MiB;
-/** Signatures held in memory, of the account that searched last: some 40,000 mails of 4 kB. */
-export const SEARCH_MEMORY_BYTES_MAX = 32 * MiB;
+/** Signatures held in memory, of the mailbox that was searched last: some 120,000 mails of 4 kB. */
+export const SEARCH_MEMORY_BYTES_MAX = 64 * MiB;
 /** Headers held in memory: of some 15,000 messages. */
 export const HEADERS_MEMORY_BYTES_MAX = 12 * MiB;
 /** Accounts whose index is open: each holds two file handles and what waits to be written. */
@@ -438,8 +440,8 @@ export const MIME_DECODE_CARRY_BYTES_MAX = 64 * KiB;
 /** RFC 8970 §3.1: previews have at most 200 characters, made of the start of the text. */
 export const PREVIEW_CHARACTERS_MAX = 200;
 export const PREVIEW_SOURCE_BYTES_MAX = 32 * KiB;
-/** Envelopes and structures as IMAP sends them, kept in memory: some 20,000, what a few clients look at. */
-export const STRUCTURES_MEMORY_BYTES_MAX = 20 * MiB;
+/** Envelopes and structures as IMAP sends them, kept in memory: some 100,000, the largest mailbox that is listed as a whole. */
+export const STRUCTURES_MEMORY_BYTES_MAX = 72 * MiB;
 /** Trees of parts, taken apart: for messages that are being read. */
 export const TREES_MEMORY_BYTES_MAX = 4 * MiB;
 /** What SORT and THREAD compare, kept in memory: some 20,000 messages. */

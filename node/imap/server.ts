@@ -23,6 +23,7 @@ import type { MessageTexts } from "../search/types.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { Connection } from "./connection.ts";
 import { SortColumns } from "./search/columns.ts";
+import { ThreadAnswers } from "./search/threads.ts";
 import type { Surroundings } from "./session.ts";
 import type { MessageStructures } from "./structures.ts";
 
@@ -109,6 +110,7 @@ class Connections {
 		this.#surroundings = {
 			...options,
 			columns: new SortColumns(),
+			threads: new ThreadAnswers(),
 			allowUnauthenticate: options.allowUnauthenticate ?? true,
 			messagesPerCommandMax:
 				options.messagesPerCommandMax ?? IMAP_COMMAND_MESSAGES_MAX,

@@ -12,6 +12,7 @@ import type { Output } from "./output.ts";
 import type { Parser } from "./parser.ts";
 import type { Progress } from "./progress.ts";
 import type { SortColumns } from "./search/columns.ts";
+import type { ThreadAnswers } from "./search/threads.ts";
 import type { Selected } from "./selected.ts";
 import type { MessageStructures } from "./structures.ts";
 
@@ -33,6 +34,7 @@ export interface Surroundings {
 	readonly structures: MessageStructures;
 	readonly texts: MessageTexts;
 	readonly columns: SortColumns;
+	readonly threads: ThreadAnswers;
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly allowPlaintextAuth: boolean;

@@ -105,8 +105,8 @@ export class CacheFile {
 	/** Those of the hashes that are kept, in any order. */
 	structures(hashes: readonly string[]): StoredStructure[] {
 		const found: StoredStructure[] = [];
-		this.#each("read", hashes, (segment, here) =>
-			segment.notes(here, (hash, note) => found.push(structureIn(hash, note))),
+		this.#each("read", hashes, (segment, some) =>
+			segment.notes(some, (hash, note) => found.push(structureIn(hash, note))),
 		);
 		return found;
 	}
@@ -116,8 +116,8 @@ export class CacheFile {
 		hashes: readonly string[],
 	): [hash: string, text: string][] {
 		const texts: [string, string][] = [];
-		this.#each("read", hashes, (segment, here) =>
-			segment.rows(here, (hash, row) => {
+		this.#each("read", hashes, (segment, some) =>
+			segment.rows(some, (hash, row) => {
 				const text = textIn(row, kind);
 				if (text !== undefined) texts.push([hash, text]);
 			}),
@@ -127,8 +127,8 @@ export class CacheFile {
 
 	headers(hashes: readonly string[]): [hash: string, header: Buffer][] {
 		const headers: [string, Buffer][] = [];
-		this.#each("read", hashes, (segment, here) =>
-			segment.rows(here, (hash, row) => {
+		this.#each("read", hashes, (segment, some) =>
+			segment.rows(some, (hash, row) => {
 				const header = headerIn(row);
 				// Its own bytes: what was read around it would stay in memory as long as it does.
 				if (header !== undefined) headers.push([hash, Buffer.from(header)]);
@@ -151,9 +151,9 @@ export class CacheFile {
 
 	/** Of messages that are kept already; for others nothing is kept. */
 	putPreviews(previews: ReadonlyMap<string, string>): void {
-		this.#each("write", [...previews.keys()], (segment, here) => {
+		this.#each("write", [...previews.keys()], (segment, hashes) => {
 			const rows = new Map<string, Buffer>();
-			segment.rows(here, (hash, row) =>
+			const missing = segment.rows(hashes, (hash, row) =>
 				rows.set(hash, withPreview(row, previews.get(hash) as string)),
 			);
 			const notes = new Map<string, Buffer>();
@@ -163,6 +163,7 @@ export class CacheFile {
 			for (const [hash, note] of notes)
 				segment.add(hash, note, rows.get(hash) as Buffer);
 			segment.flush();
+			return missing;
 		});
 	}
 
@@ -186,20 +187,17 @@ export class CacheFile {
 		return next;
 	}
 
-	/** Asks each segment for what it has of the hashes. */
+	/** Asks each segment for what it has of the hashes that younger ones lack. */
 	#each(
 		use: Use,
 		hashes: readonly string[],
-		ask: (segment: RowFile, here: readonly string[]) => void,
+		ask: (segment: RowFile, hashes: readonly string[]) => readonly string[],
 	): void {
 		this.#guard(use, () => {
 			let missing = hashes;
 			for (const segment of this.#segments.toReversed()) {
 				if (missing.length === 0) return;
-				const here = missing.filter((hash) => segment.has(hash));
-				if (here.length === 0) continue;
-				ask(segment, here);
-				missing = missing.filter((hash) => !segment.has(hash));
+				missing = ask(segment, missing);
 			}
 		});
 	}

@@ -110,6 +110,27 @@ const entryOf = (row: StoredStructure): CachedStructure => ({
 });
 const entryIn = ({ hash, note }: CacheRow): CachedStructure =>
 	entryOf(structureIn(hash, note));
+
+interface Held<T> {
+	readonly value: T;
+	/** What it takes in memory, about. */
+	readonly bytes: number;
+}
+const heldEntry = (row: StoredStructure): Held<CachedStructure> => ({
+	value: entryOf(row),
+	bytes: entryBytes(row),
+});
+const heldHeader = (header: Uint8Array): Held<Uint8Array> => ({
+	value: header,
+	bytes: 200 + header.length,
+});
+const heldOrdering = (packed: string): Held<Ordering> => ({
+	value: unpackOrdering(packed),
+	bytes: orderingBytes(packed),
+});
+/** Whoever asks for so many at once goes through a mailbox. */
+const SCAN_MESSAGES = 100;
+
 /** Every row has these. */
 const ownText = ({ row }: CacheRow, kind: "tree" | "ordering"): string =>
 	textIn(row, kind) as string;
@@ -151,12 +172,12 @@ class Cache implements StructureCache {
 	cached(messages: readonly Wanted[]): Map<BodyHash, CachedStructure> {
 		return this.#lookUp(
 			messages,
-			(hash) => this.#entries.get(hash),
-			({ hash, note }) => this.#remember(structureIn(hash, note)),
-			(hashes) =>
-				this.#file
-					.structures(hashes)
-					.map((row) => [row.hash, this.#remember(row)]),
+			this.#entries,
+			({ hash, note }) => heldEntry(structureIn(hash, note)),
+			(hashes, take) => {
+				for (const row of this.#file.structures(hashes))
+					take(row.hash, heldEntry(row));
+			},
 		);
 	}
 
@@ -183,13 +204,15 @@ class Cache implements StructureCache {
 	cachedHeaders(messages: readonly Wanted[]): Map<BodyHash, Uint8Array> {
 		return this.#lookUp(
 			messages,
-			(hash) => this.#headers.get(hash),
-			({ row }) => headerIn(row),
-			(hashes) => {
-				const found = this.#file.headers(hashes);
-				for (const [hash, header] of found)
-					this.#headers.set(hash, header, 200 + header.length);
-				return found;
+			this.#headers,
+			({ row }) => {
+				const header = headerIn(row);
+				// Its own bytes: the row was read with others.
+				return header && heldHeader(Buffer.from(header));
+			},
+			(hashes, take) => {
+				for (const [hash, header] of this.#file.headers(hashes))
+					take(hash, heldHeader(header));
 			},
 		);
 	}
@@ -197,19 +220,13 @@ class Cache implements StructureCache {
 	cachedOrderings(messages: readonly Wanted[]): Map<BodyHash, Ordering> {
 		return this.#lookUp(
 			messages,
-			(hash) => this.#orderings.get(hash),
-			(row) => this.#takeOrdering(row.hash, ownText(row, "ordering")),
-			(hashes) =>
-				this.#file
-					.texts("ordering", hashes)
-					.map(([hash, packed]) => [hash, this.#takeOrdering(hash, packed)]),
+			this.#orderings,
+			(row) => heldOrdering(ownText(row, "ordering")),
+			(hashes, take) => {
+				for (const [hash, packed] of this.#file.texts("ordering", hashes))
+					take(hash, heldOrdering(packed));
+			},
 		);
-	}
-
-	#takeOrdering(hash: string, packed: string): Ordering {
-		const ordering = unpackOrdering(packed);
-		this.#orderings.set(hash, ordering, orderingBytes(packed));
-		return ordering;
 	}
 
 	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
@@ -226,8 +243,9 @@ class Cache implements StructureCache {
 		const worker = async (): Promise<void> => {
 			for (let of = missing[next++]; of; of = missing[next++]) {
 				const row = await this.#read(of.body);
-				const packed = ownText(row, "ordering");
-				known.set(of.body.hash, this.#takeOrdering(row.hash, packed));
+				const { value, bytes } = heldOrdering(ownText(row, "ordering"));
+				this.#orderings.set(row.hash, value, bytes);
+				known.set(of.body.hash, value);
 			}
 		};
 		await Promise.all(Array.from({ length: STRUCTURE_PARSES_MAX }, worker));
@@ -237,9 +255,12 @@ class Cache implements StructureCache {
 	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string> {
 		return this.#lookUp(
 			messages,
-			(hash) => this.#previews.get(hash),
+			this.#previews,
 			() => undefined,
-			(hashes) => this.#file.texts("preview", hashes),
+			(hashes, take) => {
+				for (const [hash, preview] of this.#file.texts("preview", hashes))
+					take(hash, { value: preview, bytes: 0 });
+			},
 		);
 	}
 
@@ -288,27 +309,37 @@ class Cache implements StructureCache {
 		this.#file.close();
 	}
 
-	/** From memory, from what waits to be written, or from the file. */
+	/** From memory, from what waits to be written, or from the file; what memory lacked goes there, if it has such a place. */
 	#lookUp<T>(
 		messages: readonly Wanted[],
-		inMemory: (hash: BodyHash) => T | undefined,
-		waiting: (row: CacheRow) => T | undefined,
-		inFile: (hashes: readonly BodyHash[]) => readonly [string, T][],
+		inMemory: ByteLru<T> | ReadonlyMap<string, T>,
+		waiting: (row: CacheRow) => Held<T> | undefined,
+		inFile: (
+			hashes: readonly BodyHash[],
+			take: (hash: string, held: Held<T>) => void,
+		) => void,
 	): Map<BodyHash, T> {
 		const found = new Map<BodyHash, T>();
 		const missing: BodyHash[] = [];
+		const isScan = messages.length >= SCAN_MESSAGES;
+		const take = (hash: string, { value, bytes }: Held<T>): void => {
+			found.set(hash as BodyHash, value);
+			if (!(inMemory instanceof ByteLru)) return;
+			if (isScan) inMemory.offer(hash, value, bytes);
+			else inMemory.set(hash, value, bytes);
+		};
 		for (const { body } of messages) {
-			let value = inMemory(body.hash);
-			if (value === undefined) {
-				const row = this.#rowAtHand(body.hash);
-				value = row && waiting(row);
+			const value = inMemory.get(body.hash);
+			if (value !== undefined) {
+				found.set(body.hash, value);
+				continue;
 			}
-			if (value === undefined) missing.push(body.hash);
-			else found.set(body.hash, value);
+			const row = this.#rowAtHand(body.hash);
+			const held = row && waiting(row);
+			if (held === undefined) missing.push(body.hash);
+			else take(body.hash, held);
 		}
-		if (missing.length > 0)
-			for (const [hash, value] of inFile(missing))
-				found.set(hash as BodyHash, value);
+		if (missing.length > 0) inFile(missing, take);
 		return found;
 	}
 
@@ -367,12 +398,6 @@ class Cache implements StructureCache {
 			parser.push(chunk);
 		}
 		return cacheRow(body.hash, parser.end(), start.subarray(0, startBytes));
-	}
-
-	#remember(row: StoredStructure): CachedStructure {
-		const entry = entryOf(row);
-		this.#entries.set(row.hash, entry, entryBytes(row));
-		return entry;
 	}
 
 	#keep(row: CacheRow): void {

@@ -11,12 +11,16 @@ interface Held<Value> {
 	older: Held<Value>;
 }
 
+/** Of those that are offered to a full map one is taken. */
+const OFFERS_A_TAKE = 16;
+
 export class ByteLru<Value> {
 	readonly #bytesMax: number;
 	readonly #values = new Map<string, Held<Value>>();
 	/** Used last, and its `newer` the one used longest ago. */
 	#newest: Held<Value> | undefined;
 	#bytes = 0;
+	#offered = 0;
 
 	constructor(bytesMax: number) {
 		this.#bytesMax = bytesMax;
@@ -51,6 +55,16 @@ export class ByteLru<Value> {
 		this.#values.set(key, held);
 		this.#bytes += bytes;
 		while (this.#bytes > this.#bytesMax) this.#drop(this.#newest.newer);
+	}
+
+	/**
+	 * As set(), for one of many that come by in turn, as when a whole mailbox is read that is larger than what is held:
+	 * were each taken, none would be there when it is asked for again. So of those that would push out others few are taken.
+	 */
+	offer(key: string, value: Value, bytes: number): void {
+		const isFull = this.#bytes + bytes > this.#bytesMax;
+		if (isFull && ++this.#offered % OFFERS_A_TAKE !== 0) return;
+		this.set(key, value, bytes);
 	}
 
 	delete(key: string): void {

@@ -27,6 +27,26 @@ export interface Head {
 	readonly rowCrc: number;
 }
 
+/** A note or a row in its file. */
+export interface Part {
+	readonly start: number;
+	readonly length: number;
+	readonly crc: number;
+}
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+	new DataView(buffer, byteOffset, byteLength);
+/** A number of six bytes. */
+const offsetAt = (view: DataView, at: number): number =>
+	view.getUint32(at, true) + view.getUint16(at + 4, true) * 2 ** 32;
+
+function isSameHash(a: DataView, from: number, b: DataView, at: number) {
+	for (let word = 0; word < HASH_BYTES; word += 4)
+		if (a.getUint32(from + word, true) !== b.getUint32(at + word, true))
+			return false;
+	return true;
+}
+
 /** Of a note or row, and whose it is. */
 export const checksum = (hash: string, bytes: Uint8Array): number =>
 	crc32(bytes, Number.parseInt(hash.slice(0, 8), 16));
@@ -65,6 +85,8 @@ export const isSound = (bytes: Buffer): boolean =>
 
 export class HeadTable {
 	#heads: Buffer;
+	/** Of the same bytes: a list of a whole mailbox reads some numbers of each row, and this is the quickest way to. */
+	#view: DataView;
 	#count = 0;
 	/** Number of a record plus one, 0 where there is none; at most half full. */
 	#slots: Uint32Array;
@@ -72,12 +94,14 @@ export class HeadTable {
 	#liveBytes = 0;
 	#notesBytes = 0;
 	readonly #sought = Buffer.alloc(HASH_BYTES);
+	readonly #soughtView = viewOf(this.#sought);
 
 	/** With room for so many records at first. */
 	constructor(records = 0) {
 		let room = ROWS_AT_FIRST;
 		while (room < records) room *= 2;
 		this.#heads = Buffer.alloc(room * HEAD_BYTES);
+		this.#view = viewOf(this.#heads);
 		this.#slots = new Uint32Array(room * 2);
 	}
 
@@ -99,7 +123,7 @@ export class HeadTable {
 		if ((this.#count + 1) * HEAD_BYTES > this.#heads.length) this.#grow();
 		const number = this.#count++;
 		head.copy(this.#heads, number * HEAD_BYTES);
-		const slot = this.#slotOf(this.#heads, number * HEAD_BYTES);
+		const slot = this.#slotOf(this.#view, number * HEAD_BYTES);
 		const former = this.#slots[slot] as number;
 		if (former > 0) this.#bury(former - 1);
 		this.#slots[slot] = number + 1;
@@ -111,24 +135,56 @@ export class HeadTable {
 	}
 
 	get(hash: string): Head | undefined {
-		this.#sought.write(hash, "hex");
-		const number = (this.#slots[this.#slotOf(this.#sought, 0)] as number) - 1;
+		const number = this.#numberOf(hash);
+		return number < 0 ? undefined : this.#at(number);
+	}
+	has(hash: string): boolean {
+		return this.#numberOf(hash) >= 0;
+	}
+
+	/** Where its note lies, how long it is, and its checksum. */
+	note(hash: string): Part | undefined {
+		const number = this.#numberOf(hash);
 		if (number < 0) return undefined;
-		const head = this.#at(number);
-		return head.noteOffset === GONE ? undefined : head;
+		return this.#part(number, NOTE_AT, NOTE_BYTES_AT, NOTE_CRC_AT);
+	}
+	/** The same of its row. */
+	row(hash: string): Part | undefined {
+		const number = this.#numberOf(hash);
+		if (number < 0) return undefined;
+		return this.#part(number, ROW_AT, ROW_BYTES_AT, ROW_CRC_AT);
+	}
+	#part(number: number, at: number, bytesAt: number, crcAt: number): Part {
+		const record = number * HEAD_BYTES;
+		const view = this.#view;
+		return {
+			start: offsetAt(view, record + at),
+			length: view.getUint32(record + bytesAt, true),
+			crc: view.getUint32(record + crcAt, true),
+		};
 	}
 
 	remove(hash: string): void {
-		this.#sought.write(hash, "hex");
-		const number = (this.#slots[this.#slotOf(this.#sought, 0)] as number) - 1;
+		const number = this.#numberOf(hash);
 		if (number >= 0) this.#bury(number);
+	}
+
+	/** Number of its record, or -1. */
+	#numberOf(hash: string): number {
+		this.#sought.write(hash, "hex");
+		const slot = this.#slotOf(this.#soughtView, 0);
+		const number = (this.#slots[slot] as number) - 1;
+		return number < 0 || this.#isGone(number) ? -1 : number;
+	}
+	#isGone(number: number): boolean {
+		return offsetAt(this.#view, number * HEAD_BYTES + NOTE_AT) === GONE;
 	}
 
 	/** Of all rows, in the order in which they came. */
 	*hashes(): Generator<string> {
 		for (let number = 0; number < this.#count; number++) {
 			const at = number * HEAD_BYTES;
-			if (this.#heads.readUIntLE(at + NOTE_AT, 6) !== GONE)
+			if (!this.#isGone(number))
 				yield this.#heads.toString("hex", at, at + HASH_BYTES);
 		}
 	}
@@ -156,24 +212,13 @@ export class HeadTable {
 	}
 
 	/** Where the hash that stands in `bytes` at `from` has its slot, or would have it. */
-	#slotOf(bytes: Buffer, from: number): number {
+	#slotOf(bytes: DataView, from: number): number {
 		const mask = this.#slots.length - 1;
-		const word = bytes.readUInt32LE(from);
-		for (let slot = word & mask; ; slot = (slot + 1) & mask) {
+		const first = bytes.getUint32(from, true) & mask;
+		for (let slot = first; ; slot = (slot + 1) & mask) {
 			const number = (this.#slots[slot] as number) - 1;
 			if (number < 0) return slot;
-			const at = number * HEAD_BYTES;
-			if (
-				this.#heads.readUInt32LE(at) === word &&
-				this.#heads.compare(
-					bytes,
-					from,
-					from + HASH_BYTES,
-					at,
-					at + HASH_BYTES,
-				) === 0
-			)
-				return slot;
+			if (isSameHash(bytes, from, this.#view, number * HEAD_BYTES)) return slot;
 		}
 	}
 
@@ -181,10 +226,12 @@ export class HeadTable {
 		const heads = Buffer.alloc(this.#heads.length * 2);
 		this.#heads.copy(heads);
 		this.#heads = heads;
+		this.#view = viewOf(heads);
 		const before = this.#slots;
 		this.#slots = new Uint32Array(before.length * 2);
 		for (const number of before)
 			if (number > 0)
-				this.#slots[this.#slotOf(heads, (number - 1) * HEAD_BYTES)] = number;
+				this.#slots[this.#slotOf(this.#view, (number - 1) * HEAD_BYTES)] =
+					number;
 	}
 }

@@ -1,5 +1,5 @@
 /** How rows lie in their file: what is written at once, and what is read at once. */
-import { encodeHead } from "./heads.ts";
+import { encodeHead, type Part } from "./heads.ts";
 
 /** Read or written at once: what lies near one another, or a stretch of records. */
 export const READ_BYTES = 1024 * 1024;
@@ -9,9 +9,7 @@ const GAP_BYTES = 8 * 1024;
 /** Part of a file that is wanted. */
 export interface Wanted {
 	readonly hash: string;
-	readonly start: number;
-	readonly length: number;
-	readonly crc: number;
+	readonly part: Part;
 }
 
 /** What is written of one row. */
@@ -62,10 +60,11 @@ export interface Group {
 export function* groups(ascending: readonly Wanted[]): Generator<Group> {
 	let group: Group | undefined;
 	for (const one of ascending) {
-		const end = one.start + one.length;
+		const { start } = one.part;
+		const end = start + one.part.length;
 		if (
 			group !== undefined &&
-			one.start <= group.end + GAP_BYTES &&
+			start <= group.end + GAP_BYTES &&
 			end - group.start <= READ_BYTES
 		) {
 			group.wanted.push(one);
@@ -73,7 +72,7 @@ export function* groups(ascending: readonly Wanted[]): Generator<Group> {
 			continue;
 		}
 		if (group !== undefined) yield group;
-		group = { wanted: [one], start: one.start, end };
+		group = { wanted: [one], start, end };
 	}
 	if (group !== undefined) yield group;
 }

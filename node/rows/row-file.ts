@@ -27,6 +27,7 @@ import {
 	type Head,
 	HeadTable,
 	isSound,
+	type Part,
 	seal,
 } from "./heads.ts";
 import {
@@ -121,8 +122,7 @@ export class RowFile {
 		return this.#loaded().hashes();
 	}
 	has(hash: string): boolean {
-		if (this.#waiting.has(hash)) return true;
-		return this.#loaded().get(hash) !== undefined;
+		return this.#waiting.has(hash) || this.#loaded().has(hash);
 	}
 
 	/** Waits for flush(). A row of the same hash is replaced. The caller leaves the bytes as they are. */
@@ -150,28 +150,23 @@ export class RowFile {
 		for (const head of heads) this.#table?.add(head);
 	}
 
-	/** Gives `take` the note of each of these that is here; its bytes are valid during the call only. */
+	/**
+	 * Gives `take` the note of each of these that is here; its bytes are valid during the call only. Returns those that are
+	 * not here.
+	 */
 	notes(
 		hashes: Iterable<string>,
 		take: (hash: string, note: Buffer) => void,
-	): void {
-		this.#read(
-			hashes,
-			({ noteOffset, noteBytes, noteCrc }) => [noteOffset, noteBytes, noteCrc],
-			take,
-		);
+	): string[] {
+		return this.#read(hashes, (table, hash) => table.note(hash), take);
 	}
 
 	/** The same of rows. */
 	rows(
 		hashes: Iterable<string>,
 		take: (hash: string, row: Buffer) => void,
-	): void {
-		this.#read(
-			hashes,
-			({ rowOffset, rowBytes, rowCrc }) => [rowOffset, rowBytes, rowCrc],
-			take,
-		);
+	): string[] {
+		return this.#read(hashes, (table, hash) => table.row(hash), take);
 	}
 
 	/** Takes rows out, and gives their room back once they take more than half of it. */
@@ -287,31 +282,35 @@ export class RowFile {
 
 	#read(
 		hashes: Iterable<string>,
-		part: (head: Head) => [start: number, length: number, crc: number],
+		partOf: (table: HeadTable, hash: string) => Part | undefined,
 		take: (hash: string, bytes: Buffer) => void,
-	): void {
+	): string[] {
 		const table = this.#loaded();
 		this.flush();
 		const wanted: Wanted[] = [];
+		const missing: string[] = [];
 		for (const hash of hashes) {
-			const head = table.get(hash);
-			if (head === undefined) continue;
-			const [start, length, crc] = part(head);
-			wanted.push({ hash, start, length, crc });
+			const part = partOf(table, hash);
+			if (part === undefined) missing.push(hash);
+			else wanted.push({ hash, part });
 		}
-		wanted.sort((a, b) => a.start - b.start);
-		for (const group of groups(wanted)) this.#readGroup(table, group, take);
+		wanted.sort((a, b) => a.part.start - b.part.start);
+		for (const group of groups(wanted))
+			this.#readGroup(table, group, take, missing);
+		return missing;
 	}
 
 	#readGroup(
 		table: HeadTable,
 		{ wanted, start, end }: Group,
 		take: (hash: string, bytes: Buffer) => void,
+		missing: string[],
 	): void {
 		// Shorter where the file ends early.
 		const stop = Math.min(end, this.#rowsEnd);
-		const bytes = readAll(this.#rows, start, Math.max(0, stop - start));
-		for (const { hash, start: from, length, crc } of wanted) {
+		const bytes = readIntoLent(this.#rows, start, Math.max(0, stop - start));
+		for (const { hash, part: found } of wanted) {
+			const { start: from, length, crc } = found;
 			const at = from - start;
 			const part = bytes.subarray(at, at + length);
 			if (part.length === length && checksum(hash, part) === crc)
@@ -319,6 +318,7 @@ export class RowFile {
 			else {
 				// So that it is kept again when it has been made anew.
 				table.remove(hash);
+				missing.push(hash);
 				this.#tell();
 			}
 		}
@@ -396,9 +396,25 @@ function writeAll(file: number, bytes: Uint8Array, position: number): void {
 		at += writeSync(file, bytes, at, bytes.length - at, position + at);
 }
 
+/**
+ * Of all groups that are read, one after the other: what is taken out of one is valid until the next. Memory of so many
+ * bytes that is new each time costs more than to read them.
+ */
+let lent: Buffer | undefined;
+
+function readIntoLent(file: number, position: number, length: number): Buffer {
+	if (length > READ_BYTES) return readAll(file, position, length);
+	lent ??= Buffer.allocUnsafeSlow(READ_BYTES);
+	return readAll(file, position, length, lent);
+}
+
 /** Fewer than `length` where the file ends. */
-function readAll(file: number, position: number, length: number): Buffer {
-	const bytes = Buffer.allocUnsafe(length);
+function readAll(
+	file: number,
+	position: number,
+	length: number,
+	bytes: Buffer = Buffer.allocUnsafe(length),
+): Buffer {
 	let at = 0;
 	while (at < length) {
 		const read = readSync(file, bytes, at, length - at, position + at);

@@ -14,16 +14,13 @@ import {
 } from "../../sync/limits.ts";
 import { holds, type SearchText } from "../mime/index.ts";
 import { RowFile } from "../rows/row-file.ts";
-import { mayHold, signatureOf, trigramsOf } from "./signature.ts";
+import { BODY_AT_BYTES, Notes } from "./notes.ts";
+import { signatureOf, trigramsOf } from "./signature.ts";
 import { NO, type SoughtBytes, UNKNOWN, YES } from "./types.ts";
 
 /** Raise it when text, collation or signatures change: the file is made anew then. */
 const FORMAT = 4;
 const HASH_LENGTH = 64;
-/** One question in so many rows is cheaper by itself than by reading all. */
-const ROWS_PER_LOOKUP = 20;
-/** Where the body begins in the text, in a note before the signature. */
-const BODY_AT_BYTES = 4;
 
 const packed = (text: Uint8Array): Uint8Array =>
 	zstdCompressSync(text, {
@@ -40,13 +37,11 @@ function unpacked(stored: Uint8Array): Buffer | undefined {
 	}
 }
 
+/** Of a message: where its body begins in the text, and what trigrams that has; none where the text is too large to be kept. */
 interface Row {
 	readonly bodyAt: number;
-	/** Empty: the text is too large to be kept. */
 	readonly signature: Uint8Array;
 }
-/** What a row takes in memory beside its signature, about. */
-const ROW_MEMORY_BYTES = 300;
 
 function packedNote({ bodyAt, signature }: Row): Buffer {
 	const note = Buffer.allocUnsafe(BODY_AT_BYTES + signature.length);
@@ -54,25 +49,17 @@ function packedNote({ bodyAt, signature }: Row): Buffer {
 	note.set(signature, BODY_AT_BYTES);
 	return note;
 }
-/** With bytes of its own. */
-const rowIn = (note: Buffer): Row => ({
-	bodyAt: note.readUInt32LE(),
-	signature: Uint8Array.from(note.subarray(BODY_AT_BYTES)),
-});
 
 /** Messages whose signature does not deny what is sought, and where in the question they stand. */
-type Candidates = Map<string, { row: Row; positions: number[] }>;
+type Candidates = Map<string, { bodyAt: number; positions: number[] }>;
 
 /** All methods throw what the file system throws; the file is to be closed then. */
 export class TextFile {
 	readonly #base: string;
 	readonly #rows: RowFile;
 	#isFull = false;
-	/** All rows, once somebody searched. */
-	#held: Map<string, Row> | undefined;
-	#heldBytes = 0;
-	/** Of the last question, until rows come or go: a user who searches asks of the same mailbox again. */
-	#asked: { hashes: string; rows: readonly (Row | undefined)[] } | undefined;
+	/** Of the last question: a user who searches asks of the same mailbox again, and of what came to it since. */
+	#asked: { readonly hashes: string; readonly notes: Notes } | undefined;
 
 	/** `base`: path of the files without their endings. `warn` takes a line for the log. */
 	constructor(base: string, warn: (text: string) => void) {
@@ -97,10 +84,6 @@ export class TextFile {
 			packedNote(row),
 			kept ? packed(kept.bytes) : new Uint8Array(),
 		);
-		this.#asked = undefined;
-		this.#heldBytes += row.signature.length + ROW_MEMORY_BYTES;
-		if (this.#heldBytes > SEARCH_MEMORY_BYTES_MAX) this.#held = undefined;
-		this.#held?.set(hash, row);
 		if (this.#rows.waitingBytes >= SEARCH_WAITING_BYTES_MAX) this.commit();
 	}
 
@@ -110,19 +93,20 @@ export class TextFile {
 		const results = sought.map(() => new Uint8Array(count).fill(UNKNOWN));
 		const trigrams = sought.map(({ bytes }) => trigramsOf(bytes));
 		const candidates: Candidates = new Map();
-		for (const [at, row] of this.#rowsOf(hashes, count).entries()) {
+		const notes = this.#notesOf(hashes, count);
+		for (let at = 0; at < count; at++) {
 			// Not here, damaged, or too large to be kept.
-			if (row === undefined || row.signature.length === 0) continue;
+			if (!notes.hasSignature(at)) continue;
 			let isCandidate = false;
 			for (const [index, result] of results.entries())
-				if (mayHold(row.signature, trigrams[index] as Uint32Array))
+				if (notes.mayHold(at, trigrams[index] as Uint32Array))
 					isCandidate = true;
 				else result[at] = NO;
 			if (!isCandidate) continue;
 			const hash = hashAt(hashes, at);
 			const candidate = candidates.get(hash);
 			if (candidate === undefined)
-				candidates.set(hash, { row, positions: [at] });
+				candidates.set(hash, { bodyAt: notes.bodyAt(at), positions: [at] });
 			else candidate.positions.push(at);
 		}
 		this.#decide(candidates, sought, results);
@@ -138,11 +122,11 @@ export class TextFile {
 		this.#rows.rows(candidates.keys(), (hash, stored) => {
 			const bytes = unpacked(stored);
 			if (bytes === undefined) return;
-			const { row, positions } = candidates.get(hash) as {
-				row: Row;
+			const { bodyAt, positions } = candidates.get(hash) as {
+				bodyAt: number;
 				positions: number[];
 			};
-			const text = { bytes, bodyAt: row.bodyAt };
+			const text = { bytes, bodyAt };
 			for (const [index, { kind, bytes }] of sought.entries()) {
 				const result = results[index] as Uint8Array;
 				if (result[positions[0] as number] === NO) continue;
@@ -152,37 +136,28 @@ export class TextFile {
 		});
 	}
 
-	#rowsOf(hashes: string, count: number): readonly (Row | undefined)[] {
-		if (this.#asked?.hashes === hashes) return this.#asked.rows;
-		const all = Array.from({ length: count }, (_, at) => hashAt(hashes, at));
-		const found = this.#find(all);
-		const rows = all.map((hash) => found.get(hash));
-		// Else these would be kept in memory beyond the bound.
-		this.#asked = this.#held === undefined ? undefined : { hashes, rows };
-		return rows;
-	}
-
-	/** All rows, to be kept for the next question, if they are not too many; or else those that are asked for. */
-	#find(hashes: readonly string[]): ReadonlyMap<string, Row> {
-		if (this.#held !== undefined) return this.#held;
-		const rows = this.#rows;
-		const found = new Map<string, Row>();
-		const isForAll =
-			hashes.length * ROWS_PER_LOOKUP >= rows.size &&
-			rows.size * ROW_MEMORY_BYTES + rows.notesBytes <= SEARCH_MEMORY_BYTES_MAX;
-		rows.notes(isForAll ? rows.hashes() : new Set(hashes), (hash, note) =>
-			found.set(hash, rowIn(note)),
-		);
-		if (isForAll) {
-			this.#held = found;
-			this.#heldBytes = rows.size * ROW_MEMORY_BYTES + rows.notesBytes;
+	/** Of each that is asked about, as far as it is here. */
+	#notesOf(hashes: string, count: number): Notes {
+		const isMore = this.#asked && hashes.startsWith(this.#asked.hashes);
+		const notes = (isMore && this.#asked?.notes) || new Notes();
+		notes.reach(count, this.#rows.size, this.#rows.notesBytes);
+		const lacking = new Map<string, number[]>();
+		for (const at of notes.unknown()) {
+			const hash = hashAt(hashes, at);
+			const positions = lacking.get(hash);
+			if (positions === undefined) lacking.set(hash, [at]);
+			else positions.push(at);
 		}
-		return found;
+		this.#rows.notes(lacking.keys(), (hash, note) => {
+			notes.add(lacking.get(hash) as number[], note);
+		});
+		const mayStay = notes.bytes <= SEARCH_MEMORY_BYTES_MAX;
+		this.#asked = mayStay ? { hashes, notes } : undefined;
+		return notes;
 	}
 
 	/** Gives back the memory that questions are answered from. */
 	forget(): void {
-		this.#held = undefined;
 		this.#asked = undefined;
 		this.#rows.forget();
 	}
@@ -196,7 +171,6 @@ export class TextFile {
 		for (const hash of this.#rows.hashes())
 			if (!wanted.delete(hash)) gone.push(hash);
 		if (gone.length > 0) {
-			this.#held = undefined;
 			this.#asked = undefined;
 			this.#rows.remove(gone);
 		}

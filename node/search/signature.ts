@@ -47,12 +47,17 @@ export const trigramsOf = (sought: Uint8Array): Uint32Array =>
 		hashAt(sought, index + 2),
 	);
 
-/** False: the text does not hold what is sought. */
-export function mayHold(signature: Uint8Array, trigrams: Uint32Array): boolean {
-	const mask = signature.length * 8 - 1;
-	for (const trigram of trigrams) {
-		const bit = trigram & mask;
-		if (((signature[bit >> 3] as number) & (1 << (bit & 7))) === 0)
+/** False: the text does not hold what is sought. Its signature is the `length` bytes from `start` on. */
+export function mayHold(
+	bytes: Uint8Array,
+	trigrams: Uint32Array,
+	start = 0,
+	length = bytes.length,
+): boolean {
+	const mask = length * 8 - 1;
+	for (let index = 0; index < trigrams.length; index++) {
+		const bit = (trigrams[index] as number) & mask;
+		if (((bytes[start + (bit >> 3)] as number) & (1 << (bit & 7))) === 0)
 			return false;
 	}
 	return true;

@@ -40,19 +40,27 @@ export async function thread({
 	await noteKeys(session, selected, key);
 	requireWhole(session, selected, key);
 	const found = await find(session, selected, key);
-	const messages = await mapOrderings(
-		session.surroundings,
+	const { surroundings } = session;
+	const threads = await surroundings.threads.answer(
+		selected,
+		{ algorithm: name, byUid },
 		found,
-		(candidate, ordering): Threadable => ({
-			name: byUid ? candidate.uid : candidate.number,
-			sentMilliseconds: sentMilliseconds(candidate, ordering),
-			subject: ordering.subject,
-			isReply: ordering.isReply,
-			messageId: ordering.messageId,
-			references: ordering.references,
-		}),
+		async () => {
+			const messages = await mapOrderings(
+				surroundings,
+				found,
+				(candidate, ordering): Threadable => ({
+					name: byUid ? candidate.uid : candidate.number,
+					sentMilliseconds: sentMilliseconds(candidate, ordering),
+					subject: ordering.subject,
+					isReply: ordering.isReply,
+					messageId: ordering.messageId,
+					references: ordering.references,
+				}),
+			);
+			return formatThreads(algorithm(messages));
+		},
 	);
-	const threads = formatThreads(algorithm(messages));
 	session.output.text(`* THREAD${threads === "" ? "" : ` ${threads}`}\r\n`);
 	return {
 		keepsNumbers: namesNumbers(key),

@@ -178,6 +178,20 @@ test("the same question again sees what came and what went since", () => {
 	expect(ask()).toEqual([UNKNOWN, ...Array(9).fill(YES), UNKNOWN]);
 });
 
+test("a question about more messages than before sees them, and what a former one lacked", () => {
+	const hashes = fill(300);
+	const lacking = hashOf("late");
+	const first = [...hashes.slice(0, 3), lacking, hashes[1]];
+	const ask = (asked: readonly (string | undefined)[]): number[] => [
+		...(file.known(asked.join(""), [seek("text", "needle1 ")])[0] ?? []),
+	];
+	expect(ask(first)).toEqual([NO, YES, NO, UNKNOWN, YES]);
+	file.add(lacking, textOf("", "needle1 came late"));
+	const more = [...first, hashes[299], hashes[1], hashOf("none")];
+	expect(ask(more)).toEqual([NO, YES, NO, YES, YES, NO, YES, UNKNOWN]);
+	expect(ask(hashes.slice(1, 3))).toEqual([YES, NO]);
+});
+
 test("a text that is too large is remembered, and never decided", () => {
 	const hash = hashOf("large");
 	file.add(hash, textOf("", "x".repeat(SEARCH_TEXT_BYTES_MAX + 1)));
