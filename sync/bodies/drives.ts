@@ -7,6 +7,7 @@ import "./lengths.ts";
 import "./missing-nodes.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import { shareReads } from "./shared-reads.ts";
 
 /** Requests in flight to one peer: hypercore's default of 16 fills no long line, this was measured to double it. */
 const INFLIGHT_RANGE: [number, number] = [128, 384];
@@ -41,6 +42,7 @@ export class Drives {
 		this.#own = own;
 		this.#clock = clock;
 		this.#log = log;
+		shareReads(own.core.state.storage);
 		this.#watch(own, own.key.toString("hex"));
 	}
 

@@ -85,6 +85,24 @@ declare module "hypercore" {
 		sendSync(): void;
 	}
 
+	/** Reads of RocksDB that go together. */
+	export interface RocksRead {
+		get(key: Uint8Array): Promise<Uint8Array | null>;
+		tryFlush(): void;
+		destroy(): void;
+	}
+	export interface RocksSession {
+		/** `autoDestroy`: for one flush. */
+		read(options: { autoDestroy: true }): RocksRead;
+	}
+	/** Where one core lies. */
+	export interface CoreStorage {
+		readonly db: RocksSession;
+		/** A transaction that it is part of. */
+		readonly atom: unknown;
+		read(fork?: number): unknown;
+	}
+
 	export interface Hypercore extends EventEmitter {
 		readonly key: Buffer;
 		readonly length: number;
@@ -92,6 +110,7 @@ declare module "hypercore" {
 		readonly peers: readonly ReplicatorPeer[];
 		readonly closed: boolean;
 		readonly core: {
+			readonly state: { readonly storage: CoreStorage };
 			readonly replicator: {
 				/** Asks peers for what waits. */
 				updateAll(): void;
