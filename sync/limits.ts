@@ -34,6 +34,8 @@ export const LINK_QUEUE_BYTES_MAX = 32 * MiB;
 /** Aim of one batch of changes: large enough to amortise a commit, small enough not to stall the loop. */
 export const RECORD_BATCH_BYTES = 256 * KiB;
 export const RECORD_BATCH_COUNT = 500;
+/** And keys that they change: a flag on many messages is few changes. */
+export const RECORD_BATCH_KEYS = 1_000;
 /** Queued beyond this, send() asks its caller to wait: enough to fill a fast line for some milliseconds. */
 export const LINK_HIGH_WATER_BYTES = 1 * MiB;
 /** Small messages of one turn leave in writes of this size: 1 kB writes reach a twentieth of the rate. */
@@ -228,12 +230,16 @@ export const SEGMENT_ENTRIES_MIN = 128;
 /** Bucket maps of a segment: applying a change costs by the size of the map it touches. */
 export const SEGMENT_BUCKETS = 64;
 export const DIRECTORY_BUCKETS = 16;
-/** Changes of a document that were made in bulk and wait to be applied, some 100 kB each: memory, and how long who reads it waits. */
-export const UNSETTLED_CHANGES_MAX = 8;
-/** Smaller ones are applied together, larger ones alone; some 300 operations. */
-export const LARGE_CHANGE_BYTES = 16_384;
-/** Small changes of a document that wait to be applied: some 10 ms for who reads it then, and some 100 kB. */
-export const UNSETTLED_PUTS_MAX = 128;
+/** A change with more edits is made as several, so that no node has to apply more of them in one go: 10 to 20 ms. */
+export const CHANGE_EDITS_MAX = 256;
+/** Changes of a document are applied together up to so many operations, in one turn: some 10 to 20 ms. */
+export const SETTLED_OPERATIONS_MAX = 384;
+/** Operations of a document that wait to be applied: half a second for who needs it as a whole, and some megabytes. */
+export const UNSETTLED_OPERATIONS_MAX = 16_384;
+/** Larger changes are replayed alone: two that go between each other's keys take ten times as long together. */
+export const LARGE_CHANGE_BYTES = 8_192;
+/** Changes of a document that wait to be applied. */
+export const UNSETTLED_CHANGES_MAX = 128;
 /** Accounts whose document is held folded in memory, some 10 kB each; who is not looked at is read again beyond it. */
 export const ACCOUNTS_FOLDED_MAX = 2_000;
 /** Documents kept open; the least recently used is written out beyond it. */
@@ -296,8 +302,8 @@ export const VIEWS_IDLE_MESSAGES_MAX = 200_000;
 export const MAILBOXES_MAX = 10_000;
 export const MAILBOX_NAME_BYTES_MAX = 1_000;
 export const MAILBOX_DEPTH_MAX = 32;
-/** Messages that one step of STORE or EXPUNGE changes, at some 40 µs each in steps of this size: others wait no longer than that. */
-export const STORE_BATCH_COUNT = 2_000;
+/** Messages that one step of STORE or EXPUNGE changes, at some 40 µs each: others wait no longer than that. */
+export const STORE_BATCH_COUNT = 250;
 /** IMAP keywords of one message, and the length of one. */
 export const KEYWORDS_MAX = 64;
 export const KEYWORD_BYTES_MAX = 128;

@@ -212,9 +212,12 @@ export class Selected implements SelectedMailbox {
 			const some = entries.slice(i, i + STORE_BATCH_COUNT);
 			sequence = Math.max(
 				sequence,
-				await ledger.write((tx) => {
-					for (const one of some) edit(tx, one);
-				}),
+				await ledger.write(
+					(tx) => {
+						for (const one of some) edit(tx, one);
+					},
+					{ isPart: entries.length > STORE_BATCH_COUNT },
+				),
 			);
 		}
 		await second(sequence);

@@ -101,7 +101,7 @@ export class FlatDocument {
 	settle(): void {
 		this.#unapplied.settle();
 	}
-	/** Applies a part of what waits: one large change, or many small ones. */
+	/** Applies a part of what waits, within one turn. */
 	settleSome(): void {
 		this.#unapplied.settleSome();
 	}
@@ -149,7 +149,7 @@ export class FlatDocument {
 		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
 		const { operations, known } = this.#operations(edits, next);
 		const { change, hash } = encodePlain({ ...next, operations });
-		this.#makeRoom(change);
+		this.#makeRoom();
 		this.#unapplied.add(change, known);
 		this.#tips.added(hash, next, operations.length);
 		return change;
@@ -159,8 +159,8 @@ export class FlatDocument {
 		if (this.#tips.heads === undefined) this.settle();
 		this.#tips.read();
 	}
-	#makeRoom({ length }: Uint8Array): void {
-		while (!this.#unapplied.hasRoom(length)) this.#unapplied.settleSome();
+	#makeRoom(): void {
+		while (!this.#unapplied.hasRoom) this.#unapplied.settleSome();
 	}
 
 	/** As #edit() makes them, but that a put over an equal value needs no removal before it here. */
@@ -241,7 +241,7 @@ export class FlatDocument {
 				this.#takeNow(changes.slice(i));
 				return;
 			}
-			this.#makeRoom(change);
+			this.#makeRoom();
 			this.#unapplied.add(change, known);
 			this.#tips.added(plain.hash, plain, plain.operations.length);
 		}

@@ -5,8 +5,9 @@
  */
 import {
 	LARGE_CHANGE_BYTES,
+	SETTLED_OPERATIONS_MAX,
 	UNSETTLED_CHANGES_MAX,
-	UNSETTLED_PUTS_MAX,
+	UNSETTLED_OPERATIONS_MAX,
 } from "../limits.ts";
 
 /** What lies under a key once the changes that wait are applied. */
@@ -29,7 +30,8 @@ interface Waiting {
 
 export class Unapplied {
 	#changes: Waiting[] = [];
-	#largeCount = 0;
+	/** Of all of them; those on one key count once. */
+	#operationCount = 0;
 	/** By key: the last waiting change that touches it. */
 	readonly #keys = new Map<string, Waiting>();
 	readonly #apply: (changes: Uint8Array[]) => void;
@@ -46,15 +48,16 @@ export class Unapplied {
 	add(change: Uint8Array, known: ReadonlyMap<string, Known | undefined>): void {
 		const waiting = { change, known };
 		this.#changes.push(waiting);
-		if (isLarge(change)) this.#largeCount++;
+		this.#operationCount += known.size;
 		for (const key of known.keys()) this.#keys.set(key, waiting);
 	}
 
-	/** Whether another one of this size may wait. */
-	hasRoom(bytes: number): boolean {
-		return bytes >= LARGE_CHANGE_BYTES
-			? this.#largeCount < UNSETTLED_CHANGES_MAX
-			: this.#changes.length - this.#largeCount < UNSETTLED_PUTS_MAX;
+	/** Whether another one may wait. */
+	get hasRoom(): boolean {
+		return (
+			this.#changes.length < UNSETTLED_CHANGES_MAX &&
+			this.#operationCount < UNSETTLED_OPERATIONS_MAX
+		);
 	}
 
 	/** Whether a waiting change touches the key. */
@@ -70,16 +73,23 @@ export class Unapplied {
 		while (this.#changes.length > 0) this.settleSome();
 	}
 
-	/** Applies the next small ones, or the next large one. */
+	/** Applies the next ones, as many as are applied in one turn. */
 	settleSome(): void {
-		const [portion] = portions(this.#changes.map(({ change }) => change));
-		if (portion === undefined) return;
-		const applied = this.#changes.splice(0, portion.length);
-		if (portion.some(isLarge)) this.#largeCount--;
-		for (const waiting of applied)
+		let count = 0;
+		let operations = 0;
+		for (const { known } of this.#changes) {
+			operations += known.size;
+			if (count > 0 && operations > SETTLED_OPERATIONS_MAX) break;
+			count++;
+		}
+		if (count === 0) return;
+		const applied = this.#changes.splice(0, count);
+		for (const waiting of applied) {
+			this.#operationCount -= waiting.known.size;
 			for (const key of waiting.known.keys())
 				if (this.#keys.get(key) === waiting) this.#keys.delete(key);
-		this.#apply(portion);
+		}
+		this.#apply(applied.map(({ change }) => change));
 	}
 }
 

@@ -3,6 +3,7 @@ import { DamagedDocument, type Edit } from "../documents/flat.ts";
 import type { OpenDocuments } from "../documents/open.ts";
 import { Temporary } from "../faults.ts";
 import type { DocumentId, Origin, Sequence } from "../ids.ts";
+import { CHANGE_EDITS_MAX } from "../limits.ts";
 import type { Store, StoreWrite } from "../ports/store.ts";
 import { Batch } from "./batch.ts";
 import type { ChangeLog } from "./log.ts";
@@ -89,7 +90,11 @@ export class Flush implements Transaction {
 				`document ${document} is damaged here and being put together again; try later`,
 			);
 		let index = this.#openGroup.get(document);
-		if (index === undefined || index < this.#floor) {
+		const isOpen =
+			index !== undefined &&
+			index >= this.#floor &&
+			(this.groups[index] as Group).edits.length < CHANGE_EDITS_MAX;
+		if (index === undefined || !isOpen) {
 			index = this.groups.length;
 			this.#openGroup.set(document, index);
 			this.groups.push({

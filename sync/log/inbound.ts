@@ -10,7 +10,11 @@ import type { OpenDocuments } from "../documents/open.ts";
 import { bucketsOf } from "../documents/shapes.ts";
 import { Temporary } from "../faults.ts";
 import type { DocumentId, NodeId, Origin, Sequence } from "../ids.ts";
-import { RECORD_BATCH_COUNT, RECORDS_WAITING_MAX } from "../limits.ts";
+import {
+	RECORD_BATCH_COUNT,
+	RECORD_BATCH_KEYS,
+	RECORDS_WAITING_MAX,
+} from "../limits.ts";
 import type { Log } from "../ports/log.ts";
 import type { Rules } from "../rules.ts";
 import type { Flush } from "./flush.ts";
@@ -193,6 +197,7 @@ export class Inbound {
 		const { log, rules, documents } = this.#options;
 		const ready: Waiting[] = [];
 		const vector = new Map(log.vector);
+		let keys = 0;
 		for (let progress = true; progress; ) {
 			progress = false;
 			for (const [origin, waiting] of this.#waiting)
@@ -201,6 +206,7 @@ export class Inbound {
 					if (
 						next === undefined ||
 						ready.length >= (this.#careful > 0 ? 1 : RECORD_BATCH_COUNT) ||
+						keys >= RECORD_BATCH_KEYS ||
 						(rules.causal && !covers(vector, next.record.had)) ||
 						documents.isDamaged(next.record.document)
 					)
@@ -209,6 +215,7 @@ export class Inbound {
 					flush.append(next.record, unframe(next.framed));
 					vector.set(origin, next.record.sequence);
 					ready.push(next);
+					keys += next.record.keys.length;
 					progress = true;
 				}
 		}

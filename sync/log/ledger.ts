@@ -34,6 +34,8 @@ const STOPPING = "this node is being stopped; try another one";
 const RETRY_MILLISECONDS = 1_000;
 /** Longer than the steps of one command are apart. */
 const SETTLE_MILLISECONDS = 100;
+/** Then turn by turn, with room for others in between. */
+const SETTLE_AGAIN_MILLISECONDS = 20;
 /** Less than a client waits for on a line of 100 ms, and as long as a member takes to confirm where both are busy. */
 const GATHER_MILLISECONDS = 40;
 
@@ -101,13 +103,15 @@ export class Ledger {
 
 	/**
 	 * Runs `work` in the next batch. Resolves, when that is durable here, with the highest own sequence it made (0: none).
-	 * Rejects with what `work` threw, or Temporary when the disk refused.
+	 * Rejects with what `work` threw, or Temporary when the disk refused. `isPart`: of much work that is done step by step, so
+	 * that this one is large already, and the next comes when it is done: it is not held for others.
 	 */
-	write(work: Work): Promise<number> {
+	write(work: Work, { isPart = false } = {}): Promise<number> {
 		if (this.#stopped) return Promise.reject(new Temporary(STOPPING));
 		return new Promise((resolve, reject) => {
 			this.#works.push({ work, resolve, reject });
-			this.#schedule();
+			if (isPart) this.#scheduleNow();
+			else this.#schedule();
 		});
 	}
 
@@ -301,15 +305,16 @@ export class Ledger {
 	}
 
 	/** Some changes at a time, and only when nothing was written for a moment: the longer they wait the cheaper they are. */
-	#settleLater(): void {
+	#settleLater(afterMilliseconds = SETTLE_MILLISECONDS): void {
 		if (this.#settles || !this.documents.isUnsettled || this.#stopped) return;
 		this.#settles = true;
 		const since = this.#batches;
-		this.#clock.after(SETTLE_MILLISECONDS, () => {
+		this.#clock.after(afterMilliseconds, () => {
 			this.#settles = false;
 			if (this.#stopped) return;
-			if (this.#batches === since) this.documents.settleSome();
-			this.#settleLater();
+			const isQuiet = this.#batches === since;
+			if (isQuiet) this.documents.settleSome();
+			this.#settleLater(isQuiet ? SETTLE_AGAIN_MILLISECONDS : undefined);
 		});
 	}
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Edit, FlatDocument } from "../../../sync/documents/flat.ts";
 import { decodePlain } from "../../../sync/documents/plain.ts";
 import type { Origin } from "../../../sync/ids.ts";
-import { UNSETTLED_PUTS_MAX } from "../../../sync/limits.ts";
+import { UNSETTLED_CHANGES_MAX } from "../../../sync/limits.ts";
 
 const buckets = 4;
 const origin = (digit: string) => digit.repeat(32) as Origin;
@@ -140,13 +140,13 @@ describe("edits in bulk", () => {
 		const put = (round: number): Edit[] => [
 			{ key: `f:${round}:x`, set: true, isNew: true },
 		];
-		for (let round = 0; round < UNSETTLED_PUTS_MAX; round++) {
+		for (let round = 0; round < UNSETTLED_CHANGES_MAX; round++) {
 			changes.push(a.change(put(round), ENCODED) as Uint8Array);
 			expect(a.isUnsettled).toBe(true);
 		}
 		changes.push(a.change(put(200), ONE_BY_ONE) as Uint8Array);
 		expect(a.isUnsettled).toBe(false);
-		for (let round = 201; round < 203 + UNSETTLED_PUTS_MAX; round++)
+		for (let round = 201; round < 203 + UNSETTLED_CHANGES_MAX; round++)
 			changes.push(a.change(put(round), ENCODED) as Uint8Array);
 		a.settleSome();
 		expect(a.isUnsettled).toBe(false);

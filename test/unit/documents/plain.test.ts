@@ -15,7 +15,7 @@ import {
 	type PlainChange,
 } from "../../../sync/documents/plain.ts";
 import type { Origin } from "../../../sync/ids.ts";
-import { UNSETTLED_PUTS_MAX } from "../../../sync/limits.ts";
+import { UNSETTLED_CHANGES_MAX } from "../../../sync/limits.ts";
 
 const BUCKETS = 4;
 const hex = (bytes: number) =>
@@ -230,7 +230,7 @@ describe("changes that wait", () => {
 			FlatDocument.create(BUCKETS, origin(each)),
 		) as [FlatDocument, FlatDocument];
 		b.take([foreign(a.change([put("f:0:x")]))]);
-		for (let n = 1; n < 2 * UNSETTLED_PUTS_MAX; n++) {
+		for (let n = 1; n < 2 * UNSETTLED_CHANGES_MAX; n++) {
 			b.take([foreign(a.change([put(`f:${n}:x`, `${n}`)]))]);
 			expect(a.values(`f:${n}:x`)).toEqual([`${n}`]);
 			expect(b.values(`f:${n}:x`)).toEqual([`${n}`]);
