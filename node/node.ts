@@ -7,6 +7,7 @@ import { type DriveBodies, openBodies } from "../sync/bodies/bodies.ts";
 import { OperatorFault } from "../sync/faults.ts";
 import { LifeOver } from "../sync/membership/lives.ts";
 import { openNetwork } from "../sync/network/network.ts";
+import { BODIES_FORMAT } from "../sync/ports/bodies.ts";
 import { StoreDamaged, StoreFailed, StoreFull } from "../sync/ports/store.ts";
 import { type JournaledStore, openStore } from "../sync/real/store.ts";
 import { type ClusterReplica, openReplica } from "../sync/replica.ts";
@@ -193,6 +194,7 @@ class Starting {
 			site,
 			publicIps,
 			multiaddrs: network.addresses(),
+			bodies: BODIES_FORMAT,
 		};
 	}
 

@@ -81,6 +81,8 @@ export const DISK_FREE_BYTES_MIN = 32 * MiB;
 export const BODY_WRITE_BUFFER_BYTES = 16 * MiB;
 /** A block of a body from this on is moved into a file where it stays; a smaller one is written anew some times. All mail is larger. */
 export const BODY_BLOB_BYTES_MIN = 256;
+/** A body up to this is packed in place, in some 50 to 150 µs; another thread would take as long to be asked. */
+export const BODY_PACKED_AT_ONCE_BYTES_MAX = 16 * KiB;
 /** Bodies of one drive asked for at once: fills a line of 150 ms with small mail, and stays cheap for the replicator. */
 export const BODY_FETCHES_MAX = 256;
 /** And their bytes; a body larger than BODY_MEMORY_BYTES_MAX counts as that, as it passes through in pieces. */

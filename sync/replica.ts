@@ -203,6 +203,8 @@ export class ClusterReplica implements Replica {
 			joining ? this.#parts.sources.current : this.#parts.presence.others(),
 		);
 		this.bodies.setDrives(this.#parts.cluster.incarnations());
+		// Of a cluster that this node knows nothing of yet no member can be asked.
+		this.bodies.setPacking(!joining && this.#parts.cluster.readPacked());
 	}
 
 	/** Looks at the whole and acts: who numbers, who waits for copies, what may be shown now. */

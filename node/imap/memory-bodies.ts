@@ -101,6 +101,7 @@ export class MemoryBodies implements Bodies {
 	}
 
 	setDrives(): void {}
+	setPacking(): void {}
 	lengthBlocks(): number {
 		return this.#blobs.size;
 	}

@@ -5,12 +5,13 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import type Hyperblobs from "hyperblobs";
-import type { BlobId } from "hyperblobs";
+import type { BlobId, BlobsBatch } from "hyperblobs";
 import { BODY_APPEND_BYTES_MAX } from "../limits.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import { StoreFailed } from "../ports/store.ts";
 import type { GroupSync } from "./durable.ts";
 import type { Gate } from "./gate.ts";
+import { packedBlocks, plainBlocks } from "./packing.ts";
 import { BLOCK_BYTES } from "./reference.ts";
 import type { DiskRoom } from "./room.ts";
 import type { WholeBody } from "./writer.ts";
@@ -49,6 +50,8 @@ export class Appender {
 	#working: Promise<void> | undefined;
 	/** Why nothing is taken any more. */
 	#refusal: Error | undefined;
+	/** Whether blocks are packed: all members can read them so. */
+	packs = false;
 	#lengthBlocks: number;
 	#sizeBytes: number;
 
@@ -171,7 +174,8 @@ export class Appender {
 		let bytes = 0;
 		for (const waiting of group) {
 			if (!(waiting.body.content instanceof Uint8Array)) continue;
-			small.push({ waiting, id: await batch.put(waiting.body.content) });
+			const blocks = await this.#blocksOf(waiting.body.content);
+			small.push({ waiting, id: await putAll(batch, blocks) });
 			bytes += waiting.body.sizeBytes;
 		}
 		if (small.length > 0) {
@@ -187,22 +191,41 @@ export class Appender {
 		}
 	}
 
+	#blocksOf(content: Uint8Array): Promise<Uint8Array[]> | Uint8Array[] {
+		return this.packs ? packedBlocks(content) : plainBlocks(content);
+	}
+
 	async #copy(file: FileHandle, sizeBytes: number): Promise<BlobId> {
 		let whole: BlobId | undefined;
 		for (let at = 0; at < sizeBytes; at += COPY_BYTES) {
 			const chunk = Buffer.allocUnsafe(Math.min(COPY_BYTES, sizeBytes - at));
 			await readFully(file, chunk, at);
 			const batch = this.#options.blobs.batch();
-			const part = await batch.put(chunk);
+			const part = await putAll(batch, await this.#blocksOf(chunk));
 			await batch.flush();
-			whole ??= { ...part, blockLength: 0, byteLength: 0 };
-			whole.blockLength += part.blockLength;
-			whole.byteLength += part.byteLength;
+			whole = whole === undefined ? part : joined(whole, part);
 		}
 		if (whole === undefined) throw new Error("an empty body was spooled");
 		return whole;
 	}
 }
+
+/** As one blob. */
+async function putAll(
+	batch: BlobsBatch,
+	blocks: readonly Uint8Array[],
+): Promise<BlobId> {
+	const [first = Buffer.alloc(0), ...others] = blocks;
+	let whole = await batch.put(first);
+	for (const block of others) whole = joined(whole, await batch.put(block));
+	return whole;
+}
+
+const joined = (before: BlobId, after: BlobId): BlobId => ({
+	...before,
+	blockLength: before.blockLength + after.blockLength,
+	byteLength: before.byteLength + after.byteLength,
+});
 
 const referenceOf = (
 	{ hash, sizeBytes }: WholeBody,

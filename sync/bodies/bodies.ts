@@ -314,6 +314,10 @@ export class DriveBodies implements ReclaimableBodies {
 		this.#drives.set(drives.map(({ drive }) => drive));
 	}
 
+	setPacking(packs: boolean): void {
+		this.#appender.packs = packs;
+	}
+
 	lengthBlocks(): number {
 		return this.#appender.lengthBlocks;
 	}

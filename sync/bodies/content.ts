@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import type { ActiveRequests, Hypercore } from "hypercore";
 import { BODY_MEMORY_BYTES_MAX } from "../limits.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
-import { BLOCK_BYTES, type ByteRange } from "./reference.ts";
+import { unpackedBlock } from "./packing.ts";
+import { BLOCK_BYTES, type ByteRange, plainBytesOf } from "./reference.ts";
 
 const blocks = ({ blob }: BodyRef): { start: number; end: number } => ({
 	start: blob[1],
@@ -30,13 +31,14 @@ export async function isRight(
 	requests?: ActiveRequests,
 ): Promise<boolean> {
 	const hash = createHash("sha256");
-	let left = reference.sizeBytes;
+	let index = 0;
 	for await (const block of bodyBlocks(core, reference, requests)) {
-		if (block?.length !== Math.min(BLOCK_BYTES, left)) return false;
-		left -= block.length;
-		hash.update(block);
+		const expected = plainBytesOf(reference, index++);
+		const plain = block === null ? undefined : unpackedBlock(block, expected);
+		if (plain === undefined) return false;
+		hash.update(plain);
 	}
-	return left === 0 && hash.digest("hex") === reference.hash;
+	return hash.digest("hex") === reference.hash;
 }
 
 async function* bodyBlocks(
@@ -104,11 +106,15 @@ export async function* readRange(
 		const index = Math.floor(at / BLOCK_BYTES);
 		const blockStart = index * BLOCK_BYTES;
 		const block = await core.get(first + index, { wait: false });
-		if (block === null)
+		const plain =
+			block === null
+				? undefined
+				: unpackedBlock(block, plainBytesOf(reference, index));
+		if (plain === undefined)
 			throw new BodyUnavailable(
 				`body ${reference.hash.slice(0, 16)} is not whole here`,
 			);
-		const chunk = block.subarray(at - blockStart, range.end - blockStart);
+		const chunk = plain.subarray(at - blockStart, range.end - blockStart);
 		yield chunk;
 		at += chunk.length;
 	}

@@ -2,8 +2,12 @@
 import { BODY_BYTES_MAX } from "../limits.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
 
-/** Size of every block of a body but the last: what hyperblobs cuts at by default. */
+/** Plain bytes of every block of a body but the last: what hyperblobs cuts at by default. */
 export const BLOCK_BYTES = 64 * 1024;
+
+/** Plain bytes of the block of this index within a body. */
+export const plainBytesOf = ({ sizeBytes }: BodyRef, index: number): number =>
+	Math.min(BLOCK_BYTES, sizeBytes - index * BLOCK_BYTES);
 
 /** Blocks that a body of this size takes. */
 export const blocksOf = (sizeBytes: number): number =>
@@ -21,7 +25,9 @@ export function checkReference(reference: BodyRef): void {
 		!/^[0-9a-f]{64}$/.test(drive) ||
 		![sizeBytes, byteOffset, blockOffset].every(isCount) ||
 		sizeBytes > BODY_BYTES_MAX ||
-		byteLength !== sizeBytes ||
+		!isCount(byteLength) ||
+		// Shorter where its blocks are packed (packing.ts).
+		byteLength > sizeBytes ||
 		blockLength !== blocksOf(sizeBytes)
 	)
 		throw new BodyUnavailable(

@@ -7,6 +7,7 @@ import { CLUSTER, keys, splitKey } from "../documents/shapes.ts";
 import type { AccountId, Address, NodeId, Origin } from "../ids.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import { type SlotRange, UNKEPT_SLOT } from "../mailbox/slots.ts";
+import { BODIES_FORMAT } from "../ports/bodies.ts";
 
 export interface Member {
 	readonly node: NodeId;
@@ -16,6 +17,8 @@ export interface Member {
 	readonly multiaddrs: readonly string[];
 	readonly publicIps: readonly string[];
 	readonly joinedMilliseconds: number;
+	/** What its release can read in a drive (BODIES_FORMAT). */
+	readonly bodies?: number;
 }
 
 export interface Incarnation {
@@ -149,6 +152,12 @@ export class ClusterState implements Fold {
 			({ node }) => !this.#removed.has(node),
 		);
 	}
+	/** Whether all of them, and there are some, can read bodies of packed blocks. */
+	readPacked(): boolean {
+		const members = this.members();
+		return members.length > 0 && members.every(readsPacked);
+	}
+
 	member(node: NodeId): Member | undefined {
 		return this.#removed.has(node) ? undefined : this.#members.get(node);
 	}
@@ -239,6 +248,9 @@ export class ClusterState implements Fold {
 		return [...(this.#aliases.get(alias) ?? [])];
 	}
 }
+
+export const readsPacked = ({ bodies = 0 }: Pick<Member, "bodies">): boolean =>
+	bodies >= BODIES_FORMAT;
 
 function setOrDelete<T>(set: Set<T>, value: T, on: boolean): void {
 	if (on) set.add(value);

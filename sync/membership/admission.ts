@@ -3,6 +3,7 @@ import { decode, encode } from "cborg";
 import {
 	type ClusterState,
 	type Member,
+	readsPacked,
 	writeEnded,
 	writeIncarnation,
 	writeMember,
@@ -195,6 +196,11 @@ export class Admission {
 		if (members.length >= MEMBERS_MAX)
 			throw new OperatorFault(
 				`the cluster has ${MEMBERS_MAX} members, which is the limit`,
+			);
+		// It could read none of the mail that came lately.
+		if (state.readPacked() && !readsPacked(applicant))
+			throw new OperatorFault(
+				"the release of this node is too old for the cluster; install the release that its members run",
 			);
 		if (members.some(({ name }) => name === applicant.name))
 			throw new OperatorFault(

@@ -6,9 +6,12 @@ export interface BodyRef {
 	readonly sizeBytes: number;
 	/** Public key of the drive's blobs core, hex. */
 	readonly drive: string;
-	/** Hyperblobs id: [byteOffset, blockOffset, blockLength, byteLength]. */
+	/** Hyperblobs id: [byteOffset, blockOffset, blockLength, byteLength]; the last is less than the size where blocks are packed. */
 	readonly blob: readonly [number, number, number, number];
 }
+
+/** What this release can read in a drive: 1, packed blocks. A member that says nothing reads plain ones only. */
+export const BODIES_FORMAT = 1;
 
 /** Takes one body as it comes. Small ones are held in memory, large ones on disk, never more than a bound in memory. */
 export interface BodyWriter {
@@ -54,6 +57,8 @@ export interface Bodies {
 	stream(ref: BodyRef, start?: number, end?: number): AsyncIterable<Uint8Array>;
 	/** Which drives to hold and exchange: every incarnation of every member. Called again when it changes. */
 	setDrives(drives: readonly { node: NodeId; drive: string }[]): void;
+	/** Whether what is written from now on may be packed, since all members can read it. Not until it is said. */
+	setPacking(packs: boolean): void;
 	/** How many bytes the drive of this incarnation has durably; kept by the caller as the high-water mark. */
 	lengthBlocks(): number;
 	sizeBytes(): number;

@@ -157,6 +157,9 @@ export class SimBodies implements ReclaimableBodies {
 	/** Every node serves what it has, whatever is listed. */
 	setDrives(_drives: readonly { node: NodeId; drive: string }[]): void {}
 
+	/** Bodies lie here as they are. */
+	setPacking(): void {}
+
 	lengthBlocks(): number {
 		return driveOf(this.#disk, this.drive).lengthBlocks;
 	}

@@ -55,6 +55,7 @@ const noBodies = {
 	drive,
 	lengthBlocks: () => 0,
 	setDrives: quiet,
+	setPacking: quiet,
 	close: () => Promise.resolve(),
 	has: () => Promise.resolve(true),
 } as unknown as ReclaimableBodies;
