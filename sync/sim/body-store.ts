@@ -77,6 +77,8 @@ interface Looking {
 
 export class SimBodies implements ReclaimableBodies {
 	readonly drive: string;
+	/** What was said last. */
+	packs = false;
 	readonly node: NodeId;
 	readonly #world: SimBodiesWorld;
 	readonly #disk: SimDisk;
@@ -157,8 +159,10 @@ export class SimBodies implements ReclaimableBodies {
 	/** Every node serves what it has, whatever is listed. */
 	setDrives(_drives: readonly { node: NodeId; drive: string }[]): void {}
 
-	/** Bodies lie here as they are. */
-	setPacking(): void {}
+	/** Bodies lie here as they are, whatever was said. */
+	setPacking(packs: boolean): void {
+		this.packs = packs;
+	}
 
 	lengthBlocks(): number {
 		return driveOf(this.#disk, this.drive).lengthBlocks;

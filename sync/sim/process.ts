@@ -46,6 +46,8 @@ export interface NodeOptions {
 	alone?: boolean;
 	/** The release that runs there, by what it speaks. */
 	protocol?: ProtocolVersions;
+	/** And by what it says that it reads in drives (BODIES_FORMAT). */
+	bodies?: number;
 }
 
 /** What a process needs of the world around it. */
@@ -349,8 +351,10 @@ export class SimProcess {
 	}
 
 	#self(network: Network) {
-		const { name } = this.machine;
+		const { name, options } = this.machine;
+		const { bodies } = options;
 		return {
+			...(bodies !== undefined && { bodies }),
 			name,
 			hostname: `${name}.example.org`,
 			site: "default",

@@ -1,6 +1,7 @@
 /** Stories of clusters whose nodes run neighbouring releases, as while an operator upgrades one after the other. */
 import { decode, encode } from "cborg";
 import { describe, expect, it } from "vitest";
+import { BODIES_FORMAT } from "../../sync/ports/bodies.ts";
 import type { Link } from "../../sync/ports/network.ts";
 import {
 	decodeFrame,
@@ -42,6 +43,32 @@ describe("releases", () => {
 		await ok(cluster, cluster.deliver("c", "anna", "by c"));
 		await cluster.verify();
 		expect(await textsAt(cluster, "a")).toHaveLength(7);
+	});
+
+	it("pack bodies once all members read that, and then let in none that does not", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		const names = ["a", "b"] as const;
+		const pack = () =>
+			names.map((name) => cluster.machine(name).process?.bodies?.packs);
+		const readsFrom = async (name: string, bodies: number | undefined) => {
+			await cluster.run(cluster.stop(name));
+			const { options } = cluster.machine(name);
+			delete options.bodies;
+			if (bodies !== undefined) options.bodies = bodies;
+			await cluster.run(cluster.start(name));
+			await cluster.settle();
+		};
+		expect(pack()).toEqual([false, false]);
+		await readsFrom("a", BODIES_FORMAT);
+		expect(pack()).toEqual([false, false]);
+		await readsFrom("b", BODIES_FORMAT);
+		expect(pack()).toEqual([true, true]);
+		await expect(cluster.run(cluster.join("c", "b"))).rejects.toThrow(
+			/too old for the cluster/,
+		);
+		// One is put back to the release before.
+		await readsFrom("b", undefined);
+		expect(pack()).toEqual([false, false]);
 	});
 
 	it("with no version in common keep apart and say why", async () => {
