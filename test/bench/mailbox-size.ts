@@ -58,6 +58,7 @@ const noBodies = {
 	setPacking: quiet,
 	close: () => Promise.resolve(),
 	has: () => Promise.resolve(true),
+	verify: () => Promise.resolve("whole"),
 } as unknown as ReclaimableBodies;
 
 let bodies = 0;
@@ -68,9 +69,10 @@ const body = (): BodyRef => ({
 	blob: [bodies, 1, 0, 20_000],
 });
 
+const identity = foundingIdentity(realRandom);
+
 function open(folder: string) {
 	const store = openStore(join(folder, "state.db"));
-	const identity = foundingIdentity(realRandom);
 	const replica = openReplica({
 		identity,
 		self: {
@@ -102,15 +104,19 @@ async function main(): Promise<void> {
 	const sizes = asked.length > 0 ? asked : [1_000, 10_000, 100_000];
 	const folder = mkdtempSync(join(tmpdir(), "pmnode-size-"));
 	try {
-		const { replica } = open(folder);
+		let { replica, store } = open(folder);
 		await replica.joined();
 		const id: AccountId = await replica.directory.addUser(
 			address("anna@example.org"),
 			"hash",
 			{ createDomain: true },
 		);
-		const account = replica.account(id);
-		if (account === undefined) throw new Error("no account");
+		const accountOf = () => {
+			const found = replica.account(id);
+			if (found === undefined) throw new Error("no account");
+			return found;
+		};
+		let account = accountOf();
 		const add = (count: number) =>
 			account.append(
 				"INBOX",
@@ -120,6 +126,11 @@ async function main(): Promise<void> {
 		for (const size of sizes) {
 			for (; filled < size; filled += Math.min(FILL_BATCH, size - filled))
 				await add(Math.min(FILL_BATCH, size - filled));
+			// Cold: nothing of the mailbox is in memory.
+			await replica.stop();
+			store.close();
+			({ replica, store } = open(folder));
+			account = accountOf();
 			globalThis.gc?.();
 			const before = process.memoryUsage();
 			const start = performance.now();
@@ -160,6 +171,7 @@ async function main(): Promise<void> {
 			selected.release();
 		}
 		await replica.stop();
+		store.close();
 	} finally {
 		rmSync(folder, { recursive: true });
 	}

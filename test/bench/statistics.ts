@@ -61,9 +61,9 @@ export function cpuSeconds(roots: readonly number[]): number {
 
 const REST_MILLISECONDS = 500;
 const REST_CPU_SECONDS = 0.03;
-const REST_ROUNDS_MAX = 120;
+const REST_ROUNDS_MAX = 300;
 
-/** Resolves when the trees hardly use the CPU any more, or after a minute all the same. */
+/** Resolves when the trees hardly use the CPU any more, or after some minutes all the same. */
 export async function atRest(roots: readonly number[]): Promise<void> {
 	for (let round = 0; round < REST_ROUNDS_MAX; round++) {
 		const before = cpuSeconds(roots);

@@ -18,7 +18,7 @@ import { cutTo, type Piece } from "./render.ts";
 /**
  * The octets of a part as they were before they were encoded, or their number. Of the whole message all parts that have an
  * encoding are decoded; of a multipart and an embedded message the octets come as they are: these have no encoding of their
- * own (RFC 2045 §6.4). Refusal UNKNOWN-CTE.
+ * own (RFC 2045 §6.4). Refusal UNKNOWN-CTE (RFC 3516 §4.3).
  */
 export async function renderBinary(
 	{ bodies, structures }: Surroundings,

@@ -181,7 +181,7 @@ async function structureValue(
 function announce(value: Piece, isBinary: boolean): string {
 	if (typeof value === "string") return "";
 	if (value instanceof Uint8Array) {
-		// RFC 3516 §4.2: only a literal8 may hold NUL.
+		// RFC 3516 §4.3: only a literal8 may hold NUL.
 		const tilde = isBinary && value.includes(0) ? "~" : "";
 		return `${tilde}{${value.length}}\r\n`;
 	}
