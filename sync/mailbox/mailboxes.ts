@@ -39,6 +39,8 @@ import type { View } from "./view.ts";
 import { Visits } from "./visits.ts";
 import { highestE, type Watermark, Watermarks } from "./watermarks.ts";
 
+const BOXES_REMEMBERED = 1_000;
+
 export class Mailboxes implements Fold {
 	readonly stamps: Stamps;
 	readonly pairs: Pairs;
@@ -59,6 +61,8 @@ export class Mailboxes implements Fold {
 	readonly #shownAll = new Set<MailboxId>();
 	/** Looked-at mailboxes with entries that wait for second copies. */
 	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
+	/** As committed: SELECT and STATUS ask for them several times each. Until the next commit. */
+	readonly #boxes = new Map<MailboxId, BoxRow>();
 	/** Touched in this batch, in order of arrival. */
 	readonly #touched = new Map<MailboxId, Set<EntryId>>();
 	/** Of an own operation, whether it has its second copy: as it was in this batch. */
@@ -150,6 +154,7 @@ export class Mailboxes implements Fold {
 
 	#readBoxes(): void {
 		const { store } = this.#options;
+		this.#boxes.clear();
 		this.#live = 0;
 		for (const [key, text] of store.range("box/", prefixEnd("box/"))) {
 			const box = JSON.parse(text as string) as BoxRow;
@@ -210,6 +215,7 @@ export class Mailboxes implements Fold {
 	}
 
 	committed(): void {
+		this.#boxes.clear();
 		this.#touched.clear();
 		this.#copied = undefined;
 		this.#pending.committed();
@@ -354,17 +360,22 @@ export class Mailboxes implements Fold {
 	}
 	/** Rows were mended in the store: what is held of them in memory follows. */
 	reread(mailbox: MailboxId): void {
+		this.#boxes.clear();
 		this.#looking.reread(mailbox, this.box(mailbox), (entry) =>
 			this.row(mailbox, entry),
 		);
 	}
 
 	/** As committed. */
-	box(mailbox: MailboxId): BoxRow {
-		const text = this.#options.store.get(boxKey(mailbox));
-		return text === undefined
-			? newBox()
-			: (JSON.parse(text as string) as BoxRow);
+	box(mailbox: MailboxId): Readonly<BoxRow> {
+		let box = this.#boxes.get(mailbox);
+		if (box === undefined) {
+			const text = this.#options.store.get(boxKey(mailbox));
+			box = text === undefined ? newBox() : JSON.parse(text as string);
+			if (this.#boxes.size >= BOXES_REMEMBERED) this.#boxes.clear();
+			this.#boxes.set(mailbox, box as BoxRow);
+		}
+		return box as BoxRow;
 	}
 
 	/** The UID that the entry is shown under; "coming" when it lives and is not shown yet; else undefined. */
