@@ -286,8 +286,8 @@ export const LOG_BYTES_KEPT_MIN = 128 * KiB;
 /** And then to this an origin, whichever is less: a member that lost a moment in a crash needs no snapshot. */
 export const LOG_SLACK_CHANGES = 100;
 export const LOG_SLACK_BYTES = 32 * KiB;
-/** Documents written anew in one batch of cutting the log: 7-90 ms each to load and save. */
-export const SAVES_A_BATCH = 4;
+/** Documents written anew in one batch of cutting the log: 7-90 ms each to load and save, in which all others wait. */
+export const SAVES_A_BATCH = 1;
 /** Unnamed bodies are looked for so often; one that two looks found is cleared. */
 export const SWEEP_MILLISECONDS = 3600_000;
 export const SWEEP_FIRST_MILLISECONDS = 60_000;
