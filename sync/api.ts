@@ -260,6 +260,8 @@ export interface PeerReport {
 	readonly name: string;
 	readonly state: PeerState | "draining";
 	readonly rttMilliseconds: number | undefined;
+	/** False while it joins, or its disk is full, as far as it is known here: nobody waits for its copies. */
+	readonly isWaitedFor: boolean;
 	/** Changes that this node has and the peer, as far as known here, has not durably. */
 	readonly missingChanges: number;
 	readonly missingBodies: number;

@@ -88,12 +88,13 @@ export class Reporting {
 		rttMilliseconds,
 	}: ReturnType<Network["peers"]>[number]): PeerReport {
 		const { replication, ledger, cluster } = this.#options;
-		const { holds } = replication.facts(node);
+		const { holds, absent } = replication.facts(node);
 		return {
 			id: node,
 			name: cluster.member(node)?.name ?? "",
 			state,
 			rttMilliseconds,
+			isWaitedFor: !absent,
 			missingChanges: missing(holds?.vector ?? new Map(), ledger.log.vector),
 			missingBodies: holds?.missingBodies ?? 0,
 		};

@@ -30,6 +30,8 @@ interface Moment {
 
 /** A line of 300 ms, both ways, and time to say it. */
 const KNOWN_MILLISECONDS = 2_000;
+/** Longer than a node stands still, and is waited for afterwards. */
+const UNHEARD_MILLISECONDS = 30_000;
 
 export class SimMail extends SimNodes {
 	readonly #accounts = new Map<string, AccountId>();
@@ -167,18 +169,21 @@ export class SimMail extends SimNodes {
 				)
 				.map(({ id }) => id),
 		);
-		// One whose disk is full says so, and a moment after it has room that it has.
-		const full = machines
-			.filter(
-				({ disk, fullMilliseconds }) =>
-					disk.full || fullMilliseconds > now - KNOWN_MILLISECONDS,
-			)
-			.map(({ id }) => id);
+		// One whose disk is full says so, and a moment after it has room that it has; whoever is out of reach by then, or stands
+		// still, hears of it later, or never.
+		const wasFull = (id: string, milliseconds: number): boolean =>
+			machines.some(
+				(one) =>
+					one.id === id &&
+					(one.disk.full || one.fullMilliseconds > now - milliseconds),
+			);
 		const up = replica
 			.report()
 			.peers.filter(
-				({ id, state }) =>
-					state !== "down" && !joining.has(id) && !full.includes(id),
+				({ id, state, isWaitedFor }) =>
+					state !== "down" &&
+					!joining.has(id) &&
+					!wasFull(id, isWaitedFor ? KNOWN_MILLISECONDS : UNHEARD_MILLISECONDS),
 			).length;
 		const wanted = Math.min(machine.options.copies, 1 + up);
 		// What they had confirmed counts: that it has gone since, nobody can know.

@@ -124,6 +124,8 @@ export class Reader {
 		unchangedSince?: number,
 	): Promise<Outcome<readonly Uid[]>> {
 		const note = this.#cluster.history.flagging(seen.entry, flag);
+		// A client may know a UID of another node's; here it names nothing, and may come to while the command waits.
+		const there = this.#still(seen);
 		const since =
 			unchangedSince === undefined ? "" : ` (UNCHANGEDSINCE ${unchangedSince})`;
 		const outcome = await this.#ask(`sets ${flag} on ${seen.uid}${since}`, () =>
@@ -134,7 +136,7 @@ export class Reader {
 			),
 		);
 		const taken = outcome.kind === "done" && outcome.value.length === 0;
-		if (taken && this.#still(seen)) note.acknowledged = true;
+		if (taken && there && this.#still(seen)) note.acknowledged = true;
 		return outcome;
 	}
 
@@ -156,7 +158,7 @@ export class Reader {
 		return outcome;
 	}
 
-	/** The message lived when the command came: only then has it taken effect. What came with it may have expunged it before. */
+	/** The message lives here, under the UID that the client names: only then a command takes effect. What came with it may have expunged it before. */
 	#still(seen: Seen): boolean {
 		const { disk } = this.#cluster.machine(this.node);
 		const key = rowKey(this.mailbox.id, seen.entry);

@@ -122,4 +122,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"crash:12052802 crash:11661791 visit:49961513 start:34143050 deliver:8835414 act:11624782 visit:66049316 act:9030254 split:19239834 leave:66993766 visit:18366938 act:614025 join:8973583 deliver:23027164 visit:66782147 visit:62072094 burst:11178280 expel:12944880 push:33806636 pipeline:21817241 act:60048860 visit:5134207",
 		was: "a client was sent to a member that only a removed one knew, and lost sight of messages when it came back (a fault of the simulation: nobody names such a member to clients)",
 	},
+	{
+		config: "loss",
+		seed: 310002,
+		steps:
+			"crash:49597215 visit:66857388 lose:3811833 visit:64944127 visit:37828303 full:35213219 pipeline:61799791 heal:66975824 pipeline:33961517 clock:19350876 pause:2266519 triangle:1835923 deliver:10575728 split:32548871",
+		was: "a node that stood still when a member's disk got room again did not wait for that member's copies (a fault of the checker)",
+	},
 ];
