@@ -2,15 +2,19 @@
  * What V8 made of the sources lies beside the packages, and the next start takes it from there: half of the processor
  * time of a start, and most of a short command's. Whoever may not write there goes without.
  */
-import { enableCompileCache, flushCompileCache } from "node:module";
+import { constants, enableCompileCache, flushCompileCache } from "node:module";
 import { join } from "node:path";
 
 /** Not in the system's folder for temporary files: there others could put code for us. */
 const directory = join(import.meta.dirname, "../node_modules/.cache/pmnode");
 
+const { ENABLED } = constants.compileCacheStatus;
+
 /** Call it before the modules that matter are loaded. */
 export function keepCompiled(): void {
-	enableCompileCache(directory);
+	// Threads ask for it by themselves, and look here.
+	if (enableCompileCache(directory).status === ENABLED)
+		process.env.NODE_COMPILE_CACHE ??= directory;
 }
 
 /** A process that goes on for long keeps it now, and not only at its end. */

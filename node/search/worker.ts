@@ -2,6 +2,7 @@
  * The thread of the index: takes texts out of messages, keeps them in a file for each account, and answers what it knows.
  * Knows no clock; when to commit is said by the thread that it serves.
  */
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { accountId } from "../../sync/ids.ts";
@@ -151,6 +152,7 @@ function run(task: Task): Results[Task["op"]] {
 			);
 		}
 		case "commit":
+			keepCompiled();
 			for (const account of [...files.keys()])
 				guarded(
 					account,
@@ -159,6 +161,13 @@ function run(task: Task): Results[Task["op"]] {
 				);
 			return undefined;
 	}
+}
+
+/** Once, after work was done: what that compiled is found by the next thread, where the process keeps such things at all. */
+let isKept = false;
+function keepCompiled(): void {
+	if (!isKept) flushCompileCache();
+	isKept = true;
 }
 
 port?.on("message", ({ id, task }: { id: number; task: Task }) => {
