@@ -212,6 +212,11 @@ export const PEER_ADDRESSES_MAX = 16;
 export const LINK_OPEN_MILLISECONDS_MAX = 5_000;
 /** A silent link is kept this long, as a short cut heals within it; then it is closed. */
 export const LINK_SILENT_MILLISECONDS_MAX = 20_000;
+/** So often in a row a member closes connections at once before it is said to turn this node away: more than while it starts. */
+export const TURNED_AWAY_MIN = 5;
+/** Strangers that are remembered so as to be told of once, and how far those lines are apart: anybody may knock. */
+export const STRANGERS_TOLD_MAX = 16;
+export const STRANGERS_TOLD_MILLISECONDS = 60_000;
 /** Of a pair the one that does not lead dials so much later, so that mostly one connection is made. */
 export const DIAL_FOLLOWER_MILLISECONDS = 50;
 /** A knock that came so soon after a link was agreed may have crossed with it; if not, it comes again. */

@@ -41,6 +41,7 @@ import type {
 	WireConnection,
 	WireStream,
 } from "./transport.ts";
+import { TurnedAway } from "./turned-away.ts";
 
 export interface PeerNetworkOptions {
 	/** As in NetworkOptions. */
@@ -56,6 +57,7 @@ export class PeerNetwork implements Network, StreamSource {
 	readonly #options: PeerNetworkOptions;
 	readonly #gossipRate: RateLimit;
 	readonly #answers: Answers;
+	readonly #turnedAway: TurnedAway;
 	readonly #peers = new Map<string, Peer>();
 	readonly #onPeers = new Listeners<[]>();
 	readonly #onLink = new Listeners<[Link]>();
@@ -95,6 +97,7 @@ export class PeerNetwork implements Network, StreamSource {
 		this.#options = options;
 		this.self = transport.self;
 		this.#answers = new Answers(options.clock, options.log);
+		this.#turnedAway = new TurnedAway(options.clock, options.log);
 		this.#gossipRate = new RateLimit(
 			options.clock,
 			GOSSIP_PER_SECOND_MAX,
@@ -255,7 +258,10 @@ export class PeerNetwork implements Network, StreamSource {
 	admits(peer: string): boolean {
 		if (this.#stopped) return false;
 		if (this.#peers.has(peer)) return true;
-		return this.#strangersAdmitted && this.#strangers().length < STRANGERS_MAX;
+		if (this.#strangersAdmitted && this.#strangers().length < STRANGERS_MAX)
+			return true;
+		this.#turnedAway.stranger(peer);
+		return false;
 	}
 
 	get #context(): PeerContext {
@@ -291,6 +297,7 @@ export class PeerNetwork implements Network, StreamSource {
 	}
 
 	#changed(): void {
+		this.#turnedAway.peers(this.peers());
 		const now = [...this.#peers.values()]
 			.map(({ node, state }) => `${node} ${state}`)
 			.join();

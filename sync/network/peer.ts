@@ -12,6 +12,7 @@ import {
 	LINK_SETTLE_MILLISECONDS,
 	LINK_SHORT_LIVED_MILLISECONDS,
 	LINK_SILENT_MILLISECONDS_MAX,
+	TURNED_AWAY_MIN,
 } from "../limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -62,6 +63,10 @@ export class Peer {
 	#opening: WireConnection | undefined;
 	#openingSince = 0;
 	#knocked: WireConnection | undefined;
+	/** Connections that got through, one after the other, and were closed by the other end before there was a link. */
+	#turnedAway = 0;
+	/** Those that this node closed. */
+	readonly #dropped = new WeakSet<WireConnection>();
 	#stopped = false;
 
 	/** `expected` as in Liveness. */
@@ -77,6 +82,7 @@ export class Peer {
 			{
 				connected: (connection) => this.#connected(connection),
 				refused: () => {
+					this.#turnedAway = 0;
 					this.#liveness.refused();
 					this.#evaluate();
 				},
@@ -100,7 +106,12 @@ export class Peer {
 			node: this.node,
 			state: this.state,
 			rttMilliseconds: this.#session?.rttMilliseconds,
+			...(this.turnsAway && { turnsAway: true }),
 		};
+	}
+
+	get turnsAway(): boolean {
+		return this.#turnedAway >= TURNED_AWAY_MIN;
 	}
 
 	/** The present link's session, if any. */
@@ -193,10 +204,27 @@ export class Peer {
 
 	/** A dial of ours got through. */
 	#connected(connection: WireConnection): void {
+		if (connection.status !== "open") {
+			this.#closed(connection);
+			return;
+		}
+		connection.addEventListener("close", () => this.#closed(connection));
 		if (this.#stopped || this.#liveness.fresh)
-			connection.abort(new Error("not needed any more"));
+			this.#drop(connection, new Error("not needed any more"));
 		else if (this.leads) void this.#open(connection);
 		else void this.#knock(connection);
+	}
+
+	#drop(connection: WireConnection, error: Error): void {
+		this.#dropped.add(connection);
+		connection.abort(error);
+	}
+
+	/** A connection that this node had dialled. */
+	#closed(connection: WireConnection): void {
+		if (this.#session !== undefined || this.#dropped.has(connection)) return;
+		this.#turnedAway++;
+		if (this.#turnedAway === TURNED_AWAY_MIN) this.#evaluate();
 	}
 
 	async #knock(connection: WireConnection): Promise<void> {
@@ -212,7 +240,7 @@ export class Peer {
 			framed.send(KIND.hello, Buffer.from(this.#session?.id ?? "", "hex"));
 			await framed.end();
 		} catch (error) {
-			connection.abort(error as Error);
+			this.#drop(connection, error as Error);
 		}
 	}
 
@@ -222,7 +250,7 @@ export class Peer {
 			this.#knocked = connection;
 			// It may have been cut off in the middle, and this connection is known to work.
 			if (now - this.#openingSince > LINK_OPEN_MILLISECONDS_MAX / 2)
-				this.#opening.abort(new Error("a newer connection got through"));
+				this.#drop(this.#opening, new Error("a newer connection got through"));
 			return;
 		}
 		this.#opening = connection;
@@ -234,7 +262,7 @@ export class Peer {
 				peer: this.node,
 				error: (error as Error).message,
 			});
-			connection.abort(error as Error);
+			this.#drop(connection, error as Error);
 		}
 		this.#opening = undefined;
 		const knocked = this.#knocked;
@@ -283,6 +311,7 @@ export class Peer {
 			},
 		});
 		this.#session = session;
+		this.#turnedAway = 0;
 		this.#linkStream = framed;
 		this.#liveness.linked();
 		this.#redial.stop();

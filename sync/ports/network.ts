@@ -16,6 +16,8 @@ export interface PeerStatus {
 	readonly node: NodeId;
 	readonly state: PeerState;
 	readonly rttMilliseconds: number | undefined;
+	/** It answers, and closes each connection at once: this node is no member to it. */
+	readonly turnsAway?: true;
 }
 
 /** Why a link closed whose peer opened another one: from where it could still have been used. */

@@ -235,6 +235,23 @@ describe.each([
 		expect(stateOf(b.node, a.node)).not.toBe("up");
 	});
 
+	test("who is turned away as a stranger knows that, until it is let in", async () => {
+		// Of a and b a leads, of b and c it is b.
+		const c = new Seen(await world.open("c"));
+		const seen = [a, c];
+		const toB = () => seen.map(({ node }) => node.peers()[0]);
+		for (const { node } of seen) node.setPeers([addressOf(b.node)]);
+		await world.until(
+			"both know",
+			() => toB().every((peer) => peer?.turnsAway),
+			10_000,
+		);
+		b.node.setPeers(seen.map(({ node }) => addressOf(node)));
+		await world.until("both are linked", () =>
+			toB().every((peer) => peer?.state === "up" && !peer.turnsAway),
+		);
+	});
+
 	test("a stranger may ask while strangers are admitted, and nothing else", async () => {
 		a.node.handle("question", async (peer, body) =>
 			Buffer.from(`${peer === b.node.self} ${Buffer.from(body)}`),

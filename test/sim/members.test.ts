@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { Temporary } from "../../sync/faults.ts";
 import { loadIdentity } from "../../sync/membership/identity.ts";
+import { STRANGER, TURNED_AWAY } from "../../sync/network/turned-away.ts";
 import { checkSlots } from "../../sync/sim/checkers.ts";
 import { clusterOf, deliverMany, ok, only, textsAt } from "./world.ts";
 
@@ -278,5 +279,31 @@ describe("members", () => {
 		await deliverMany(cluster, ["a"], 5);
 		cluster.crash("a");
 		expect(await textsAt(cluster, "b")).toHaveLength(5);
+	});
+
+	it("one that all others know nothing of, as they were put back to before it joined: both sides say what to do, and that helps", async () => {
+		const cluster = await clusterOf(["a"]);
+		await deliverMany(cluster, ["a"], 3, "before");
+		const backup = cluster.backup("a");
+		await cluster.run(cluster.join("b", "a"));
+		await deliverMany(cluster, ["b"], 4, "since");
+		await cluster.settle();
+		cluster.restore("a", backup, { known: false });
+		await cluster.run(cluster.start("a"));
+		const said = (text: string) => cluster.trace().split(text).length - 1;
+		await cluster.until("both sides say so", () =>
+			[TURNED_AWAY, STRANGER].every((text) => said(text) > 0),
+		);
+		await cluster.pass(30_000);
+		expect([said(TURNED_AWAY), said(STRANGER)]).toEqual([1, 1]);
+		await deliverMany(cluster, ["a"], 1, "for naught");
+		// What it takes all the same goes with its folder.
+		cluster.history.forgive('mail "for naught');
+		await cluster.run(cluster.remove("a", "b"));
+		cluster.lose("a");
+		await cluster.run(cluster.join("d", "b"));
+		await cluster.verify();
+		for (const node of ["b", "d"])
+			expect(await textsAt(cluster, node)).toHaveLength(7);
 	});
 });
