@@ -33,7 +33,7 @@ import {
 import { type CarryAnswer, Writer } from "./store/writer.ts";
 
 export interface StoreSizes {
-	/** A journal is carried over from this on. */
+	/** A journal is carried over from this on, as it lies in memory. */
 	readonly carryBytes: number;
 	/** And nothing more is taken beyond this. */
 	readonly journalBytesMax: number;
@@ -194,7 +194,7 @@ export class JournaledStore implements Store {
 	#refuse(): void {
 		if (this.#closed) throw new StoreFailed(`${this.#base.file} is closed`);
 		if (this.#failure !== undefined) throw this.#failure;
-		if (this.#active.journal.lengthBytes >= this.#sizes.journalBytesMax)
+		if (this.#active.overlay.bytes >= this.#sizes.journalBytesMax)
 			throw new StoreFull(
 				`no room to write ${this.#base.file}, or its disk is too slow; free some disk space`,
 			);
@@ -215,8 +215,7 @@ export class JournaledStore implements Store {
 
 	/** The other journal takes over, and the thread begins with this one; unless it is still at work. */
 	#carryIfDue(): void {
-		const { lengthBytes } = this.#active.journal;
-		if (lengthBytes < this.#sizes.carryBytes) return;
+		if (this.#active.overlay.bytes < this.#sizes.carryBytes) return;
 		if (this.#carrying || this.#copies > 0 || this.#closed) return;
 		[this.#active, this.#resting] = [this.#resting, this.#active];
 		this.#order();

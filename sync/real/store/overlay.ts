@@ -4,6 +4,7 @@
  */
 import type { StoreValue, StoreWrite } from "../../ports/store.ts";
 import { lowerBound } from "../../ranges.ts";
+import { plainBytes } from "./record.ts";
 
 interface Group {
 	readonly keys: string[];
@@ -15,7 +16,12 @@ interface Group {
 export class Overlay {
 	readonly #values = new Map<string, StoreValue | undefined>();
 	readonly #groups = new Map<string, Group>();
+	#bytes = 0;
 
+	/** Of all that it took. */
+	get bytes(): number {
+		return this.#bytes;
+	}
 	get size(): number {
 		return this.#values.size;
 	}
@@ -31,6 +37,7 @@ export class Overlay {
 	}
 
 	take(writes: readonly StoreWrite[]): void {
+		this.#bytes += plainBytes(writes);
 		for (const [key, value] of writes) {
 			if (!this.#values.has(key)) this.#addKey(key);
 			// The caller may go on to change its bytes.
