@@ -141,6 +141,17 @@ export class OpenDocuments {
 		return writes;
 	}
 
+	/** A snapshot that waited until all changes were applied, to go with a commit; one at a time, as others wait for it. */
+	takeDue(): StoreWrite[] {
+		for (const id of this.#due) {
+			const opened = this.#open.get(id);
+			if (opened !== undefined && mustWait(opened)) continue;
+			this.#due.delete(id);
+			if (opened !== undefined) return this.#snapshot(id, opened);
+		}
+		return [];
+	}
+
 	get isUnsettled(): boolean {
 		return this.#unsettled() !== undefined;
 	}

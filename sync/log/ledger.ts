@@ -313,9 +313,20 @@ export class Ledger {
 			this.#settles = false;
 			if (this.#stopped) return;
 			const isQuiet = this.#batches === since;
-			if (isQuiet) this.documents.settleSome();
+			if (isQuiet) {
+				this.documents.settleSome();
+				this.#saveDue();
+			}
 			this.#settleLater(isQuiet ? SETTLE_AGAIN_MILLISECONDS : undefined);
 		});
+	}
+
+	/** A snapshot that waited for this goes with a batch of its own: after a large import nobody else may come for long. */
+	#saveDue(): void {
+		const due = this.documents.takeDue();
+		if (due.length === 0) return;
+		this.#snapshots.push(...due);
+		this.#schedule();
 	}
 
 	/** Whether the last batch found no room on the disk. */

@@ -69,8 +69,10 @@ it("large changes bring a snapshot sooner, once they are applied", () => {
 	}
 	// The last ones are not applied yet, and a commit does not wait for that.
 	expect(documents.isUnsettled).toBe(true);
+	expect(documents.takeDue()).toEqual([]);
 	while (documents.isUnsettled) documents.settleSome();
-	store.commit(documents.committed());
+	store.commit(documents.takeDue());
+	expect(documents.takeDue()).toEqual([]);
 	expect(documents.hasChanges(document)).toBe(false);
 	const heads = documents.get(document).heads();
 	documents.forget(document);
