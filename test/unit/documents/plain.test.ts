@@ -282,6 +282,54 @@ describe("changes that wait", () => {
 		expect(a.values("f:0:x").sort()).toEqual(["of a", "of b"]);
 	});
 
+	/** Three that know each other's first changes, so that all later ones may wait. */
+	const acquainted = () => {
+		const documents = ["a", "b", "c"].map((each) =>
+			FlatDocument.create(BUCKETS, origin(each)),
+		) as [FlatDocument, FlatDocument, FlatDocument];
+		for (const [i, from] of documents.entries()) {
+			const known = foreign(from.change([put(`f:first:${i}`)]));
+			for (const to of documents) if (to !== from) to.take([known]);
+		}
+		for (const each of documents) each.settle();
+		return documents;
+	};
+
+	it("that overwrite or remove what another overwrote at the same time leave what that one put", () => {
+		for (const last of [
+			{ key: "f:0:x", set: "over it by b" },
+			{ key: "f:0:x", remove: true },
+		] as const) {
+			const [a, b, c] = acquainted();
+			const first = foreign(a.change([put("f:0:x", "of a")]));
+			for (const each of [b, c]) each.take([first]);
+			const ofA = foreign(a.change([{ key: "f:0:x", set: "over it by a" }]));
+			const ofB = foreign(b.change([last]));
+			c.take([ofA]);
+			expect(c.isUnsettled).toBe(true);
+			expect(c.values("f:0:x")).toEqual(["over it by a"]);
+			c.take([ofB]);
+			const expected =
+				"set" in last ? ["over it by a", last.set] : ["over it by a"];
+			expect(c.values("f:0:x").sort()).toEqual(expected);
+			c.settle();
+			expect(c.values("f:0:x").sort()).toEqual(expected);
+		}
+	});
+
+	it("that take back what was put for new leave what was there before", () => {
+		const [a, b, c] = acquainted();
+		const ofB = foreign(b.change([put("f:0:x", "of b")]));
+		c.take([ofB]);
+		c.settle();
+		for (const edit of [
+			put("f:0:x", "of a"),
+			{ key: "f:0:x", remove: true } as const,
+		])
+			c.take([foreign(a.change([edit]))]);
+		expect(c.values("f:0:x")).toEqual(["of b"]);
+	});
+
 	it("do not wait for what is not here: the change is not in the document, and what it lacks is named", () => {
 		const [a, b, c] = ["a", "b", "c"].map((each) =>
 			FlatDocument.create(BUCKETS, origin(each)),
