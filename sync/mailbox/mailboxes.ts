@@ -63,8 +63,8 @@ export class Mailboxes implements Fold {
 	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
 	/** As committed: SELECT and STATUS ask for them several times each. Until the next commit. */
 	readonly #boxes = new Map<MailboxId, BoxRow>();
-	/** Touched in this batch, in order of arrival. */
-	readonly #touched = new Map<MailboxId, Set<EntryId>>();
+	/** Touched in this batch, in order of arrival; with their rows once all that was written is folded. */
+	readonly #touched = new Map<MailboxId, Map<EntryId, EntryRow | undefined>>();
 	/** Of an own operation, whether it has its second copy: as it was in this batch. */
 	#copied: { readonly own: number; readonly isSafe: boolean } | undefined;
 	/** Entries that live, over all mailboxes: as committed, and what this batch adds. */
@@ -180,9 +180,13 @@ export class Mailboxes implements Fold {
 	}
 
 	#touch(mailbox: MailboxId, entry: EntryId): void {
-		const touched = this.#touched.get(mailbox) ?? new Set();
-		this.#touched.set(mailbox, touched);
-		touched.add(entry);
+		let touched = this.#touched.get(mailbox);
+		if (touched === undefined) {
+			touched = new Map();
+			this.#touched.set(mailbox, touched);
+		}
+		if (!touched.has(entry)) touched.set(entry, undefined);
+		// Also again: it may have been shown in between.
 		this.#pending.add(mailbox, entry);
 	}
 
@@ -201,9 +205,11 @@ export class Mailboxes implements Fold {
 		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
 		this.numbering.together(() => {
 			for (const [mailbox, entries] of [...this.#touched])
-				for (const entry of [...entries]) {
-					this.numbering.number(tx, mailbox, entry);
-					if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry);
+				for (const entry of [...entries.keys()]) {
+					const row = getRow(tx.batch, mailbox, entry);
+					entries.set(entry, row);
+					this.numbering.number(tx, mailbox, entry, row);
+					if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry, row);
 				}
 		});
 		const looked = new Set(this.#waiting.keys());
@@ -278,8 +284,8 @@ export class Mailboxes implements Fold {
 		if (!this.#options.rules.askAtOnce)
 			for (const entry of this.#pending.of(mailbox))
 				this.numbering.askAgain(tx, mailbox, entry);
-		const entries = this.#pending.of(mailbox);
-		const waiting = this.#showing.show(tx.batch, mailbox, entries);
+		const rows = this.#rows(tx.batch, mailbox, this.#pending.of(mailbox));
+		const waiting = this.#showing.show(tx.batch, mailbox, rows);
 		if (!this.#looking.has(mailbox)) return;
 		this.#shownAll.add(mailbox);
 		this.#keepWaiting(mailbox, waiting);
@@ -291,10 +297,23 @@ export class Mailboxes implements Fold {
 			this.show(tx, mailbox);
 			return;
 		}
-		const entries = new Set(this.#waiting.get(mailbox));
-		for (const entry of this.#touched.get(mailbox) ?? []) entries.add(entry);
-		const waiting = this.#showing.show(tx.batch, mailbox, entries);
+		const touched = this.#touched.get(mailbox);
+		const others = [...(this.#waiting.get(mailbox) ?? [])].filter(
+			(entry) => touched?.has(entry) !== true,
+		);
+		const rows = this.#rows(tx.batch, mailbox, others);
+		for (const [entry, row] of touched ?? [])
+			rows.push([entry, row ?? getRow(tx.batch, mailbox, entry)]);
+		const waiting = this.#showing.show(tx.batch, mailbox, rows);
 		this.#keepWaiting(mailbox, waiting);
+	}
+
+	#rows(
+		batch: Batch,
+		mailbox: MailboxId,
+		entries: readonly EntryId[],
+	): [EntryId, EntryRow | undefined][] {
+		return entries.map((entry) => [entry, getRow(batch, mailbox, entry)]);
 	}
 
 	#keepWaiting(mailbox: MailboxId, waiting: Set<EntryId>): void {
@@ -408,7 +427,8 @@ export class Mailboxes implements Fold {
 		const { batch } = tx;
 		const row = getRow(batch, mailbox, entry);
 		if (row === undefined) return [];
-		this.#showing.show(batch, mailbox, [entry]);
+		this.#showing.show(batch, mailbox, [[entry, row]]);
+		this.#touched.get(mailbox)?.delete(entry);
 		this.#pending.remove(batch, mailbox, entry);
 		batch.change(rowKey(mailbox, entry), undefined);
 		return row.u;

@@ -118,10 +118,13 @@ export class Numbering {
 
 	/** The entry is so now. */
 	note(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
+		const isUnnumbered = lives(row) && uidOf(row) === 0;
+		// Most changes are of what has its number, and nothing is wanted.
+		if (!isUnnumbered && this.#unnumbered.size + this.#wanted.size === 0)
+			return;
 		const key = rowKey(mailbox, entry);
 		this.#stage(key, mailbox, entry);
-		if (lives(row) && uidOf(row) === 0)
-			this.#unnumbered.set(key, [mailbox, entry]);
+		if (isUnnumbered) this.#unnumbered.set(key, [mailbox, entry]);
 		else this.#unnumbered.delete(key);
 		const want = this.#wanted.get(key);
 		if (want !== undefined && (row.x || uidOf(row) > want.claim))
@@ -153,10 +156,16 @@ export class Numbering {
 		return duty;
 	}
 
-	number(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const row = getRow(tx.batch, mailbox, entry);
+	/** `row`: that of the entry, if the caller has it. */
+	number(
+		tx: Transaction,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row = getRow(tx.batch, mailbox, entry),
+	): void {
 		if (row === undefined || !lives(row)) return;
 		const claim = uidOf(row);
+		if (claim !== 0 && this.#wanted.size === 0) return;
 		const key = rowKey(mailbox, entry);
 		// Rule 6: claimed again only if the claim found too low is still the highest.
 		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
@@ -200,20 +209,29 @@ export class Numbering {
 	}
 
 	/** Rule 6: a claim that cannot be shown here is reported as soon as it arrives, whether a client looks or not. */
-	askAgain(tx: Transaction, mailbox: MailboxId, entry: EntryId): void {
-		const want = this.noteLow(tx.batch, mailbox, entry);
+	askAgain(
+		tx: Transaction,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row = getRow(tx.batch, mailbox, entry),
+	): void {
+		const want = this.noteLow(tx.batch, mailbox, entry, row);
 		if (want === undefined) return;
-		this.number(tx, mailbox, entry);
+		this.number(tx, mailbox, entry, row);
 		if (this.#wanted.has(rowKey(mailbox, entry))) this.#news.push(want);
 	}
 
 	/** The highest claim cannot be shown here any more, since it is not above E. */
-	noteLow(batch: Batch, mailbox: MailboxId, entry: EntryId): Want | undefined {
-		const row = getRow(batch, mailbox, entry);
+	noteLow(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row = getRow(batch, mailbox, entry),
+	): Want | undefined {
 		if (row === undefined || !lives(row)) return undefined;
 		const claim = uidOf(row);
-		const box = getBox(batch, mailbox);
-		if (claim === 0 || claim > box.E || isShownAs(row, claim)) return undefined;
+		if (claim === 0 || isShownAs(row, claim)) return undefined;
+		if (claim > getBox(batch, mailbox).E) return undefined;
 		const want = { mailbox, entry, claim };
 		this.#keepWant(want);
 		return want;

@@ -10,7 +10,6 @@ import {
 	type EntryRow,
 	flagsOf,
 	getBox,
-	getRow,
 	isSameBody,
 	isShownAs,
 	lives,
@@ -52,7 +51,7 @@ export class Showing {
 	show(
 		batch: Batch,
 		mailbox: MailboxId,
-		entries: Iterable<EntryId>,
+		entries: Iterable<readonly [EntryId, EntryRow | undefined]>,
 	): Set<EntryId> {
 		const box = getBox(batch, mailbox);
 		const appearing: {
@@ -62,8 +61,7 @@ export class Showing {
 			isSafe: boolean;
 		}[] = [];
 		const waiting = new Set<EntryId>();
-		for (const entry of entries) {
-			const row = getRow(batch, mailbox, entry);
+		for (const [entry, row] of entries) {
 			if (row === undefined) continue;
 			const uid = uidOf(row);
 			const appears = lives(row) && uid > 0 && !isShownAs(row, uid);
