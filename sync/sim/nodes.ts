@@ -216,6 +216,10 @@ export class SimNodes extends SimWorld {
 		this.did(`cut ${from} → ${to}`);
 		this.network.cut(simNodeId(from), simNodeId(to));
 	}
+	mendOneWay(from: string, to: string): void {
+		this.did(`mend ${from} → ${to}`);
+		this.network.mend(simNodeId(from), simNodeId(to));
+	}
 	/** Both ways. */
 	mend(one: string, other: string): void {
 		this.did(`mend ${one} ↔ ${other}`);
