@@ -216,15 +216,20 @@ export class Run {
 	async #mend(random: SimRandom): Promise<void> {
 		const { cluster } = this;
 		this.#faults.end();
-		// Twice: a node that was about to join may be put away, or have its start behind it only now.
-		for (let i = 0; i < 2; i++) {
-			for (const { name, process } of [...cluster.machines.values()])
-				if (!process && !this.starting.has(name)) this.#faults.start(name);
-			await this.answers();
+		this.#startAll();
+		// One that is being stopped may be all that another one waits for; and one that was to join may be put away.
+		while (this.#open.size > 0) {
+			await cluster.run(Promise.race(this.#open));
+			this.#startAll();
 		}
 		await this.#faults.removeLost(random);
 		await this.#faults.putAwayForgotten();
 		for (const client of this.clients) client.leave();
+	}
+
+	#startAll(): void {
+		for (const { name, process } of [...this.cluster.machines.values()])
+			if (!process && !this.starting.has(name)) this.#faults.start(name);
 	}
 
 	// ------------------------------------------------------------------ for the steps

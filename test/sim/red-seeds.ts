@@ -129,4 +129,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"crash:49597215 visit:66857388 lose:3811833 visit:64944127 visit:37828303 full:35213219 pipeline:61799791 heal:66975824 pipeline:33961517 clock:19350876 pause:2266519 triangle:1835923 deliver:10575728 split:32548871",
 		was: "a node that stood still when a member's disk got room again did not wait for that member's copies (a fault of the checker)",
 	},
+	{
+		config: "members",
+		seed: 320002,
+		steps:
+			"expel:44180708 split:58913716 join:14123981 act:4019279 stop:3990041",
+		was: "a node joined through one that was just being stopped, and was waited for before that was started again (a fault of the simulation)",
+	},
 ];
