@@ -82,7 +82,7 @@ export function makeReporting(parts: Parts, whole: Whole): Reporting {
 export function makeNeeds(parts: Parts, whole: Whole): BodyNeeds {
 	return new BodyNeeds({
 		...parts.options,
-		isWanted: (body) => parts.space.isWanted(body),
+		isWanted: (body, by) => parts.space.isWanted(body, by),
 		isCleared: (body) => !parts.space.isNamed(body),
 		done: () => {
 			parts.replication.tell.holds();
@@ -149,13 +149,13 @@ export function makeMailboxes(parts: Parts, whole: Whole): Mailboxes {
 		secondCopy: (sequence) => parts.duty.hasSecondCopy(sequence),
 		folded: (batch, folded, change) =>
 			parts.space.folded(batch, folded, change),
-		bodyNamed: (batch, facts, change) => {
+		bodyNamed: (batch, facts, change, by) => {
 			if (facts.body.drive === bodies.drive)
 				batch.put("meta/driveBlocks", String(bodies.lengthBlocks()));
 			if (change.origin === origin) parts.ownBodies.named(change.sequence);
 			// What this node names it has; what another names of its drive it has too, if it did not clear it.
 			if (change.origin !== origin || facts.body.drive !== bodies.drive)
-				parts.needs.named(batch, facts, change.origin, change.sequence);
+				parts.needs.named(batch, facts, change.origin, change.sequence, by);
 		},
 		usedUp: (...place) => parts.renewal.renew(...place),
 		wants: (wants) => parts.replication.tell.wants(wants),

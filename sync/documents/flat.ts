@@ -74,12 +74,15 @@ export class FlatDocument {
 	/** Without what waits. */
 	readonly #applied: Handle;
 	readonly #buckets: number;
+	/** In whose name changes are made. */
+	readonly #actor: string;
 	readonly #tips: Tips;
 	readonly #unapplied: Unapplied;
 
 	private constructor(handle: Handle, buckets: number) {
 		this.#applied = handle;
 		this.#buckets = buckets;
+		this.#actor = handle.getActorId();
 		this.#tips = new Tips(handle);
 		this.#unapplied = new Unapplied((changes) => {
 			handle.applyChanges(changes);
@@ -146,7 +149,7 @@ export class FlatDocument {
 
 	#changeLater(edits: readonly Edit[]): Uint8Array {
 		this.#readTips();
-		const next = { ...this.#tips.next(), actor: this.#applied.getActorId() };
+		const next = { ...this.#tips.next(), actor: this.#actor };
 		const { operations, known } = this.#operations(edits, next);
 		const { change, hash } = encodePlain({ ...next, operations });
 		this.#makeRoom();

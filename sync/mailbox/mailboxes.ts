@@ -176,7 +176,7 @@ export class Mailboxes implements Fold {
 		if (this.#looking.hasView(mailbox)) this.#stageDead(tx.batch, mailbox, row);
 		if (!lives(row)) return;
 		for (const facts of folded.facts)
-			this.#options.bodyNamed(tx.batch, facts, change);
+			this.#options.bodyNamed(tx.batch, facts, change, [mailbox, entry]);
 	}
 
 	#touch(mailbox: MailboxId, entry: EntryId): void {

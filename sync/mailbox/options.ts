@@ -1,5 +1,5 @@
 /** What the mailboxes of a node are given. Types only. */
-import type { AccountId, MailboxId, Origin } from "../ids.ts";
+import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
 import type { KeyChange } from "../log/ledger.ts";
 import type { Vector } from "../log/record.ts";
@@ -37,6 +37,7 @@ export interface MailboxesOptions {
 		batch: Batch,
 		facts: Facts,
 		change: { origin: Origin; sequence: number },
+		by: readonly [MailboxId, EntryId],
 	) => void;
 	/** An entry changed. Called within a batch. */
 	readonly folded: (batch: Batch, folded: Folded, change: KeyChange) => void;

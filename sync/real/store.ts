@@ -114,9 +114,9 @@ export class JournaledStore implements Store {
 	}
 
 	get(key: string): StoreValue | undefined {
-		for (const { overlay } of [this.#active, this.#resting])
-			if (overlay.has(key)) return overlay.get(key);
-		return this.#base.get(key);
+		let held = this.#active.overlay.get(key);
+		if (held === undefined) held = this.#resting.overlay.get(key);
+		return held === undefined ? this.#base.get(key) : (held ?? undefined);
 	}
 
 	*range(
@@ -169,7 +169,7 @@ export class JournaledStore implements Store {
 		for (const { overlay } of [this.#resting, this.#active])
 			for (const key of overlay.keys(from, to)) {
 				if (!values.has(key)) added++;
-				values.set(key, overlay.get(key));
+				values.set(key, overlay.get(key) ?? undefined);
 			}
 		const entries = [...values];
 		if (added > 0) entries.sort(([a], [b]) => (a < b !== reverse ? -1 : 1));

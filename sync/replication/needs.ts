@@ -2,7 +2,7 @@
  * Bodies that entries name and that are not here yet: fetched in the background until they are, or nothing names them any
  * more. Also answers, per origin, up to which change all bodies are here: what peers are told.
  */
-import type { Origin, Sequence } from "../ids.ts";
+import type { EntryId, MailboxId, Origin, Sequence } from "../ids.ts";
 import { BODY_FETCHES_ASKED_MAX, HOLDS_EXTRA_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { Vector } from "../log/record.ts";
@@ -31,6 +31,8 @@ const FLUSH_MILLISECONDS = 1_000;
 const LOST_RETRY_MILLISECONDS = 60_000;
 /** By place: the same bytes may lie in several drives, and each entry names one of them. */
 type Place = string;
+/** The entry that names a body. */
+type Namer = readonly [MailboxId, EntryId];
 export const needKey = ({ drive, blob }: BodyRef): Place =>
 	`need/${drive.slice(0, 16)}/${blob[1]}`;
 
@@ -39,7 +41,7 @@ export class BodyNeeds {
 	readonly #clock: Clock;
 	readonly #diary: Log;
 	readonly #bodies: Bodies;
-	readonly #isWanted: (body: BodyRef) => boolean;
+	readonly #isWanted: (body: BodyRef, by: Namer | undefined) => boolean;
 	readonly #isCleared: (body: BodyRef) => boolean;
 	readonly #done: () => void;
 	readonly #flush: () => void;
@@ -52,10 +54,11 @@ export class BodyNeeds {
 	readonly #lost = new Map<Place, NeedRow>();
 	/** Needs that could not be had when they were tried last. */
 	readonly #unavailable = new Set<Place>();
-	readonly #queue = new Set<Place>();
+	/** To be fetched, with the entry that named it just now. */
+	readonly #queue = new Map<Place, Namer | undefined>();
 	#running = 0;
 	readonly #waits = new Map<Origin, Wait[]>();
-	#staged: [Place, NeedRow, Origin, number][] = [];
+	#staged: [Place, NeedRow, Origin, number, Namer | undefined][] = [];
 	#isFull = false;
 	#stopped = false;
 
@@ -64,8 +67,8 @@ export class BodyNeeds {
 		clock: Clock;
 		diary: Log;
 		bodies: Bodies;
-		/** Whether an entry that lives names it: what was expunged is not fetched. */
-		isWanted: (body: BodyRef) => boolean;
+		/** Whether an entry that lives names it, `by` for one: what was expunged is not fetched. */
+		isWanted: (body: BodyRef, by: Namer | undefined) => boolean;
 		/** Whether a body of the own drive, which a member names, may have been cleared here: no entry named it before. */
 		isCleared: (body: BodyRef) => boolean;
 		/** A body arrived: peers want to know. */
@@ -118,7 +121,13 @@ export class BodyNeeds {
 	}
 
 	/** Within a batch: an entry names this body. */
-	named(batch: Batch, facts: Facts, origin: Origin, sequence: number): void {
+	named(
+		batch: Batch,
+		facts: Facts,
+		origin: Origin,
+		sequence: number,
+		by?: Namer,
+	): void {
 		const { body } = facts;
 		if (body.drive === this.#bodies.drive && !this.#isCleared(body)) return;
 		const key = needKey(body);
@@ -127,7 +136,7 @@ export class BodyNeeds {
 		// Named once more: whoever did may have it.
 		delete row.lost;
 		batch.change(key, row);
-		this.#staged.push([key, row, origin, sequence]);
+		this.#staged.push([key, row, origin, sequence, by]);
 	}
 
 	finish(batch: Batch): void {
@@ -142,8 +151,7 @@ export class BodyNeeds {
 	committed(): void {
 		this.#arrivedKeys.clear();
 		this.#lostKeys.clear();
-		for (const [key, row, origin, sequence] of this.#staged.splice(0))
-			this.#add(key, row, origin, sequence);
+		for (const staged of this.#staged.splice(0)) this.#add(...staged);
 		this.#pump();
 	}
 
@@ -153,13 +161,19 @@ export class BodyNeeds {
 
 	#setLost(key: Place, row: NeedRow): void {
 		this.#lost.set(key, row);
-		this.#queue.add(key);
+		this.#queue.set(key, undefined);
 	}
 
-	#add(key: Place, row: NeedRow, origin: Origin, sequence: number): void {
+	#add(
+		key: Place,
+		row: NeedRow,
+		origin: Origin,
+		sequence: number,
+		by?: Namer,
+	): void {
 		this.#lost.delete(key);
 		this.#needs.set(key, row);
-		this.#queue.add(key);
+		this.#queue.set(key, by);
 		const waits = this.#waits.get(origin) ?? [];
 		this.#waits.set(origin, waits);
 		const last = waits.at(-1);
@@ -189,8 +203,8 @@ export class BodyNeeds {
 
 	/** Peers came or went, or the store was opened: tries what could not be had. */
 	retry(): void {
-		for (const key of this.#needs.keys()) this.#queue.add(key);
-		for (const key of this.#lost.keys()) this.#queue.add(key);
+		for (const key of this.#needs.keys()) this.#queue.set(key, undefined);
+		for (const key of this.#lost.keys()) this.#queue.set(key, undefined);
 		this.#pump();
 	}
 
@@ -223,12 +237,12 @@ export class BodyNeeds {
 	}
 
 	#pump(): void {
-		for (const key of this.#queue) {
+		for (const [key, by] of this.#queue) {
 			if (this.#running >= BODY_FETCHES_ASKED_MAX || this.#stopped) return;
 			this.#queue.delete(key);
 			const row = this.#needs.get(key) ?? this.#lost.get(key);
 			if (row === undefined) continue;
-			if (!this.#isWanted(row.ref)) {
+			if (!this.#isWanted(row.ref, by)) {
 				this.#arrived(key);
 				continue;
 			}
@@ -267,7 +281,7 @@ export class BodyNeeds {
 		this.#clock.after(milliseconds, () => {
 			if (this.#stopped || !(this.#needs.has(key) || this.#lost.has(key)))
 				return;
-			this.#queue.add(key);
+			this.#queue.set(key, undefined);
 			this.#pump();
 		});
 	}

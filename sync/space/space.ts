@@ -5,7 +5,7 @@
  * nothing that an entry names, or that some member may still name, is touched.
  */
 import { Temporary } from "../faults.ts";
-import type { MailboxId } from "../ids.ts";
+import type { EntryId, MailboxId } from "../ids.ts";
 import {
 	AWAY_MILLISECONDS_MAX,
 	BODY_GARBAGE_BYTES_MIN,
@@ -102,10 +102,10 @@ export class Space {
 
 	// ------------------------------------------------------------------ questions
 
-	/** Whether an entry that lives names what lies there: else it is not fetched, repaired or missed. */
-	isWanted(place: Place): boolean {
+	/** Whether an entry that lives names what lies there, `by` for one: else it is not fetched, repaired or missed. */
+	isWanted(place: Place, by?: readonly [MailboxId, EntryId]): boolean {
 		const { store } = this.#options;
-		return isWanted(new Batch(store), store, place);
+		return isWanted(new Batch(store), store, place, by);
 	}
 	/** Whether any entry names it, also one that is dead and that some member may not know to be. */
 	isNamed(place: Place): boolean {

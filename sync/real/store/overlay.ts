@@ -12,9 +12,9 @@ interface Group {
 	sorted: boolean;
 }
 
-/** `undefined` as a value: deleted. */
 export class Overlay {
-	readonly #values = new Map<string, StoreValue | undefined>();
+	/** `null`: deleted. So one look tells that from what is not here. */
+	readonly #values = new Map<string, StoreValue | null>();
 	readonly #groups = new Map<string, Group>();
 	#bytes = 0;
 
@@ -25,15 +25,13 @@ export class Overlay {
 	get size(): number {
 		return this.#values.size;
 	}
-	has(key: string): boolean {
-		return this.#values.has(key);
-	}
-	get(key: string): StoreValue | undefined {
+	/** `null` where the key is deleted, `undefined` where only what lies below can tell. */
+	get(key: string): StoreValue | null | undefined {
 		return this.#values.get(key);
 	}
 
-	writes(): Iterable<StoreWrite> {
-		return this.#values;
+	*writes(): Iterable<StoreWrite> {
+		for (const [key, value] of this.#values) yield [key, value ?? undefined];
 	}
 
 	take(writes: readonly StoreWrite[]): void {
@@ -43,7 +41,7 @@ export class Overlay {
 			// The caller may go on to change its bytes.
 			this.#values.set(
 				key,
-				value instanceof Uint8Array ? Uint8Array.from(value) : value,
+				value instanceof Uint8Array ? Uint8Array.from(value) : (value ?? null),
 			);
 		}
 	}

@@ -120,6 +120,18 @@ describe("a store whose journals are carried over all the time", () => {
 		);
 	});
 
+	it("answers undefined for what was deleted, also while the journal that has it is carried over", () => {
+		const store = openStore(newFile(), small);
+		// Enough for a journal: it rests from here on, as the thread's answer cannot come within this turn.
+		store.commit([["key", "x".repeat(300)]]);
+		store.commit([["key", undefined]]);
+		expect(store.get("key")).toBeUndefined();
+		expect(all(store)).toEqual([]);
+		store.commit([["key", ""]]);
+		expect(store.get("key")).toBe("");
+		store.close();
+	});
+
 	it("forgets in memory and in the journal what the database has", async () => {
 		const file = newFile();
 		const store = openStore(file, small);
