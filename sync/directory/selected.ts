@@ -183,42 +183,35 @@ export class Selected implements SelectedMailbox {
 		const modified: Uid[] = [];
 		const known =
 			unchangedSince === undefined ? undefined : this.#known(unchangedSince);
-		await this.#inBatches(this.#entries(uids), (tx, { uid, entry }) => {
-			const row = known && getRow(tx.batch, this.id, entry);
-			// Rule 14: as of this batch, whatever came between the command and it.
-			if (known && row && !isKnown(row, known)) modified.push(uid);
-			else changeFlags(tx, this.id, entry, change);
+		await this.#inSteps(this.#entries(uids), (tx, some) => {
+			for (const { uid, entry } of some) {
+				const row = known && getRow(tx.batch, this.id, entry);
+				// Rule 14: as of this batch, whatever came between the command and it.
+				if (known && row && !isKnown(row, known)) modified.push(uid);
+				else changeFlags(tx, this.id, entry, change);
+			}
 		});
 		return modified;
 	}
 
 	async expunge(uids: readonly Uid[]): Promise<void> {
-		await this.#inBatches(this.#entries(uids), (tx, { entry }) =>
-			expunge(tx, this.id, entry),
-		);
+		await this.#inSteps(this.#entries(uids), (tx, some) => {
+			for (const { entry } of some) expunge(tx, this.id, entry);
+		});
 	}
 
 	/** In steps, so that a command on a whole mailbox does not keep all others waiting. */
-	async #inBatches(
-		entries: readonly { uid: Uid; entry: EntryId }[],
-		edit: (
-			tx: Parameters<typeof changeFlags>[0],
-			one: { uid: Uid; entry: EntryId },
-		) => void,
+	async #inSteps<One>(
+		all: readonly One[],
+		edit: (tx: Transaction, some: readonly One[]) => void,
 	): Promise<void> {
 		const { ledger, second } = this.#context;
+		const isPart = all.length > STORE_BATCH_COUNT;
 		let sequence = 0;
-		for (let i = 0; i < entries.length; i += STORE_BATCH_COUNT) {
-			const some = entries.slice(i, i + STORE_BATCH_COUNT);
-			sequence = Math.max(
-				sequence,
-				await ledger.write(
-					(tx) => {
-						for (const one of some) edit(tx, one);
-					},
-					{ isPart: entries.length > STORE_BATCH_COUNT },
-				),
-			);
+		for (let i = 0; i < all.length; i += STORE_BATCH_COUNT) {
+			const some = all.slice(i, i + STORE_BATCH_COUNT);
+			const made = await ledger.write((tx) => edit(tx, some), { isPart });
+			sequence = Math.max(sequence, made);
 		}
 		await second(sequence);
 		await this.#seen();
@@ -268,7 +261,7 @@ export class Selected implements SelectedMailbox {
 		uids: readonly Uid[],
 		target: string,
 	): Promise<Placed & { readonly from: readonly Uid[] }> {
-		const { ledger, second, clock, rules } = this.#context;
+		const { clock, rules } = this.#context;
 		const box = this.#target(target);
 		if (box.id === this.id)
 			throw new ClientFault(
@@ -281,15 +274,14 @@ export class Selected implements SelectedMailbox {
 			entry,
 			to: movedId(entry, box.id),
 		}));
-		return this.#place(box, pairs, async () => {
-			const entries = pairs.map(({ entry }) => entry);
-			const ids = pairs.map(({ to }) => to);
-			const sequence = await ledger.write((tx) =>
-				moveEntries(tx, this.id, entries, box.id, now, rules, ids),
-			);
-			await second(sequence);
-			await this.#seen();
-		});
+		// Not all or nothing, as a copy is (RFC 6851 §3.3).
+		return this.#place(box, pairs, () =>
+			this.#inSteps(pairs, (tx, some) => {
+				const entries = some.map(({ entry }) => entry);
+				const ids = some.map(({ to }) => to);
+				moveEntries(tx, this.id, entries, box.id, now, rules, ids);
+			}),
+		);
 	}
 
 	async replace(

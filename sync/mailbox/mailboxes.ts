@@ -34,6 +34,7 @@ import {
 import { Showing } from "./showing.ts";
 import { Stamps } from "./stamps.ts";
 import { Tokens } from "./tokens.ts";
+import { Touched } from "./touched.ts";
 import { Unkept } from "./unkept.ts";
 import type { View } from "./view.ts";
 import { Visits } from "./visits.ts";
@@ -63,8 +64,7 @@ export class Mailboxes implements Fold {
 	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
 	/** As committed: SELECT and STATUS ask for them several times each. Until the next commit. */
 	readonly #boxes = new Map<MailboxId, BoxRow>();
-	/** Touched in this batch, in order of arrival; with their rows once all that was written is folded. */
-	readonly #touched = new Map<MailboxId, Map<EntryId, EntryRow | undefined>>();
+	readonly #touched = new Touched();
 	/** Of an own operation, whether it has its second copy: as it was in this batch. */
 	#copied: { readonly own: number; readonly isSafe: boolean } | undefined;
 	/** Entries that live, over all mailboxes: as committed, and what this batch adds. */
@@ -180,12 +180,7 @@ export class Mailboxes implements Fold {
 	}
 
 	#touch(mailbox: MailboxId, entry: EntryId): void {
-		let touched = this.#touched.get(mailbox);
-		if (touched === undefined) {
-			touched = new Map();
-			this.#touched.set(mailbox, touched);
-		}
-		if (!touched.has(entry)) touched.set(entry, undefined);
+		this.#touched.add(mailbox, entry);
 		// Also again: it may have been shown in between.
 		this.#pending.add(mailbox, entry);
 	}
@@ -203,17 +198,14 @@ export class Mailboxes implements Fold {
 		const { askAtOnce } = this.#options.rules;
 		this.#review.some(tx);
 		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
-		this.numbering.together(() => {
-			for (const [mailbox, entries] of [...this.#touched])
-				for (const entry of [...entries.keys()]) {
-					const row = getRow(tx.batch, mailbox, entry);
-					entries.set(entry, row);
-					this.numbering.number(tx, mailbox, entry, row);
-					if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry, row);
-				}
-		});
+		this.numbering.together(() =>
+			this.#touched.each(tx.batch, (mailbox, entry, row) => {
+				this.numbering.number(tx, mailbox, entry, row);
+				if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry, row);
+			}),
+		);
 		const looked = new Set(this.#waiting.keys());
-		for (const mailbox of this.#touched.keys())
+		for (const mailbox of this.#touched.mailboxes())
 			if (this.#looking.has(mailbox)) looked.add(mailbox);
 		for (const mailbox of looked) this.#showSome(tx, mailbox);
 		this.#pending.settle(tx.batch);
@@ -284,7 +276,9 @@ export class Mailboxes implements Fold {
 		if (!this.#options.rules.askAtOnce)
 			for (const entry of this.#pending.of(mailbox))
 				this.numbering.askAgain(tx, mailbox, entry);
-		const rows = this.#rows(tx.batch, mailbox, this.#pending.of(mailbox));
+		const rows = this.#pending
+			.of(mailbox)
+			.map((entry) => [entry, getRow(tx.batch, mailbox, entry)] as const);
 		const waiting = this.#showing.show(tx.batch, mailbox, rows);
 		if (!this.#looking.has(mailbox)) return;
 		this.#shownAll.add(mailbox);
@@ -297,23 +291,10 @@ export class Mailboxes implements Fold {
 			this.show(tx, mailbox);
 			return;
 		}
-		const touched = this.#touched.get(mailbox);
-		const others = [...(this.#waiting.get(mailbox) ?? [])].filter(
-			(entry) => touched?.has(entry) !== true,
-		);
-		const rows = this.#rows(tx.batch, mailbox, others);
-		for (const [entry, row] of touched ?? [])
-			rows.push([entry, row ?? getRow(tx.batch, mailbox, entry)]);
+		const waited = this.#waiting.get(mailbox) ?? [];
+		const rows = this.#touched.rowsWith(tx.batch, mailbox, waited);
 		const waiting = this.#showing.show(tx.batch, mailbox, rows);
 		this.#keepWaiting(mailbox, waiting);
-	}
-
-	#rows(
-		batch: Batch,
-		mailbox: MailboxId,
-		entries: readonly EntryId[],
-	): [EntryId, EntryRow | undefined][] {
-		return entries.map((entry) => [entry, getRow(batch, mailbox, entry)]);
 	}
 
 	#keepWaiting(mailbox: MailboxId, waiting: Set<EntryId>): void {
@@ -428,7 +409,7 @@ export class Mailboxes implements Fold {
 		const row = getRow(batch, mailbox, entry);
 		if (row === undefined) return [];
 		this.#showing.show(batch, mailbox, [[entry, row]]);
-		this.#touched.get(mailbox)?.delete(entry);
+		this.#touched.drop(mailbox, entry);
 		this.#pending.remove(batch, mailbox, entry);
 		batch.change(rowKey(mailbox, entry), undefined);
 		return row.u;
