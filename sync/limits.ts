@@ -243,7 +243,7 @@ export const CHANGE_EDITS_MAX = 256;
 export const SETTLED_OPERATIONS_MAX = 384;
 /** Operations of a document that wait to be applied: half a second for who needs it as a whole, and some megabytes. */
 export const UNSETTLED_OPERATIONS_MAX = 16_384;
-/** Larger changes are replayed alone: two that go between each other's keys take ten times as long together. */
+/** Larger changes are replayed alone, smaller ones together up to this: those that go between each other's keys take up to ten times as long together. */
 export const LARGE_CHANGE_BYTES = 8_192;
 /** Changes of a document that wait to be applied. */
 export const UNSETTLED_CHANGES_MAX = 128;

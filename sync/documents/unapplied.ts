@@ -93,21 +93,22 @@ export class Unapplied {
 	}
 }
 
-const isLarge = (change: Uint8Array): boolean =>
-	change.length >= LARGE_CHANGE_BYTES;
-
 /**
- * As they are best applied: small ones together, large ones alone, since two large ones that go between each other's keys
- * take ten times as long together.
+ * As they are best applied: some small ones together, large ones alone. Changes that go between each other's keys take
+ * longer together than one after the other, two large ones ten times as long; and what Automerge holds of them then stays:
+ * 60 MB for 90 changes of a document of 2,600 messages, which take 4 in small portions and a third of the time.
  */
 export function* portions(
 	changes: readonly Uint8Array[],
 ): Iterable<Uint8Array[]> {
 	for (let from = 0; from < changes.length; ) {
-		const large = changes.findIndex(
-			(change, i) => i >= from && isLarge(change),
+		let to = from;
+		let bytes = 0;
+		do bytes += changes[to++]?.length ?? 0;
+		while (
+			to < changes.length &&
+			bytes + (changes[to]?.length ?? 0) <= LARGE_CHANGE_BYTES
 		);
-		const to = large === from ? from + 1 : large < 0 ? changes.length : large;
 		yield changes.slice(from, to);
 		from = to;
 	}
