@@ -13,7 +13,7 @@ import {
 	nodeId,
 	type Uid,
 } from "../../sync/ids.ts";
-import { SEGMENT_ENTRIES_MIN } from "../../sync/limits.ts";
+import { SEGMENT_ENTRIES_MAX } from "../../sync/limits.ts";
 import { foundingIdentity } from "../../sync/membership/identity.ts";
 import type { BodyRef, ReclaimableBodies } from "../../sync/ports/bodies.ts";
 import type { Log } from "../../sync/ports/log.ts";
@@ -61,6 +61,7 @@ const noBodies = {
 	has: () => Promise.resolve(true),
 	verify: () => Promise.resolve("whole"),
 	held: () => Promise.resolve([]),
+	diskBytes: () => Promise.resolve(0),
 } as unknown as ReclaimableBodies;
 
 let bodies = 0;
@@ -158,7 +159,7 @@ async function main(): Promise<void> {
 				selected.store([uids[at] as Uid], { mode: "add", flags: [name] });
 			// Whoever is the first to change something in a segment waits until its document is open; that is counted apart.
 			const cold = cpuMilliseconds();
-			for (let at = 0; at < uids.length; at += SEGMENT_ENTRIES_MIN)
+			for (let at = 0; at < uids.length; at += SEGMENT_ENTRIES_MAX / 4)
 				await flag(at, "\\Flagged");
 			const opening = cpuMilliseconds() - cold;
 			const flagging = await timed((i) =>
