@@ -258,6 +258,8 @@ export const SNAPSHOT_EVERY_CHANGES = 500;
  * 10 to 40 ms, so that a document of nothing else would take seconds to open.
  */
 export const SNAPSHOT_CHANGE_BYTES = 1_024;
+/** So much in large changes, some hundred messages, and nothing else to do: a snapshot saves who opens it next some tenths of a second. */
+export const SNAPSHOT_AT_REST_CHANGES = 100;
 /** While changes of a document wait to be applied, its snapshot waits for them until so many count: it would apply them at once. */
 export const SNAPSHOT_OVERDUE_CHANGES = 4 * SNAPSHOT_EVERY_CHANGES;
 /** Entries that wait to be shown, looked at with one batch after a start: some 10 ms. Fewer than that are looked at by the start itself. */

@@ -4,6 +4,7 @@ import type { DocumentId, Origin, Sequence } from "../ids.ts";
 import {
 	DOCUMENTS_OPEN_MAX,
 	LARGE_CHANGE_BYTES,
+	SNAPSHOT_AT_REST_CHANGES,
 	SNAPSHOT_CHANGE_BYTES,
 	SNAPSHOT_EVERY_CHANGES,
 	SNAPSHOT_OVERDUE_CHANGES,
@@ -30,6 +31,8 @@ interface Opened {
 	readonly document: FlatDocument;
 	/** By weightOf(). */
 	changesSinceSnapshot: number;
+	/** Of these the large ones. */
+	largeSinceSnapshot: number;
 }
 
 /** As how many changes one counts, by what it takes to replay it. */
@@ -37,6 +40,12 @@ const weightOf = (changeBytes: number): number =>
 	changeBytes < LARGE_CHANGE_BYTES
 		? 1
 		: Math.ceil(changeBytes / SNAPSHOT_CHANGE_BYTES);
+
+function count(opened: Omit<Opened, "document">, changeBytes: number): void {
+	const weight = weightOf(changeBytes);
+	opened.changesSinceSnapshot += weight;
+	if (changeBytes >= LARGE_CHANGE_BYTES) opened.largeSinceSnapshot += weight;
+}
 
 const mustWait = ({ document, changesSinceSnapshot }: Opened): boolean =>
 	document.isUnsettled && changesSinceSnapshot < SNAPSHOT_OVERDUE_CHANGES;
@@ -53,6 +62,8 @@ export class OpenDocuments {
 	readonly #touched = new Set<DocumentId>();
 	/** A snapshot of them is due. */
 	readonly #due = new Set<DocumentId>();
+	/** It is when nothing else is to be done: what is put into a document that was just loaded takes ten times as long. */
+	readonly #dueAtRest = new Set<DocumentId>();
 	/** What did not open, until it does. */
 	readonly #damaged = new Set<DocumentId>();
 	readonly #onDamage: (id: DocumentId, reason: string) => void;
@@ -116,8 +127,7 @@ export class OpenDocuments {
 		changeBytes: number,
 	): ChangePlace | "" {
 		const opened = this.#open.get(id);
-		if (opened !== undefined)
-			opened.changesSinceSnapshot += weightOf(changeBytes);
+		if (opened !== undefined) count(opened, changeBytes);
 		this.#touched.add(id);
 		const previous = (batch.get(docKey(id)) ?? "") as ChangePlace | "";
 		batch.put(docKey(id), `${origin} ${sequence}`);
@@ -128,8 +138,12 @@ export class OpenDocuments {
 	committed(): StoreWrite[] {
 		const writes: StoreWrite[] = [];
 		for (const id of this.#touched) {
-			const count = this.#open.get(id)?.changesSinceSnapshot ?? 0;
-			if (count >= SNAPSHOT_EVERY_CHANGES) this.#due.add(id);
+			const opened = this.#open.get(id);
+			if (opened === undefined) continue;
+			if (opened.changesSinceSnapshot >= SNAPSHOT_EVERY_CHANGES)
+				this.#due.add(id);
+			else if (opened.largeSinceSnapshot >= SNAPSHOT_AT_REST_CHANGES)
+				this.#dueAtRest.add(id);
 		}
 		this.#touched.clear();
 		for (const id of this.#due) {
@@ -143,10 +157,11 @@ export class OpenDocuments {
 
 	/** A snapshot that waited until all changes were applied, to go with a commit; one at a time, as others wait for it. */
 	takeDue(): StoreWrite[] {
-		for (const id of this.#due) {
+		for (const id of [...this.#due, ...this.#dueAtRest]) {
 			const opened = this.#open.get(id);
 			if (opened !== undefined && mustWait(opened)) continue;
 			this.#due.delete(id);
+			this.#dueAtRest.delete(id);
 			if (opened !== undefined) return this.#snapshot(id, opened);
 		}
 		return [];
@@ -194,6 +209,7 @@ export class OpenDocuments {
 			this.#open.set(id, {
 				document: FlatDocument.load(bucketsOf(id), this.#origin, saved),
 				changesSinceSnapshot: 0,
+				largeSinceSnapshot: 0,
 			});
 		}
 		this.#touched.add(id);
@@ -224,7 +240,11 @@ export class OpenDocuments {
 	replace(id: DocumentId, document: FlatDocument): StoreWrite[] {
 		this.forget(id);
 		this.#damaged.delete(id);
-		this.#open.set(id, { document, changesSinceSnapshot: 0 });
+		this.#open.set(id, {
+			document,
+			changesSinceSnapshot: 0,
+			largeSinceSnapshot: 0,
+		});
 		return this.resnapshot(id);
 	}
 
@@ -271,17 +291,17 @@ export class OpenDocuments {
 		changes.reverse();
 		if (changes.length > 0)
 			document.take(changes.map((change) => ({ change })));
-		const changesSinceSnapshot = changes.reduce(
-			(sum, { length }) => sum + weightOf(length),
-			0,
-		);
-		return { document, changesSinceSnapshot };
+		const opened = { document, changesSinceSnapshot: 0, largeSinceSnapshot: 0 };
+		for (const { length } of changes) count(opened, length);
+		return opened;
 	}
 
 	#snapshot(id: DocumentId, opened: Opened): StoreWrite[] {
 		const saved = opened.document.save();
 		opened.changesSinceSnapshot = 0;
+		opened.largeSinceSnapshot = 0;
 		this.#due.delete(id);
+		this.#dueAtRest.delete(id);
 		const digest = createHash("sha256").update(saved).digest();
 		return [
 			[snapshotKey(id), Buffer.concat([digest, saved])],

@@ -1,6 +1,10 @@
 /** How much a document replays when it opens: a snapshot is due by what the changes since weigh, and waits for what waits. */
 import { expect, it } from "vitest";
-import type { Edit } from "../../../sync/documents/flat.ts";
+import {
+	DamagedDocument,
+	type Edit,
+	FlatDocument,
+} from "../../../sync/documents/flat.ts";
 import {
 	type ChangePlace,
 	OpenDocuments,
@@ -86,4 +90,27 @@ it("a document whose changes never rest gets its snapshot all the same", () => {
 		snapshots += Number(change(puts(`${i}-`, 200)).isSnapshot);
 	expect(snapshots).toBeGreaterThan(0);
 	expect(snapshots).toBeLessThan(10);
+});
+
+it("what many were put into gets its snapshot when nothing else is to be done, and few are no reason", () => {
+	const { store, documents, change } = world();
+	change(puts("few", 60));
+	while (documents.isUnsettled) documents.settleSome();
+	expect(documents.takeDue()).toEqual([]);
+	change(puts("many", 400));
+	expect(documents.takeDue()).toEqual([]);
+	while (documents.isUnsettled) documents.settleSome();
+	store.commit(documents.takeDue());
+	expect(documents.hasChanges(document)).toBe(false);
+});
+
+it("a snapshot that is cut short or empty is damaged", () => {
+	const whole = FlatDocument.create(4, me);
+	whole.change(puts("x", 40));
+	const saved = whole.save();
+	expect(FlatDocument.load(4, me, saved).heads()).toEqual(whole.heads());
+	for (const length of [0, 5, saved.length >> 1, saved.length - 1])
+		expect(() => FlatDocument.load(4, me, saved.subarray(0, length))).toThrow(
+			DamagedDocument,
+		);
 });
