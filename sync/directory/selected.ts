@@ -23,6 +23,7 @@ import {
 	changeFlags,
 	copyEntry,
 	expunge,
+	inPlaceOrder,
 	movedId,
 	moveEntries,
 	type Original,
@@ -183,7 +184,7 @@ export class Selected implements SelectedMailbox {
 		const modified: Uid[] = [];
 		const known =
 			unchangedSince === undefined ? undefined : this.#known(unchangedSince);
-		await this.#inSteps(this.#entries(uids), (tx, some) => {
+		await this.#inSteps(this.#forSteps(uids), (tx, some) => {
 			for (const { uid, entry } of some) {
 				const row = known && getRow(tx.batch, this.id, entry);
 				// Rule 14: as of this batch, whatever came between the command and it.
@@ -195,9 +196,15 @@ export class Selected implements SelectedMailbox {
 	}
 
 	async expunge(uids: readonly Uid[]): Promise<void> {
-		await this.#inSteps(this.#entries(uids), (tx, some) => {
+		await this.#inSteps(this.#forSteps(uids), (tx, some) => {
 			for (const { entry } of some) expunge(tx, this.id, entry);
 		});
+	}
+
+	/** In the order of the UIDs, unless they are so many that it takes several steps. */
+	#forSteps(uids: readonly Uid[]): { uid: Uid; entry: EntryId }[] {
+		const entries = this.#entries(uids);
+		return entries.length > STORE_BATCH_COUNT ? inPlaceOrder(entries) : entries;
 	}
 
 	/** In steps, so that a command on a whole mailbox does not keep all others waiting. */
