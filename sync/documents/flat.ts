@@ -85,7 +85,7 @@ export class FlatDocument {
 		this.#actor = handle.getActorId();
 		this.#tips = new Tips(handle);
 		this.#unapplied = new Unapplied((changes) => {
-			handle.applyChanges(changes);
+			for (const portion of portions(changes)) handle.applyChanges(portion);
 			this.#tips.settled();
 		});
 	}
