@@ -197,6 +197,7 @@ export class Mailboxes implements Fold {
 	finish(tx: Transaction): void {
 		const { askAtOnce } = this.#options.rules;
 		this.#review.some(tx);
+		this.namedUids.noteAll(tx);
 		// Numbering touches entries again, which changes nothing for it: claims are not claimed twice.
 		this.numbering.together(() =>
 			this.#touched.each(tx.batch, (mailbox, entry, row) => {

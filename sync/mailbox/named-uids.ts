@@ -64,6 +64,10 @@ export class NamedUids {
 	waits(mailbox: MailboxId): boolean {
 		return this.#later.has(mailbox);
 	}
+	/** In the first batch that the disk takes, for what it brings may have to stand above. */
+	noteAll(tx: Transaction): void {
+		for (const mailbox of this.#later.keys()) this.note(tx, mailbox);
+	}
 	note(tx: Transaction, mailbox: MailboxId): void {
 		const later = this.#later.get(mailbox);
 		if (later === undefined) return;

@@ -136,4 +136,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"expel:44180708 split:58913716 join:14123981 act:4019279 stop:3990041",
 		was: "a node joined through one that was just being stopped, and was waited for before that was started again (a fault of the simulation)",
 	},
+	{
+		config: "hostile",
+		seed: 340002,
+		steps:
+			"split:56534673 start:41206489 pipeline:53988288 burst:26485800 stop:14790226 split:19917984 crash:139938 slow:38013947 full:17238083 act:23245427",
+		was: "a UID that a client named while the disk was full was noted only when somebody looked at the mailbox again, after messages below it had come (rule 8)",
+	},
 ];
