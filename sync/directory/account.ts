@@ -208,16 +208,18 @@ export class AccountSession implements Account {
 		const isSame = told?.uidValidity === mailbox.uidValidity;
 		const unlook = mailboxes.look(mailbox.id);
 		try {
-			await this.#begin(mailbox.id, {
+			const isShown = await this.#begin(mailbox.id, {
 				complete,
 				fresh: !complete,
 				told: isSame ? told : undefined,
 			});
+			// With a full disk what has come is known and not shown: none of it is gone.
+			const isWhole = complete && isShown;
+			return new Selected(this.#context, this, mailbox, isWhole, unlook);
 		} catch (error) {
 			unlook();
 			throw error;
 		}
-		return new Selected(this.#context, this, mailbox, complete, unlook);
 	}
 
 	messages(name: string): readonly Message[] {
@@ -340,28 +342,31 @@ export class AccountSession implements Account {
 		return { uids, late: coming.size > 0 };
 	}
 
-	/** Where all is told already that is committed, a batch would change nothing: then no disk is waited for. */
-	async #begin(mailbox: MailboxId, telling: Telling): Promise<void> {
+	/** As showNow(). Where all is told already that is committed, a batch would change nothing: then no disk is waited for. */
+	async #begin(mailbox: MailboxId, telling: Telling): Promise<boolean> {
 		const { mailboxes } = this.#context;
 		if (mailboxes.visits.isToBegin(mailbox, telling))
-			await this.showNow(mailbox, telling);
-		else mailboxes.visits.told(mailbox);
+			return await this.showNow(mailbox, telling);
+		mailboxes.visits.told(mailbox);
+		return true;
 	}
 
 	/**
 	 * Shows what may be shown now, and sees to what a client is told. With a full disk reading goes on, with what was shown
-	 * before, and a client is told so that it asks again (mailbox/unkept.ts).
+	 * before, and a client is told so that it asks again (mailbox/unkept.ts). Resolves to whether all is shown that may be.
 	 */
-	async showNow(mailbox: MailboxId, telling?: Telling): Promise<void> {
+	async showNow(mailbox: MailboxId, telling?: Telling): Promise<boolean> {
 		const { ledger, mailboxes } = this.#context;
 		try {
 			await ledger.write((tx) => {
 				if (telling === undefined) mailboxes.show(tx, mailbox);
 				else mailboxes.visits.begin(tx, mailbox, telling);
 			});
+			return true;
 		} catch (error) {
 			if (!(error instanceof Temporary)) throw error;
 			if (telling !== undefined) mailboxes.visits.beginUnkept(mailbox, telling);
+			return false;
 		}
 	}
 }

@@ -143,4 +143,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"split:56534673 start:41206489 pipeline:53988288 burst:26485800 stop:14790226 split:19917984 crash:139938 slow:38013947 full:17238083 act:23245427",
 		was: "a UID that a client named while the disk was full was noted only when somebody looked at the mailbox again, after messages below it had come (rule 8)",
 	},
+	{
+		config: "hostile",
+		seed: 785708682,
+		steps:
+			"pause:306584 push:49514958 act:54511380 deliver:19748240 split:23802400 visit:57342926 split:39629468 deliver:38200059 leave:24449541 push:63969257 burst:3231897 heal:2387460 leave:58638239 act:7012782 push:9637891 act:64539295 pipeline:56863636 full:55944660",
+		was: "a node with a full disk told a client that what had come and could not be shown was gone (rules 8 and 12)",
+	},
 ];
