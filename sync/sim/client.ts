@@ -54,6 +54,8 @@ export class Client {
 	#last = 0;
 	#token = 0;
 	#session: Session | undefined;
+	/** Its node's disk was full when a UID was named there: known in memory only, until it has room. */
+	#unkept: Reader | undefined;
 
 	constructor(world: SimMail, options: ClientOptions) {
 		this.#world = world;
@@ -91,10 +93,25 @@ export class Client {
 			`is visited by ${this.name}: ${folder} of ${user}, token ${this.#token}`,
 			async () => {
 				const reader = await this.#world.read(node, user, folder);
+				this.#reloadWhereUnkept();
 				await this.#synchronize(reader);
+				const { full } = this.#world.machine(node).disk;
+				if (full && this.options.kind === "uid") this.#unkept ??= reader;
 			},
 		);
 		return outcome.kind === "done";
+	}
+
+	/**
+	 * A node whose disk was full, and that died before it had room, has forgotten what was named there, and may show again
+	 * what was missing: a program that goes by UIDs alone does not notice, and its user loads the mailbox once more.
+	 */
+	#reloadWhereUnkept(): void {
+		if (this.#unkept === undefined) return;
+		const { alive, node } = this.#unkept;
+		if (alive && this.#world.machines.get(node)?.disk.full) return;
+		this.#unkept = undefined;
+		if (!alive) this.#forget();
 	}
 
 	async #synchronize(reader: Reader): Promise<void> {

@@ -148,6 +148,13 @@ export const RED_SEEDS: readonly RedSeed[] = [
 		seed: 785708682,
 		steps:
 			"pause:306584 push:49514958 act:54511380 deliver:19748240 split:23802400 visit:57342926 split:39629468 deliver:38200059 leave:24449541 push:63969257 burst:3231897 heal:2387460 leave:58638239 act:7012782 push:9637891 act:64539295 pipeline:56863636 full:55944660",
-		was: "a node with a full disk told a client that what had come and could not be shown was gone (rules 8 and 12)",
+		was: "a node with a full disk told a client that what had come and could not be shown was gone (rule 15)",
+	},
+	{
+		config: "restore",
+		seed: 350018,
+		steps:
+			"deliver:64592859 act:42810763 act:52259933 stop:66696994 crash:65034490 full:42573091 visit:11342558 backup:2431975 restore:55614394",
+		was: "a client that goes by UIDs alone was at a node with a full disk, which was put back before it had room: nobody knows what was told there (README: it has to load the mailbox once more)",
 	},
 ];
