@@ -1,5 +1,5 @@
 /** `pmnode check` on real nodes: nothing is wrong after kills, a lost disk and a replacement; planted damage is found and mended. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openStore } from "../../sync/real/store.ts";
@@ -7,6 +7,7 @@ import { startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import type { TestNode } from "../harness/node.ts";
 import { expectBodies, range, send, sendAll, settled, user } from "./mail.ts";
+import { placeOfBody } from "./stored.ts";
 
 const nothingWrong = async (node: TestNode): Promise<void> => {
 	await node.converged();
@@ -75,25 +76,21 @@ test("damage of rows, counters, log and bodies is found, named, and mended with 
 		if (!a || !b) throw new Error("no cluster");
 		const maker = new MessageMaker("damage");
 		await sendAll(a, maker, range(0, 60));
-		await settled(cluster.nodes, 60);
+		const [first] = await settled(cluster.nodes, 60);
+		const reader = await b.imap(user, "correct horse");
+		await reader.select("INBOX", "EXAMINE");
+		const body = await reader.body(first?.uid ?? 0);
+		await reader.logout();
 		// Stopped and started, so that bodies are in the files that are damaged now.
 		await b.stop();
 		await b.start();
 		await b.converged();
 		await b.stop();
 		spoil(join(b.data, "state.db"));
-		const drives = join(b.data, "bodies/drives/db");
-		for (const name of readdirSync(drives).filter((each) =>
-			each.endsWith(".blob"),
-		)) {
-			const file = join(drives, name);
-			const bytes = readFileSync(file);
-			const at = bytes.indexOf("needle");
-			if (at < 0) continue;
-			bytes.write("NEEDLE", at);
-			writeFileSync(file, bytes);
-			break;
-		}
+		const { file, at } = await placeOfBody(b.data, body, /\.blob$/);
+		const bytes = readFileSync(file);
+		bytes.writeUInt8(bytes.readUInt8(at + 100) ^ 0x40, at + 100);
+		writeFileSync(file, bytes);
 		await b.start();
 		await b.converged();
 		const found = await b.cli(["check"]);

@@ -2,7 +2,6 @@
  * A disk with bad sectors: reads of chosen places of a running node's files fail with EIO. Nothing wrong is served, the
  * node says what it met, and all of it comes back from the other member.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BadSectors } from "../harness/bad-sectors.ts";
@@ -18,20 +17,11 @@ import {
 	settled,
 	user,
 } from "./mail.ts";
+import { placeOfBody } from "./stored.ts";
 
 const sectors = await BadSectors.create();
 const END = 2 ** 40;
 const MESSAGES = 40;
-
-/** The file of the body store that holds this text, and where. */
-function placeOf(data: string, text: string): { file: string; at: number } {
-	const folder = join(data, "bodies/drives/db");
-	for (const name of readdirSync(folder)) {
-		const at = readFileSync(join(folder, name)).indexOf(text);
-		if (at >= 0) return { file: join(folder, name), at };
-	}
-	throw new Error(`no file in ${folder} holds ${text}`);
-}
 
 async function expectWhole(
 	node: TestNode,
@@ -62,10 +52,14 @@ test.runIf(sectors !== undefined)(
 			await sendAll(a, maker, range(0, MESSAGES));
 			await settled(cluster.nodes, MESSAGES);
 			await b.converged();
+			const client = await b.imap(user, password);
+			await client.select("INBOX", "EXAMINE");
+			const body = await client.body(7);
+			await client.logout();
 			// What was in memory and in the log lies in tables afterwards.
 			await b.restart();
 
-			const { file, at } = placeOf(b.data, maker.messageId(7).slice(1, -1));
+			const { file, at } = await placeOfBody(b.data, body);
 			const said = b.diary.length;
 			sectors.set([{ file, from: at, to: at + 1 }]);
 			await expectWhole(b, maker, MESSAGES);
