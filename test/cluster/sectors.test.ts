@@ -50,11 +50,11 @@ test.runIf(sectors !== undefined)(
 			await cluster.known(user);
 			const maker = new MessageMaker("sectors", 30_000);
 			await sendAll(a, maker, range(0, MESSAGES));
-			await settled(cluster.nodes, MESSAGES);
+			const messages = await settled(cluster.nodes, MESSAGES);
 			await b.converged();
 			const client = await b.imap(user, password);
 			await client.select("INBOX", "EXAMINE");
-			const body = await client.body(7);
+			const body = await client.body(messages[7]?.uid ?? 0);
 			await client.logout();
 			// What was in memory and in the log lies in tables afterwards.
 			await b.restart();
