@@ -144,11 +144,15 @@ export function expectExactly(
 	);
 }
 
-/** Reads every body of INBOX on a node and checks that it ends with what was sent (trace headers are only prepended). */
+/**
+ * Reads every body of INBOX on a node and checks that it ends with what was sent (trace headers are only prepended). With
+ * `arrived`, there may be others whose bodies are still where they were taken in.
+ */
 export async function expectBodies(
 	client: ImapClient,
 	maker: MessageMaker,
 	numbers: readonly number[],
+	options: { arrived?: boolean } = {},
 ): Promise<void> {
 	await client.select("INBOX", "EXAMINE");
 	const byId = new Map(
@@ -157,7 +161,7 @@ export async function expectBodies(
 			maker.make(number, user),
 		]),
 	);
-	for (const { uid, messageId } of await client.list()) {
+	for (const { uid, messageId } of await client.list(options)) {
 		const sent = byId.get(messageId);
 		if (!sent) continue;
 		const body = await client.body(uid);

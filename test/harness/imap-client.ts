@@ -196,11 +196,14 @@ export class ImapClient {
 		]);
 	}
 
-	/** UID, flags and Message-ID of every message of the selected mailbox, by UID. */
-	async list(): Promise<Fetched[]> {
-		const { untagged } = await this.ok(
-			"UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
-		);
+	/** UID, flags and Message-ID of every message of the selected mailbox, by UID. With `arrived`, those whose bodies are not at this node yet are left out instead of being a fault. */
+	async list(options: { arrived?: boolean } = {}): Promise<Fetched[]> {
+		const command =
+			"UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])";
+		const { status, text, untagged } = await this.command(command);
+		const unarrived = status === "NO" && text.includes("[UNAVAILABLE]");
+		if (status !== "OK" && !(options.arrived && unarrived))
+			throw new Error(`${command} → ${status} ${text}`);
 		return untagged
 			.filter((line) => /^\d+ FETCH /i.test(line.text) && line.literals[0])
 			.map((line) => ({
