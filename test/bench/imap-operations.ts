@@ -178,8 +178,8 @@ export async function fillSome(host: MailHost, count: number): Promise<number> {
 	return taken / single;
 }
 
-/** Appends the others of `count` messages, many at once; not timed. */
-export async function fillUp(host: MailHost, count: number): Promise<void> {
+/** Appends the others of `count` messages, many at once; not timed. Says how the mailbox was filled. */
+export async function fillUp(host: MailHost, count: number): Promise<string> {
 	const client = await login(host.imap, user);
 	const atOnce = Math.max(
 		AT_ONCE_MIN,
@@ -197,6 +197,12 @@ export async function fillUp(host: MailHost, count: number): Promise<void> {
 		await client.ok(parts);
 	}
 	await client.logout();
+	const single = Math.min(count, SINGLE_MAX);
+	const how = [`${single} by APPEND of one each`];
+	if (count > single) how.push(`${count - single} by APPEND of ${atOnce} each`);
+	const order = await host.putInOrder?.(user, mailbox);
+	if (order !== undefined) how.push(order);
+	return `${host.name} filled: ${how.join(", ")}`;
 }
 
 /** Milliseconds of one run of the operation on the filled mailbox. */

@@ -15,6 +15,8 @@ export interface MailHost {
 	readonly imap: Endpoint;
 	/** Where else clients may look: the other node of a pair. Default: `imap`. */
 	readonly imapElsewhere?: Endpoint;
+	/** After a mailbox was filled in bulk: leaves it as it would be after mail that came one by one. Says what was done. */
+	readonly putInOrder?: (user: number, mailbox: string) => Promise<string>;
 	/** Roots of its process trees. */
 	readonly pids: () => readonly number[];
 	stop(): Promise<void>;

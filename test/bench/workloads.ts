@@ -247,19 +247,24 @@ async function imap(bench: Bench): Promise<Row[]> {
 	const full = await Promise.allSettled(
 		hosts.map(async (host, index) => {
 			if (!host || filled[index] instanceof Error) return;
-			await fillUp(host, messages);
+			const how = await fillUp(host, messages);
 			// What a host does in the background after it, like indexing, is no part of what a command takes.
 			await atRest(host.pids());
+			return how;
 		}),
 	);
 	for (const [index, result] of full.entries())
 		if (result.status === "rejected")
 			filled[index] = new Error(`${hosts[index]?.name}: ${result.reason}`);
-	bench.tell(`  ${messages} messages each`);
-	const rows = [
+	const how = full.flatMap((result) =>
+		result.status === "fulfilled" ? (result.value ?? []) : [],
+	);
+	for (const each of how) bench.tell(`  ${each}`);
+	const rows: Row[] = [
 		{
 			...row("APPEND each", samplesOf(filled[0]), samplesOf(filled[1])),
 			...failureOf(...filled),
+			notes: how.join("; "),
 		},
 	];
 	for (const operation of operations) {

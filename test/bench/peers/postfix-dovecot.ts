@@ -200,6 +200,14 @@ export async function startPostfixDovecot(
 		["-F", "-c", join(folder, "dovecot/dovecot.conf")],
 		{ stdio: "ignore" },
 	);
+	const putInOrder = async (user: number, mailbox: string) => {
+		// Its index is a file and a log of changes; in bulk the log grows long, and each command reads it until it is folded in.
+		const [name] = userAddress(user).split("@") as [string];
+		const conf = join(folder, "dovecot/dovecot.conf");
+		for (const command of ["force-resync", "index"])
+			await runOk("doveadm", ["-c", conf, command, "-u", name, mailbox]);
+		return "doveadm force-resync and index";
+	};
 	const stop = async () => {
 		await run("/usr/sbin/postfix", [
 			"-c",
@@ -226,6 +234,7 @@ export async function startPostfixDovecot(
 			name: "Postfix→Dovecot",
 			smtp: { host: "127.0.0.1", port: place.smtpPort },
 			imap,
+			putInOrder,
 			pids: () => [dovecot.pid ?? 0, postfix],
 			stop,
 		};
