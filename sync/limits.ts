@@ -101,6 +101,12 @@ export const BODY_FETCHES_ASKED_MAX = 512;
 export const CENSUS_BODIES_MAX = 200;
 /** A client's command does not wait longer for a body that is not here. */
 export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
+/** Nor longer than this where no connected member can have it: what one has is told in the background once a link is up. */
+export const BODY_HOPE_MILLISECONDS = 2_000;
+/** Who asks for it again within this does not wait: what a client that lists a mailbox does one message after another. */
+export const BODY_FORSAKEN_MILLISECONDS = 10_000;
+/** Bodies of which that is remembered, some 150 bytes each: far more than die with a member on their way. */
+export const BODIES_FORSAKEN_MAX = 10_000;
 
 /** Changes beyond the watermark that one message tells of; the rest follows when the watermark moves. */
 export const HOLDS_EXTRA_MAX = 2_000;

@@ -31,7 +31,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { Appender } from "./append.ts";
-import { isPresent, isRight, readRange } from "./content.ts";
+import { isPresent, isRight, mayComeFromPeers, readRange } from "./content.ts";
 import { databaseFolder, openStorage } from "./database.ts";
 import { Downloads } from "./downloads.ts";
 import { Drives } from "./drives.ts";
@@ -40,6 +40,7 @@ import { DriveShort, openFault, storeFault } from "./faults.ts";
 import { FetchQueue } from "./fetch.ts";
 import { takeFormat } from "./format.ts";
 import { Gate } from "./gate.ts";
+import { Hope } from "./hope.ts";
 import { KnownBodies } from "./known.ts";
 import { RecentBodies } from "./recent.ts";
 import { clearBlocks, databaseBytes, heldBlocks } from "./reclaim.ts";
@@ -139,6 +140,8 @@ export class DriveBodies implements ReclaimableBodies {
 	readonly #appender: Appender;
 	readonly #fetches: FetchQueue;
 	readonly #replication: Replication;
+	/** By drive: whose it is. */
+	#owners: ReadonlyMap<string, NodeId> = new Map();
 	readonly #known = new KnownBodies(BODIES_KNOWN_MAX);
 	readonly #recent = new RecentBodies(BODIES_RECENT_BYTES_MAX, BLOCK_BYTES);
 	readonly #writerHost: WriterHost;
@@ -190,14 +193,20 @@ export class DriveBodies implements ReclaimableBodies {
 			clearing: () => this.#clearing,
 			durable: () => this.#durable(),
 		});
-		this.#fetches = new FetchQueue(options.clock, (reference, signal) =>
-			downloads.download(reference, signal),
+		const hope = new Hope(options.clock, (reference) =>
+			this.#mayCome(reference),
+		);
+		this.#fetches = new FetchQueue(
+			options.clock,
+			(reference, signal) => downloads.download(reference, signal),
+			hope,
 		);
 		this.#replication = new Replication(
 			store,
 			options.streams,
 			this.#gate,
 			options.log,
+			() => hope.renew(),
 		);
 		let files = 0;
 		this.#writerHost = {
@@ -311,6 +320,7 @@ export class DriveBodies implements ReclaimableBodies {
 	}
 
 	setDrives(drives: readonly { node: NodeId; drive: string }[]): void {
+		this.#owners = new Map(drives.map(({ node, drive }) => [drive, node]));
 		this.#drives.set(drives.map(({ drive }) => drive));
 	}
 
@@ -399,6 +409,19 @@ export class DriveBodies implements ReclaimableBodies {
 				? BODY_FETCH_MILLISECONDS_MAX
 				: BODY_COPY_MILLISECONDS_MAX,
 		});
+	}
+
+	/** Its owner is connected, who had it before anybody heard of it, or members that have it. */
+	async #mayCome(reference: BodyRef): Promise<boolean> {
+		const owner = this.#owners.get(reference.drive);
+		if (owner !== undefined && this.#replication.isJoined(owner)) return true;
+		try {
+			const core = await this.#drives.get(reference.drive);
+			return mayComeFromPeers(core, reference);
+		} catch (error) {
+			if (error instanceof BodyUnavailable) return false;
+			throw error;
+		}
 	}
 
 	async #durable(): Promise<void> {

@@ -81,6 +81,25 @@ export async function missingBlocks(
 	return missing;
 }
 
+/**
+ * Whether the members that the core is exchanged with have the blocks that are not here, as far as they told. Of one that
+ * is sending, what it tells comes behind that.
+ */
+export function mayComeFromPeers(core: Hypercore, reference: BodyRef): boolean {
+	const { start, end } = blocks(reference);
+	for (let at = start; at < end; at++) {
+		if (core.core.bitfield.get(at)) continue;
+		const may = core.peers.some(
+			(peer) =>
+				peer.remoteBitfield.get(at) ||
+				at < peer.remoteContiguousLength ||
+				(peer.inflight > 0 && at < peer.remoteLength),
+		);
+		if (!may) return false;
+	}
+	return true;
+}
+
 /** Indexes of the body's blocks that should lie here and cannot be read: damaged, as RocksDB checks what it reads. */
 export async function unreadableBlocks(
 	core: Hypercore,

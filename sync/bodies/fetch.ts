@@ -11,6 +11,7 @@ import {
 } from "../limits.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Hope } from "./hope.ts";
 import { referenceKey } from "./reference.ts";
 
 /** Gets the body here and durable; rejects when the signal says so, or when it cannot be had. */
@@ -56,13 +57,16 @@ const weight = (job: Job): number =>
 export class FetchQueue {
 	readonly #clock: Clock;
 	readonly #download: Download;
+	readonly #hope: Pick<Hope, "watch">;
 	readonly #jobs = new Map<string, Job>();
 	readonly #lanes = new Map<string, Lane>();
 	#closed = false;
 
-	constructor(clock: Clock, download: Download) {
+	/** `hope` says when there is nobody whom a client could wait for. */
+	constructor(clock: Clock, download: Download, hope: Pick<Hope, "watch">) {
 		this.#clock = clock;
 		this.#download = download;
+		this.#hope = hope;
 	}
 
 	/** Resolves when the body is here, right and durable; rejects with BodyUnavailable after the time or when it is wrong. */
@@ -129,15 +133,22 @@ export class FetchQueue {
 	}
 
 	#limit(job: Job, waiter: Waiter): void {
-		waiter.cancelTimer = this.#clock.after(
+		const name = `body ${job.reference.hash.slice(0, 16)}`;
+		const cancelTimer = this.#clock.after(
 			waiter.options.timeoutMilliseconds,
-			() =>
-				this.#leave(
-					job,
-					waiter,
-					`body ${job.reference.hash.slice(0, 16)} could not be had from any member in time`,
-				),
+			() => this.#leave(job, waiter, `${name} could not be had in time`),
 		);
+		if (!waiter.options.urgent) {
+			waiter.cancelTimer = cancelTimer;
+			return;
+		}
+		const unwatch = this.#hope.watch(job.reference, () =>
+			this.#leave(job, waiter, `no connected member has ${name}`),
+		);
+		waiter.cancelTimer = () => {
+			cancelTimer();
+			unwatch();
+		};
 	}
 
 	#leave(job: Job, waiter: Waiter, why: string): void {

@@ -81,6 +81,13 @@ declare module "hypercore" {
 		paused: boolean;
 		/** How often it lacked what it was asked for, or could not make a proof: at 32 it is paused. */
 		readonly stats: { notAvailableBackoffs: number; backoffs: number };
+		/** What it has, as far as it told: all blocks below the length, and those of the bitfield. */
+		readonly remoteContiguousLength: number;
+		readonly remoteBitfield: { get(index: number): boolean };
+		/** How long the core is there. */
+		readonly remoteLength: number;
+		/** Requests that it has not answered yet. */
+		readonly inflight: number;
 		/** Tells it how long the core is here. */
 		sendSync(): void;
 	}
@@ -117,6 +124,7 @@ declare module "hypercore" {
 			};
 			/** Which blocks lie here; -1 for none. */
 			readonly bitfield: {
+				get(index: number): boolean;
 				firstSet(from: number): number;
 				firstUnset(from: number): number;
 			};

@@ -12,24 +12,39 @@ export class Replication {
 	readonly #store: Corestore;
 	readonly #gate: Gate;
 	readonly #log: Log;
-	readonly #streams = new Set<NoiseSecretStream>();
+	/** And whose they are. */
+	readonly #streams = new Map<NoiseSecretStream, NodeId>();
+	readonly #onJoin: () => void;
 	readonly #stopListening: Cancel;
 	#closed = false;
 
-	constructor(store: Corestore, source: StreamSource, gate: Gate, log: Log) {
+	/** `onJoin` runs when a member has come. */
+	constructor(
+		store: Corestore,
+		source: StreamSource,
+		gate: Gate,
+		log: Log,
+		onJoin: () => void,
+	) {
 		this.#store = store;
 		this.#gate = gate;
 		this.#log = log;
+		this.#onJoin = onJoin;
 		this.#stopListening = source.onBodyStream((peer, stream, initiator) =>
 			this.#join(peer, stream, initiator),
 		);
+	}
+
+	isJoined(node: NodeId): boolean {
+		for (const peer of this.#streams.values()) if (peer === node) return true;
+		return false;
 	}
 
 	/** Ends all streams; takes no new ones. */
 	close(): void {
 		this.#closed = true;
 		this.#stopListening();
-		for (const stream of this.#streams) stream.destroy();
+		for (const stream of this.#streams.keys()) stream.destroy();
 		this.#streams.clear();
 	}
 
@@ -39,12 +54,13 @@ export class Replication {
 			return;
 		}
 		const noise = new NoiseSecretStream(initiator, gated(stream, this.#gate));
-		this.#streams.add(noise);
+		this.#streams.set(noise, peer);
 		// Without a listener an error would end the process. The stream comes anew after a reconnect.
 		noise.on("error", (error) =>
 			this.#log.debug("a body stream ended", { peer, error: error.message }),
 		);
 		noise.on("close", () => this.#streams.delete(noise));
 		this.#store.replicate(noise);
+		this.#onJoin();
 	}
 }

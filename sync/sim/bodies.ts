@@ -112,6 +112,13 @@ export class SimBodiesWorld {
 		this.#running.delete(node);
 	}
 
+	/** For SimBodies: runs, and is connected. */
+	isReached(of: NodeId, node: NodeId): boolean {
+		return (
+			node !== of && this.#running.has(node) && this.options.connected(of, node)
+		);
+	}
+
 	/** For SimBodies: a running, connected node that has the body durably. */
 	holder(of: NodeId, reference: BodyRef): SimBodies | undefined {
 		for (const [node, bodies] of this.#running)

@@ -1,5 +1,6 @@
 /** One node's simulated body store and its disk; what the nodes share is in bodies.ts. */
 import { createHash } from "node:crypto";
+import { Hope } from "../bodies/hope.ts";
 import { blocksOf, checkReference, clampRange } from "../bodies/reference.ts";
 import { ClientFault } from "../faults.ts";
 import { bodyHash, type Milliseconds, type NodeId } from "../ids.ts";
@@ -84,6 +85,9 @@ export class SimBodies implements ReclaimableBodies {
 	readonly #disk: SimDisk;
 	readonly #timers = new Set<Cancel>();
 	readonly #looking = new Set<Looking>();
+	readonly #hope: Hope;
+	/** By drive: whose it is. */
+	#owners: ReadonlyMap<string, NodeId> = new Map();
 	/** Ends what waits, at close(). */
 	readonly #endings = new Set<(error: Error) => void>();
 	/** Written after the last durable block, in order. */
@@ -107,6 +111,14 @@ export class SimBodies implements ReclaimableBodies {
 		const own = driveOf(disk, drive);
 		this.#appendedBlocks = own.lengthBlocks;
 		this.#appendedBytes = own.sizeBytes;
+		const { clock } = world.options;
+		this.#hope = new Hope(
+			{
+				monotonic: () => clock.monotonic(),
+				after: (milliseconds, run) => this.#after(milliseconds, run),
+			},
+			(reference) => this.#mayCome(reference),
+		);
 	}
 
 	create(): BodyWriter {
@@ -130,7 +142,7 @@ export class SimBodies implements ReclaimableBodies {
 	}
 
 	fetch(reference: BodyRef): Promise<void> {
-		return this.#ensure(reference, BODY_COPY_MILLISECONDS_MAX);
+		return this.#ensure(reference, false);
 	}
 
 	async read(
@@ -138,7 +150,7 @@ export class SimBodies implements ReclaimableBodies {
 		start?: number,
 		end?: number,
 	): Promise<Uint8Array> {
-		await this.#ensure(reference, BODY_FETCH_MILLISECONDS_MAX);
+		await this.#ensure(reference, true);
 		const range = clampRange(reference, start, end);
 		const bytes = this.blob(reference)?.bytes;
 		if (bytes === undefined) throw new BodyUnavailable("the body is gone");
@@ -151,13 +163,15 @@ export class SimBodies implements ReclaimableBodies {
 		end?: number,
 	): AsyncGenerator<Uint8Array> {
 		const { start: from, end: to } = clampRange(reference, start, end);
-		await this.#ensure(reference, BODY_FETCH_MILLISECONDS_MAX);
+		await this.#ensure(reference, true);
 		for (let at = from; at < to; at += 64 * 1024)
 			yield await this.read(reference, at, Math.min(to, at + 64 * 1024));
 	}
 
 	/** Every node serves what it has, whatever is listed. */
-	setDrives(_drives: readonly { node: NodeId; drive: string }[]): void {}
+	setDrives(drives: readonly { node: NodeId; drive: string }[]): void {
+		this.#owners = new Map(drives.map(({ node, drive }) => [drive, node]));
+	}
 
 	/** Bodies lie here as they are, whatever was said. */
 	setPacking(packs: boolean): void {
@@ -299,10 +313,7 @@ export class SimBodies implements ReclaimableBodies {
 		this.#syncing = undefined;
 	}
 
-	async #ensure(
-		reference: BodyRef,
-		timeoutMilliseconds: Milliseconds,
-	): Promise<void> {
+	async #ensure(reference: BodyRef, urgent: boolean): Promise<void> {
 		checkReference(reference);
 		if (this.#state !== "open") await this.#ended();
 		if (this.blob(reference) !== undefined) return;
@@ -313,9 +324,11 @@ export class SimBodies implements ReclaimableBodies {
 		else if (lying !== undefined)
 			throw new BodyUnavailable("the body is wrong at every member");
 		const { clock, delayMilliseconds } = this.#world.options;
-		const deadline = clock.monotonic() + timeoutMilliseconds;
+		const deadline =
+			clock.monotonic() +
+			(urgent ? BODY_FETCH_MILLISECONDS_MAX : BODY_COPY_MILLISECONDS_MAX);
 		for (;;) {
-			const holder = await this.#find(reference, deadline);
+			const holder = await this.#find(reference, deadline, urgent);
 			const bytes = holder.blob(reference)?.bytes;
 			await this.#wait(
 				(delayMilliseconds?.(this.node, holder.node) ?? 1) +
@@ -336,6 +349,14 @@ export class SimBodies implements ReclaimableBodies {
 		return Promise.reject(new BodyUnavailable("the body store is closed"));
 	}
 
+	#mayCome(reference: BodyRef): boolean {
+		const owner = this.#owners.get(reference.drive);
+		return (
+			(owner !== undefined && this.#world.isReached(this.node, owner)) ||
+			this.#world.holder(this.node, reference) !== undefined
+		);
+	}
+
 	#reaches(holder: SimBodies): boolean {
 		return (
 			holder.#state === "open" &&
@@ -352,13 +373,19 @@ export class SimBodies implements ReclaimableBodies {
 	}
 
 	/** Someone connected who has the body; rejects with BodyUnavailable at the deadline. */
-	#find(reference: BodyRef, deadline: Milliseconds): Promise<SimBodies> {
+	#find(
+		reference: BodyRef,
+		deadline: Milliseconds,
+		urgent: boolean,
+	): Promise<SimBodies> {
 		const now = this.#world.holder(this.node, reference);
 		if (now !== undefined) return Promise.resolve(now);
 		return new Promise((resolve, reject) => {
 			let stop: Cancel = () => {};
+			let unwatch: Cancel = () => {};
 			const end = () => {
 				stop();
+				unwatch();
 				this.#looking.delete(looking);
 				this.#endings.delete(fail);
 			};
@@ -387,6 +414,10 @@ export class SimBodies implements ReclaimableBodies {
 			};
 			this.#looking.add(looking);
 			this.#endings.add(fail);
+			if (urgent)
+				unwatch = this.#hope.watch(reference, () =>
+					fail(new BodyUnavailable("no connected member has the body")),
+				);
 			lookAgain();
 		});
 	}

@@ -9,6 +9,7 @@ import {
 	BODY_BYTES_MAX,
 	BODY_COPY_MILLISECONDS_MAX,
 	BODY_FETCH_MILLISECONDS_MAX,
+	BODY_HOPE_MILLISECONDS,
 	BODY_MEMORY_BYTES_MAX,
 } from "../../sync/limits.ts";
 import {
@@ -17,6 +18,7 @@ import {
 	BodyUnavailable,
 	type ReclaimableBodies,
 } from "../../sync/ports/bodies.ts";
+import { until } from "../harness/until.ts";
 import {
 	driveOf,
 	idOf,
@@ -85,6 +87,24 @@ describe.each([
 		a.setDrives(drives);
 		b.setDrives(drives);
 		return [a, b];
+	}
+
+	/** In steps, each of which lets real parts go on. */
+	async function passUntil(
+		done: () => boolean,
+		milliseconds = BODY_HOPE_MILLISECONDS * 2,
+	): Promise<void> {
+		let left = milliseconds;
+		await until(
+			"it to happen in time",
+			async () => {
+				if (left <= 0) return done();
+				left -= 100;
+				await world.pass(100);
+				return done();
+			},
+			{ everyMilliseconds: 1 },
+		);
 	}
 
 	it.each(SIZES)("stores, reads and copies %i bytes", async (size) => {
@@ -191,17 +211,70 @@ describe.each([
 		};
 		const fetched = b.fetch(reference).catch(count);
 		const read = b.read(reference).catch(count);
-		await world.pass(BODY_COPY_MILLISECONDS_MAX - 1_000);
+		// A client is told soon, as there is nobody that could have it; and again at once.
+		await world.pass(BODY_HOPE_MILLISECONDS - 200);
 		expect(settled).toBe(0);
-		await world.pass(2_000);
-		await fetched;
-		expect(settled).toBe(1);
-		await world.pass(BODY_FETCH_MILLISECONDS_MAX);
-		expect(await fetched).toBeInstanceOf(BodyUnavailable);
+		await passUntil(() => settled === 1);
 		expect(await read).toBeInstanceOf(BodyUnavailable);
+		await expect(b.read(reference)).rejects.toThrow(BodyUnavailable);
+		await world.pass(BODY_COPY_MILLISECONDS_MAX - 1_000 - 2_200);
+		expect(settled).toBe(1);
+		await world.pass(2_000);
+		expect(await fetched).toBeInstanceOf(BodyUnavailable);
 		// And it can be had later.
 		await world.connect("a", "b");
 		await world.run(b.fetch(reference));
+	});
+
+	it("waits long for a body whose owner is connected, and soon no more when it is gone", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const good = await world.run(put(a, pattern(4_000)));
+		await world.run(b.fetch(good));
+		// As if it were still on its way.
+		const coming: BodyRef = {
+			...good,
+			hash: sha256(pattern(9)) as BodyHash,
+			blob: [4_000, 1, 1, 4_000],
+		};
+		let settled = 0;
+		const read = () =>
+			b.read(coming).catch((error: unknown) => {
+				settled++;
+				return error;
+			});
+		const first = read();
+		await world.pass(BODY_FETCH_MILLISECONDS_MAX - 200);
+		expect(settled).toBe(0);
+		await world.pass(400);
+		expect(await first).toBeInstanceOf(BodyUnavailable);
+		const second = read();
+		await world.pass(BODY_HOPE_MILLISECONDS * 2);
+		expect(settled).toBe(1);
+		world.cut();
+		await passUntil(() => settled === 2, BODY_FETCH_MILLISECONDS_MAX / 2);
+		expect(await second).toBeInstanceOf(BodyUnavailable);
+	});
+
+	it("reads what nobody had a moment ago as soon as a member has it", async () => {
+		const [a, b] = await pair();
+		const c = await world.open("c");
+		c.setDrives([{ node: idOf("a"), drive: a.drive }]);
+		const bytes = pattern(20_000);
+		const reference = await world.run(put(a, bytes));
+		await world.connect("c", "b");
+		let settled = false;
+		const read = b.read(reference).catch((error: unknown) => {
+			settled = true;
+			return error;
+		});
+		await passUntil(() => settled);
+		expect(await read).toBeInstanceOf(BodyUnavailable);
+		await world.connect("a", "c");
+		await world.run(c.fetch(reference));
+		await until("b to hear of it", async () =>
+			same(await world.run(b.read(reference)), bytes),
+		);
 	});
 
 	it("refuses a body that is not what its hash says, and keeps others", async () => {

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { FetchQueue } from "../../../sync/bodies/fetch.ts";
+import { Hope } from "../../../sync/bodies/hope.ts";
 import { bodyHash } from "../../../sync/ids.ts";
 import {
 	BODY_FETCHES_BYTES_MAX,
 	BODY_FETCHES_MAX,
 	BODY_FETCHES_WAITING_MAX,
+	BODY_FORSAKEN_MILLISECONDS,
+	BODY_HOPE_MILLISECONDS,
 	BODY_MEMORY_BYTES_MAX,
 } from "../../../sync/limits.ts";
 import { type BodyRef, BodyUnavailable } from "../../../sync/ports/bodies.ts";
@@ -30,7 +33,10 @@ interface Running {
 let clock: SimClock;
 let running: Running[];
 let queue: FetchQueue;
+/** Whether anybody may have what is asked for. */
+let mayCome: boolean;
 beforeEach(() => {
+	mayCome = true;
 	clock = new SimClock();
 	running = [];
 	queue = new FetchQueue(
@@ -40,6 +46,7 @@ beforeEach(() => {
 				running.push({ reference: body, signal, done, fail });
 				signal.addEventListener("abort", () => fail(new Error("aborted")));
 			}),
+		new Hope(clock, () => mayCome),
 	);
 });
 
@@ -155,5 +162,70 @@ describe("fetching", () => {
 		expect(await outcome(queue.fetch(reference(1), background))).toBeInstanceOf(
 			BodyUnavailable,
 		);
+	});
+
+	it("waits for nobody only a moment, and for a while not again; a copy in the background goes on", async () => {
+		mayCome = false;
+		const copying = outcome(
+			queue.fetch(reference(1), { urgent: false, timeoutMilliseconds: 60_000 }),
+		);
+		const [reading, late] = [0, 1].map(() => {
+			let result: unknown;
+			void outcome(queue.fetch(reference(1), urgent)).then((outcome) => {
+				result = outcome;
+			});
+			return () => result;
+		});
+		await clock.advance(BODY_HOPE_MILLISECONDS - 1);
+		expect(reading?.()).toBeUndefined();
+		await clock.advance(1);
+		expect(reading?.()).toBeInstanceOf(BodyUnavailable);
+		expect(late?.()).toBeInstanceOf(BodyUnavailable);
+		expect(running[0]?.signal.aborted).toBe(false);
+		// In no time, as it says so without moving the clock.
+		const before = clock.monotonic();
+		for (let time = 0; time < 3; time++)
+			expect(await outcome(queue.fetch(reference(1), urgent))).toBeInstanceOf(
+				BodyUnavailable,
+			);
+		expect(clock.monotonic()).toBe(before);
+		running[0]?.done();
+		expect(await copying).toBe("here");
+	});
+
+	it("waits as long as it may for whom may have it, and looks again when nobody had it", async () => {
+		const patient = { urgent: true, timeoutMilliseconds: 20_000 };
+		let ended = 0;
+		const read = () =>
+			outcome(queue.fetch(reference(1), patient)).then((result) => {
+				ended++;
+				return result;
+			});
+		mayCome = false;
+		const first = read();
+		await clock.advance(BODY_HOPE_MILLISECONDS - 1);
+		mayCome = true;
+		await clock.advance(BODY_HOPE_MILLISECONDS);
+		mayCome = false;
+		await clock.advance(BODY_HOPE_MILLISECONDS - 600);
+		expect(ended).toBe(0);
+		await clock.advance(600);
+		expect(await first).toBeInstanceOf(BodyUnavailable);
+		// Somebody has it now: this one is worth the wait.
+		mayCome = true;
+		const second = read();
+		await clock.advance(patient.timeoutMilliseconds - 1);
+		expect(ended).toBe(1);
+		await clock.advance(1);
+		expect(await second).toBeInstanceOf(BodyUnavailable);
+		// After a while nothing is taken for granted any more.
+		mayCome = false;
+		const third = read();
+		await clock.advance(BODY_HOPE_MILLISECONDS);
+		await third;
+		await clock.advance(BODY_FORSAKEN_MILLISECONDS);
+		void read();
+		await clock.advance(BODY_HOPE_MILLISECONDS - 1);
+		expect(ended).toBe(3);
 	});
 });
