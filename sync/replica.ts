@@ -199,9 +199,9 @@ export class ClusterReplica implements Replica {
 	#connect(): void {
 		const { network } = this.#options;
 		const { joining } = this.#identity;
-		network.setPeers(
-			joining ? this.#parts.sources.current : this.#parts.presence.others(),
-		);
+		if (joining)
+			network.setPeers(this.#parts.sources.current, this.#parts.sources.others);
+		else network.setPeers(this.#parts.presence.others());
 		this.bodies.setDrives(this.#parts.cluster.incarnations());
 		// Of a cluster that this node knows nothing of yet no member can be asked.
 		this.bodies.setPacking(!joining && this.#parts.cluster.readPacked());

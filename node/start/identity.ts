@@ -112,7 +112,7 @@ class Identifying {
 		const origin = newOrigin(random);
 		const applied = { cluster: "", origin, drives: 1, founding: false };
 		const bodies = await this.#openBodies(driveName(applied), 0);
-		const { cluster, admitter } = await askToJoin(network, clock, link, {
+		const { cluster, sources } = await askToJoin(network, clock, link, {
 			...self,
 			node: network.self,
 			origin,
@@ -121,7 +121,7 @@ class Identifying {
 		const identity = saveIdentity(store, {
 			...applied,
 			cluster,
-			joining: [admitter],
+			joining: sources,
 		});
 		return { identity, bodies };
 	}

@@ -212,6 +212,7 @@ export function makeReplication(parts: Parts, whole: Whole): Replication {
 			parts.lives.heard(heads, !joining && !life.reviving),
 		confirmed: () => parts.lives.confirmed(),
 		twin: (end) => parts.lives.twin(end),
+		snapshotComes: () => parts.sources.heard(),
 		snapshotFrame: (frame) => parts.joining.take(frame),
 		changed: () => whole.evaluate(),
 		heard: () => {

@@ -80,7 +80,9 @@ export class Parts {
 		this.rules = options.rules ?? ALL_RULES;
 		const { store, clock } = options;
 		const { origin, cluster, joining = [] } = options.identity;
-		this.sources = new Sources(joining, clock, () => whole.connect());
+		this.sources = new Sources(joining, clock, options.diary, () =>
+			whole.connect(),
+		);
 		this.cluster = new ClusterState(
 			() => this.ledger.documents.get(CLUSTER),
 			() => whole.clusterChanged(),
@@ -125,7 +127,6 @@ export class Parts {
 			space: this.space,
 			needs: this.needs,
 			isJoining: () => whole.isJoining(),
-			heard: () => this.sources.heard(),
 			done: () => whole.hasJoined(),
 		});
 		this.ownEntry = new OwnEntry({

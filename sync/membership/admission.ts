@@ -26,7 +26,7 @@ import type { Ledger, Transaction } from "../log/ledger.ts";
 import { halve, takeLowestUnused } from "../mailbox/slots.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { Network } from "../ports/network.ts";
+import type { Network, PeerAddress } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
@@ -45,10 +45,8 @@ export interface Applicant extends Omit<Member, "joinedMilliseconds"> {
 
 export interface Admitted {
 	readonly cluster: string;
-	readonly admitter: {
-		readonly node: NodeId;
-		readonly multiaddrs: readonly string[];
-	};
+	/** Who may send the documents: the admitter, and, should it be lost before it has, the other members. */
+	readonly sources: readonly PeerAddress[];
 }
 
 const PROTOCOL = "join";
@@ -136,8 +134,12 @@ export class Admission {
 		try {
 			const [secret, applicant] = decode(body) as [Uint8Array, Applicant];
 			await this.#admit(peer, secret, applicant);
-			const { cluster } = this.#options;
-			return encode({ cluster });
+			const { cluster, network, state } = this.#options;
+			const members = state
+				.members()
+				.filter(({ node }) => node !== peer && node !== network.self)
+				.map(({ node, multiaddrs }) => [node, multiaddrs]);
+			return encode({ cluster, members });
 		} catch (error) {
 			const told = error instanceof OperatorFault;
 			if (!told)
@@ -245,7 +247,7 @@ export async function askToJoin(
 			'the join link has expired; run "pmnode invite" for a new one',
 		);
 	const admitter = { node: invite.node, multiaddrs: invite.multiaddrs };
-	let answer: { cluster?: string; error?: string };
+	let answer: { cluster?: string; members?: unknown; error?: string };
 	try {
 		answer = decode(
 			await network.request(
@@ -260,10 +262,24 @@ export async function askToJoin(
 			`cannot reach the node that made the link at ${invite.multiaddrs.join(", ")}: ${(error as Error).message}; see that it runs and that its --p2p address can be reached`,
 		);
 	}
-	if (answer.cluster !== invite.cluster)
+	const members = membersIn(answer.members ?? []);
+	if (answer.cluster !== invite.cluster || members === undefined)
 		throw new OperatorFault(
 			answer.error ??
 				"the member gave an answer that makes no sense; run the same release on both",
 		);
-	return { cluster: invite.cluster, admitter };
+	return { cluster: invite.cluster, sources: [admitter, ...members] };
+}
+
+/** An earlier release names none. undefined for anything that no release says. */
+function membersIn(told: unknown): PeerAddress[] | undefined {
+	if (!Array.isArray(told) || told.length > MEMBERS_MAX) return undefined;
+	try {
+		return told.map(([node, multiaddrs]: [string, string[]]) => ({
+			node: nodeId(node),
+			multiaddrs: multiaddrs.map(String),
+		}));
+	} catch {
+		return undefined; // no list of pairs, or no node's name
+	}
 }

@@ -16,8 +16,6 @@ export interface JoiningOptions {
 	readonly space: Space;
 	readonly needs: BodyNeeds;
 	readonly isJoining: () => boolean;
-	/** Something came: the member that tells it is at work. */
-	readonly heard: () => void;
 	/** All documents are here and durable. */
 	readonly done: () => Promise<void>;
 }
@@ -33,9 +31,8 @@ export class Joining {
 
 	/** Rejects with Temporary where the disk is full; the member sends it all again on the next link. */
 	async take(frame: Frame): Promise<void> {
-		const { ledger, isJoining, heard, done } = this.#options;
+		const { ledger, isJoining, done } = this.#options;
 		if (!isJoining()) return;
-		heard();
 		if (frame.type === "snapshot") this.#heads = frame.heads;
 		else if (frame.type === "document")
 			await ledger.write((tx) => this.#takeDocument(tx, frame));

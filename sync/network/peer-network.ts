@@ -68,6 +68,8 @@ export class PeerNetwork implements Network, StreamSource {
 	readonly #asking = new Set<WireConnection>();
 	/** Since when a connection is seen without a purpose. */
 	readonly #idleSince = new WeakMap<WireConnection, Milliseconds>();
+	/** Members that are not to be met yet. */
+	#later: ReadonlySet<string> = new Set();
 	/** Peers were named once: those that are named later are new members. */
 	#named = false;
 	#strangersAdmitted = false;
@@ -126,8 +128,12 @@ export class PeerNetwork implements Network, StreamSource {
 		return this.#options.announce.map((text) => parseAnnounce(text, port));
 	}
 
-	setPeers(peers: readonly PeerAddress[]): void {
+	setPeers(
+		peers: readonly PeerAddress[],
+		later: readonly PeerAddress[] = [],
+	): void {
 		if (this.#stopped) return;
+		this.#later = new Set(later.map(({ node }) => node));
 		const named = new Map(
 			peers
 				.filter(({ node }) => node !== this.self)
@@ -260,7 +266,9 @@ export class PeerNetwork implements Network, StreamSource {
 		if (this.#peers.has(peer)) return true;
 		if (this.#strangersAdmitted && this.#strangers().length < STRANGERS_MAX)
 			return true;
-		this.#turnedAway.stranger(peer);
+		// Who asks to join knows no members yet; the one that admits it may be the first to dial.
+		const isExpected = !this.#named || this.#later.has(peer);
+		if (!isExpected) this.#turnedAway.stranger(peer);
 		return false;
 	}
 
@@ -297,7 +305,8 @@ export class PeerNetwork implements Network, StreamSource {
 	}
 
 	#changed(): void {
-		this.#turnedAway.peers(this.peers());
+		// Who asks one member after another for the documents has others to try.
+		if (this.#later.size === 0) this.#turnedAway.peers(this.peers());
 		const now = [...this.#peers.values()]
 			.map(({ node, state }) => `${node} ${state}`)
 			.join();

@@ -57,9 +57,10 @@ export interface Network {
 	/**
 	 * The other members: only they get links, gossip and body streams; each is dialled until it is reached and again
 	 * after each loss, with bounded back-off. Whoever is not named any more is cut off. Those of the first call are
-	 * `suspect` until they had time to show, those named later `down` until they are linked.
+	 * `suspect` until they had time to show, those named later `down` until they are linked. `later`: members too, that are
+	 * turned away as yet, and nobody is warned of.
 	 */
-	setPeers(peers: readonly PeerAddress[]): void;
+	setPeers(peers: readonly PeerAddress[], later?: readonly PeerAddress[]): void;
 	peers(): readonly PeerStatus[];
 	/** Any change in peers(). */
 	onPeers(run: () => void): Cancel;

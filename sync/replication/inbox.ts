@@ -90,6 +90,7 @@ export class Inbox {
 			case "snapshot":
 			case "document":
 			case "snapshotEnd": {
+				if (this.#options.joining()) this.#options.snapshotComes();
 				const whole = frame.type === "document" ? session.whole(frame) : frame;
 				if (whole === undefined) return undefined;
 				return this.#options.joining()

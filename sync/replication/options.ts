@@ -44,6 +44,8 @@ export interface ReplicationOptions {
 	/** A member saw another process of this node a moment ago; `end`: that is there still, and this one must end. */
 	readonly twin: (end: boolean) => void;
 	/** Frames of a snapshot, for a node that joins. */
+	/** A part of what a node without documents waits for: who tells it is at work. */
+	readonly snapshotComes: () => void;
 	readonly snapshotFrame: (frame: Frame) => Promise<void> | undefined;
 	/** Who is linked, ready or up has changed, or what peers hold. */
 	readonly changed: () => void;

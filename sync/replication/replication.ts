@@ -327,8 +327,11 @@ export class Replication {
 			serves,
 			full: false,
 		});
-		if (frame.joining) session.sendSnapshot(snapshotFrames(ledger, store));
-		else if (this.#lacking(session).length > 0) this.#whole.wanted(session);
+		// Who has no documents yet either has none to give: it is not asked for long.
+		if (frame.joining) {
+			if (!this.#options.joining())
+				session.sendSnapshot(snapshotFrames(ledger, store));
+		} else if (this.#lacking(session).length > 0) this.#whole.wanted(session);
 		else session.startAt(frame.holds.vector.get(ledger.origin) ?? 0);
 		if (this.behind() > BEHIND_CHANGES) this.#ready = false;
 		for (const one of watermarkFrames(mailboxes.watermarks.all()))

@@ -108,6 +108,27 @@ export class Faults {
 	}
 
 	/**
+	 * Who was admitted by a member that was lost before any other heard of that gets the documents from nobody: it says so,
+	 * and its operator puts it away. Waits while nothing but such ones are being started.
+	 */
+	async putAwayStranded(): Promise<void> {
+		const { cluster, starting, serving } = this.#run;
+		const stranded = [...starting].filter(
+			(name) =>
+				cluster.isWithoutDocuments(name) &&
+				!serving.some((node) => this.#knows(node, name)),
+		);
+		if (stranded.length === 0 || stranded.length < starting.size) return;
+		if (serving.length === 0) return;
+		for (const name of stranded) {
+			cluster.say(`${name} is known to no member`);
+			cluster.lose(name);
+			this.#forget(name);
+			this.#lost.set(name, { removed: true });
+		}
+	}
+
+	/**
 	 * Nobody is sent to it any more: its removal was asked for, or whoever admitted it was removed before any other heard of
 	 * it. It may still name UIDs, which nobody hears of: so a client that goes there, and back, misses messages.
 	 */

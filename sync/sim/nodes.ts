@@ -88,6 +88,10 @@ export class SimNodes extends SimWorld {
 		machine.process?.kill();
 		this.machines.delete(name);
 	}
+	/** It was admitted, and waits for the documents of the cluster. */
+	isWithoutDocuments(name: string): boolean {
+		return loadIdentity(this.machine(name).disk)?.joining !== undefined;
+	}
 	/** After a crash or stop. Resolves when it serves. */
 	async start(name: string): Promise<void> {
 		this.did(`${name} starts`);

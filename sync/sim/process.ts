@@ -378,7 +378,7 @@ export class SimProcess {
 		const origin = newOrigin(this.#random);
 		const applied = { cluster: "", origin, drives: 1, founding: false };
 		const { drive } = this.#openBodies(driveName(applied), 0);
-		const { cluster, admitter } = await askToJoin(network, this.clock, link, {
+		const { cluster, sources } = await askToJoin(network, this.clock, link, {
 			...this.#self(network),
 			node: network.self,
 			origin,
@@ -387,7 +387,7 @@ export class SimProcess {
 		return saveIdentity(this.store, {
 			...applied,
 			cluster,
-			joining: [admitter],
+			joining: sources,
 		});
 	}
 

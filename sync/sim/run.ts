@@ -219,6 +219,7 @@ export class Run {
 		this.#startAll();
 		// One that is being stopped may be all that another one waits for; and one that was to join may be put away.
 		while (this.#open.size > 0) {
+			await this.#faults.putAwayStranded();
 			await cluster.run(Promise.race(this.#open));
 			this.#startAll();
 		}

@@ -157,4 +157,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"deliver:64592859 act:42810763 act:52259933 stop:66696994 crash:65034490 full:42573091 visit:11342558 backup:2431975 restore:55614394",
 		was: "a client that goes by UIDs alone was at a node with a full disk, which was put back before it had room: nobody knows what was told there (README: it has to load the mailbox once more)",
 	},
+	{
+		config: "members",
+		seed: 400006,
+		steps:
+			"stop:62343070 split:2625133 expel:58190195 join:757247 act:64788082",
+		was: "who admitted a node was put away before it had sent it the documents: the others knew the new member, which waited for that one for ever",
+	},
 ];
