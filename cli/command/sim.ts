@@ -22,7 +22,7 @@ export const sim: Register = (program) =>
 		.option("--minutes <m>", "as many seeds as fit into this time", positive)
 		.option(
 			"--config <name>",
-			"quiet, far, failover, splits, hostile (default), restore, loss, lone; several with commas, or all",
+			"quiet, far, failover, splits, hostile (default), restore, loss, members, lone; several with commas, or all",
 		)
 		.option(
 			"--without <rules>",

@@ -43,17 +43,30 @@ async function run(
 		),
 	);
 	try {
-		await whenRunning(dataDirectory(command), controller.signal, (directory) =>
-			ask({
-				dataDirectory: directory,
-				method: "wait",
-				params: { converged: options.converged === true },
-				signal: controller.signal,
-			}),
+		const result = await whenRunning(
+			dataDirectory(command),
+			controller.signal,
+			(directory) =>
+				ask({
+					dataDirectory: directory,
+					method: "wait",
+					params: { converged: options.converged === true },
+					signal: controller.signal,
+				}),
 		);
+		const lost = lostText(result);
+		if (options.converged && lost) process.stderr.write(`pmnode: ${lost}\n`);
 	} finally {
 		clearInterval(alive);
 	}
+}
+
+/** All members have the same, and that is not all there was: nobody can wait for what no member has. */
+export function lostText(result: unknown): string | undefined {
+	// A node of an earlier release does not tell.
+	const { lostBodies = 0 } = (result ?? {}) as { lostBodies?: number };
+	if (lostBodies === 0) return undefined;
+	return `converged, but for the bodies of ${lostBodies} ${lostBodies === 1 ? "message" : "messages"}, which no member has: "pmnode check" names them; bring a member back that may have them, or restore a backup`;
 }
 
 /** Asks again while a process holds the folder and its socket is not there yet: a node that starts. */
@@ -61,12 +74,11 @@ async function whenRunning(
 	directory: string,
 	signal: AbortSignal,
 	attempt: (directory: string) => Promise<unknown>,
-): Promise<void> {
+): Promise<unknown> {
 	const giveUp = realClock.monotonic() + APPEARS_WITHIN_MILLISECONDS;
 	for (;;) {
 		try {
-			await attempt(directory);
-			return;
+			return await attempt(directory);
 		} catch (error) {
 			const mayCome =
 				realClock.monotonic() < giveUp || folderUser(directory) !== undefined;

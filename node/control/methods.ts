@@ -89,11 +89,14 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 		signal.addEventListener("abort", () => resolve(), { once: true });
 	});
 
-/** Resolves once the node is ready (`converged`: and all reachable members have the same). Whoever asks sets the limit. */
+/**
+ * Resolves once the node is ready (`converged`: and all reachable members have the same, but for bodies that are lost, which
+ * are counted). Whoever asks sets the limit.
+ */
 async function wait(
 	{ node, clock, signal }: Context,
 	params: Params,
-): Promise<void> {
+): Promise<{ readonly lostBodies: number }> {
 	const converged = params.converged === true;
 	const reached = () => {
 		const status = node.status();
@@ -114,6 +117,7 @@ async function wait(
 		signal.addEventListener("abort", evaluate, { once: true });
 		evaluate();
 	});
+	return { lostBodies: node.status().mail.lostBodies ?? 0 };
 }
 
 async function invite({ node }: Context, params: Params): Promise<string> {

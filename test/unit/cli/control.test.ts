@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { lostText } from "../../../cli/command/wait.ts";
 import { ask, askWithin } from "../../../node/control/client.ts";
 import { startControl } from "../../../node/control.ts";
 import { createLog } from "../../../node/log.ts";
@@ -262,6 +263,19 @@ describe("what it can be asked", () => {
 		show("ready", true);
 		await converged;
 		expect(done).toBe("ready converged");
+	});
+
+	test("wait ends although bodies are lost, and tells how many", async () => {
+		node.show({ ...STATUS, mail: { ...STATUS.mail, lostBodies: 2 } });
+		const result = await tell("wait", { converged: true });
+		expect(result).toEqual({ lostBodies: 2 });
+		expect(lostText(result)).toMatch(
+			/^converged, but for the bodies of 2 messages.*pmnode check/,
+		);
+		node.show(STATUS);
+		expect(lostText(await tell("wait", { converged: true }))).toBeUndefined();
+		// An earlier release.
+		expect(lostText(null)).toBeUndefined();
 	});
 
 	test("watch shows each change, until nobody looks", async () => {
