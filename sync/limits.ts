@@ -319,8 +319,8 @@ export const MAILBOX_NAME_BYTES_MAX = 1_000;
 export const MAILBOX_DEPTH_MAX = 32;
 /** Messages that one step of STORE or EXPUNGE changes, at some 40 µs each: others wait no longer than that. */
 export const STORE_BATCH_COUNT = 250;
-/** Messages that such steps take in the order in which they lie in their document, and not in that of UIDs: about half a segment. */
-export const STORE_ORDERED_COUNT = 8 * STORE_BATCH_COUNT;
+/** Messages of such a command whose rows are read to see in which segments they lie: enough for 100,000, and some 10 ms. */
+export const STORE_PLACES_ASKED_MAX = 1_000;
 /** IMAP keywords of one message, and the length of one. */
 export const KEYWORDS_MAX = 64;
 export const KEYWORD_BYTES_MAX = 128;

@@ -204,7 +204,9 @@ export class Selected implements SelectedMailbox {
 	/** In the order of the UIDs, unless they are so many that it takes several steps. */
 	#forSteps(uids: readonly Uid[]): { uid: Uid; entry: EntryId }[] {
 		const entries = this.#entries(uids);
-		return entries.length > STORE_BATCH_COUNT ? inPlaceOrder(entries) : entries;
+		if (entries.length <= STORE_BATCH_COUNT) return entries;
+		const { mailboxes } = this.#context;
+		return inPlaceOrder(entries, (entry) => mailboxes.row(this.id, entry)?.s);
 	}
 
 	/** In steps, so that a command on a whole mailbox does not keep all others waiting. */
