@@ -83,6 +83,8 @@ export const BODY_WRITE_BUFFER_BYTES = 16 * MiB;
 export const BODY_BLOB_BYTES_MIN = 256;
 /** A body up to this is packed in place, in some 50 to 150 µs; another thread would take as long to be asked. */
 export const BODY_PACKED_AT_ONCE_BYTES_MAX = 16 * KiB;
+/** Node's zlib takes no smaller buffer for what it packs or unpacks. */
+export const ZLIB_CHUNK_BYTES_MIN = 64;
 /** Bodies of one drive asked for at once: fills a line of 150 ms with small mail, and stays cheap for the replicator. */
 export const BODY_FETCHES_MAX = 256;
 /** And their bytes; a body larger than BODY_MEMORY_BYTES_MAX counts as that, as it passes through in pieces. */

@@ -60,7 +60,8 @@ export class CommitEncoder {
 		if (plainLength < PACKED_BYTES_MIN) return end;
 		const packed = zstdCompressSync(
 			this.#buffer.subarray(HEAD_BYTES, end),
-			PACKING,
+			// In one piece: by default it comes in many, each of which is copied.
+			{ ...PACKING, pledgedSrcSize: plainLength, chunkSize: plainLength },
 		);
 		if (packed.length > plainLength * PACKED_SHARE_MAX) return end;
 		const from = HEAD_BYTES + PLAIN_LENGTH_BYTES;
