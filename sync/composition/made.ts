@@ -185,6 +185,7 @@ export function makeLedger(parts: Parts): Ledger {
 			},
 			damaged: (document, reason) => parts.healing.met(document, reason),
 			onTheWay: () => !parts.copies.isSettled(parts.reporting.ownHead, copies),
+			isBringing: () => parts.needs.isBringing,
 		},
 	});
 }

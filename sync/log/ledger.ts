@@ -24,6 +24,8 @@ export interface LedgerEvents {
 	readonly committed: (own: boolean) => void;
 	/** Whether own changes are on their way to other members and not confirmed yet. */
 	readonly onTheWay: () => boolean;
+	/** Whether bodies come from members just now: what can wait waits until they are here. */
+	readonly isBringing: () => boolean;
 	/** What this member sent of the origin was damaged or forged. */
 	readonly refused: (origin: Origin, peer: NodeId) => void;
 	/** A document does not open. Changes of it wait until it does. */
@@ -304,7 +306,10 @@ export class Ledger {
 		else if (!this.#scheduled) for (const run of this.#idle.splice(0)) run();
 	}
 
-	/** Some changes at a time, and only when nothing was written for a moment: the longer they wait the cheaper they are. */
+	/**
+	 * Some changes at a time, and only when nothing was written for a moment and no bodies come, as to a node that was away:
+	 * the longer they wait the cheaper they are.
+	 */
 	#settleLater(afterMilliseconds = SETTLE_MILLISECONDS): void {
 		if (this.#settles || !this.documents.isUnsettled || this.#stopped) return;
 		this.#settles = true;
@@ -312,7 +317,7 @@ export class Ledger {
 		this.#clock.after(afterMilliseconds, () => {
 			this.#settles = false;
 			if (this.#stopped) return;
-			const isQuiet = this.#batches === since;
+			const isQuiet = this.#batches === since && !this.#events.isBringing();
 			if (isQuiet) {
 				this.documents.settleSome();
 				this.#saveDue();

@@ -27,6 +27,8 @@ interface Wait {
 
 const RETRY_MILLISECONDS = 1_000;
 const FLUSH_MILLISECONDS = 1_000;
+/** Longer than bodies that come are apart, also where a member pauses. */
+const BRINGING_MILLISECONDS = 500;
 /** A lost body is looked for again where a member comes, and so often: one that is not linked here may have told others. */
 const LOST_RETRY_MILLISECONDS = 60_000;
 /** By place: the same bytes may lie in several drives, and each entry names one of them. */
@@ -60,6 +62,8 @@ export class BodyNeeds {
 	readonly #waits = new Map<Origin, Wait[]>();
 	#staged: [Place, NeedRow, Origin, number, Namer | undefined][] = [];
 	#isFull = false;
+	/** When a body came last. */
+	#broughtAt = Number.NEGATIVE_INFINITY;
 	#stopped = false;
 
 	constructor(options: {
@@ -109,6 +113,14 @@ export class BodyNeeds {
 	/** How many no member has. */
 	get lostCount(): number {
 		return this.#lost.size;
+	}
+
+	/** Whether bodies that are missing come just now. */
+	get isBringing(): boolean {
+		return (
+			this.#needs.size > 0 &&
+			this.#clock.monotonic() - this.#broughtAt < BRINGING_MILLISECONDS
+		);
 	}
 
 	isLost(body: BodyRef): boolean {
@@ -258,6 +270,7 @@ export class BodyNeeds {
 		try {
 			await this.#bodies.fetch(ref);
 			this.#isFull = false;
+			this.#broughtAt = this.#clock.monotonic();
 			this.#arrived(key);
 		} catch (error) {
 			if (this.#stopped) return;

@@ -19,7 +19,7 @@ const silent: Log = {
 /** A ledger whose own changes are on their way until it is told otherwise; counts its commits. */
 function node(name: string) {
 	const clock = new SimClock();
-	const state = { onTheWay: false, commits: 0 };
+	const state = { onTheWay: false, isBringing: false, commits: 0 };
 	const ledger = new Ledger({
 		origin: origin(name.repeat(16)),
 		store: new MemoryStore(),
@@ -32,6 +32,7 @@ function node(name: string) {
 				state.commits++;
 			},
 			onTheWay: () => state.onTheWay,
+			isBringing: () => state.isBringing,
 			refused: () => {},
 			damaged: () => {},
 		},
@@ -84,6 +85,17 @@ test("changes of a member are taken in at once, and what was gathered goes along
 	expect(state.commits).toBe(1);
 	expect(ledger.log.vector.get(other.ledger.origin)).toBe(1);
 	expect(ledger.log.vector.get(ledger.origin)).toBe(1);
+});
+
+test("changes that wait are applied when it is quiet, and not while bodies come", async () => {
+	const { clock, ledger, state, write } = node("a");
+	state.isBringing = true;
+	await Promise.all([write("d:x"), clock.advance(1)]);
+	await clock.advance(5_000);
+	expect(ledger.documents.isUnsettled).toBe(true);
+	state.isBringing = false;
+	await clock.advance(200);
+	expect(ledger.documents.isUnsettled).toBe(false);
 });
 
 test("a ledger that was stopped touches its store no more, and says so to whoever wrote since", async () => {
