@@ -88,9 +88,10 @@ export class SimNodes extends SimWorld {
 		machine.process?.kill();
 		this.machines.delete(name);
 	}
-	/** It was admitted, and waits for the documents of the cluster. */
+	/** It was admitted, and waits for the documents of the cluster. No machine yet: it waits for its link. */
 	isWithoutDocuments(name: string): boolean {
-		return loadIdentity(this.machine(name).disk)?.joining !== undefined;
+		const machine = this.machines.get(name);
+		return machine !== undefined && !!loadIdentity(machine.disk)?.joining;
 	}
 	/** After a crash or stop. Resolves when it serves. */
 	async start(name: string): Promise<void> {
