@@ -63,6 +63,8 @@ export class AccountState {
 	quota: QuotaLimits = NO_LIMITS;
 	readonly #isGhost: (mailbox: MailboxId) => boolean;
 	#mailboxes: AccountMailbox[] | undefined;
+	/** What builtIn() found, until a mailbox is made or renamed: each delivery asks for it, and it takes two hashes. */
+	readonly #builtIn = new Map<Role, MailboxId>();
 	/** Deleted mailboxes with messages whose name another one has now. */
 	#displaced: ReadonlyMap<MailboxId, MailboxId> = new Map();
 
@@ -110,6 +112,7 @@ export class AccountState {
 	}
 
 	#setRegister(mailbox: MailboxId, values: readonly Scalar[]): void {
+		this.#builtIn.clear();
 		const register = winningRegister(
 			values.map((value) => JSON.parse(String(value)) as NameRegister),
 		);
@@ -185,7 +188,12 @@ export class AccountState {
 
 	/** The mailbox of a role that was made with the account, or what stands for it now. */
 	builtIn(role: Role): MailboxId {
-		return currentOf(this, roleMailbox(this.id, role));
+		let id = this.#builtIn.get(role);
+		if (id === undefined) {
+			id = currentOf(this, roleMailbox(this.id, role));
+			this.#builtIn.set(role, id);
+		}
+		return id;
 	}
 	/** Made with the account, not by its user. */
 	isBuiltIn({ id, role }: MailboxInfo): boolean {

@@ -7,7 +7,7 @@ import {
 	type EntryId,
 	type MailboxId,
 } from "../ids.ts";
-import { decodeFacts, getRow, lives } from "../mailbox/rows.ts";
+import { decodeFacts, type EntryRow, getRow, lives } from "../mailbox/rows.ts";
 import type { Context } from "./context.ts";
 import { addEntry, nameBody } from "./edits.ts";
 import { checkRoom } from "./quota.ts";
@@ -59,6 +59,8 @@ interface Place {
 	readonly account: AccountId;
 	readonly mailbox: MailboxId;
 	readonly entry: EntryId;
+	/** Of the entry, where there is one already. */
+	readonly row: EntryRow | undefined;
 }
 
 /** The id follows from the transaction, so that the same on another node is the same entry. */
@@ -79,15 +81,15 @@ function place(
 		const row = context.mailboxes.row(mailbox, entry);
 		// Seen by its sender and sent again: another message, as its sender must mean it.
 		const again = row !== undefined && wasConfirmed(transaction);
-		if (!again || life >= LIVES_MAX) return { account, mailbox, entry };
+		if (!again || life >= LIVES_MAX) return { account, mailbox, entry, row };
 	}
 }
 
 /** Whether the body of an entry that is there already can be relied on; else the retry's body takes its place. */
 async function holdsBody(
-	{ mailboxes, bodies }: Context,
-	{ mailbox, entry }: Place,
+	{ bodies }: Context,
+	{ row }: Place,
 ): Promise<boolean> {
-	const facts = mailboxes.row(mailbox, entry)?.f;
+	const facts = row?.f;
 	return facts !== undefined && bodies.has(decodeFacts(facts).body);
 }

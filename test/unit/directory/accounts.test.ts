@@ -1,9 +1,17 @@
 /** Accounts folded in memory: a bounded number, and never half of a batch. */
 import { expect, it } from "vitest";
-import { AccountStates } from "../../../sync/directory/accounts.ts";
+import {
+	AccountStates,
+	roleMailbox,
+} from "../../../sync/directory/accounts.ts";
 import { FlatDocument } from "../../../sync/documents/flat.ts";
 import { accountDocument, keys } from "../../../sync/documents/shapes.ts";
-import { type AccountId, origin } from "../../../sync/ids.ts";
+import {
+	type AccountId,
+	deriveId,
+	type MailboxId,
+	origin,
+} from "../../../sync/ids.ts";
 import { ACCOUNTS_FOLDED_MAX } from "../../../sync/limits.ts";
 import { Batch } from "../../../sync/log/batch.ts";
 import type { KeyChange, Transaction } from "../../../sync/log/ledger.ts";
@@ -76,4 +84,16 @@ it("what was read in the midst of a batch that changes it is read again after it
 	emit("new");
 	states.committed();
 	expect(states.get(idOf(1)).passwordHash).toBe("new");
+});
+
+it("where mail goes follows the mailbox that took the place of a used up one", () => {
+	const state = world().states.get(idOf(1));
+	const first = roleMailbox(idOf(1), "inbox");
+	expect(state.builtIn("inbox")).toBe(first);
+	expect(state.builtIn("sent")).toBe(roleMailbox(idOf(1), "sent"));
+	const second = deriveId<MailboxId>("renewed", first);
+	const register = { parent: null, leaf: "INBOX", stamp: 1, role: "inbox" };
+	state.set(keys.mailboxName(second), [JSON.stringify(register)]);
+	expect(state.builtIn("inbox")).toBe(second);
+	expect(state.builtIn("sent")).toBe(roleMailbox(idOf(1), "sent"));
 });
