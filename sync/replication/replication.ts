@@ -435,6 +435,7 @@ export class Replication {
 	stop(): void {
 		this.#stopped = true;
 		this.#pulling.stop();
+		this.tell.stop();
 		for (const session of this.#sessions.values()) session.close();
 		this.#sessions.clear();
 	}

@@ -37,6 +37,8 @@ export interface TellingOptions {
 }
 
 const HOLDS_INTERVAL_MILLISECONDS = 1;
+/** Who sends the same message once more by another node takes longer, and so all 250s of a batch are told at once. */
+const CONFIRM_MILLISECONDS = 20;
 
 export class Telling {
 	readonly #options: TellingOptions;
@@ -46,6 +48,7 @@ export class Telling {
 	/** Transactions whose 250 was seen by the client, here or on a peer; the oldest are forgotten. */
 	readonly #confirmed = new Set<string>();
 	#confirmations: string[] = [];
+	#confirmsScheduled = false;
 	/** Bodies of this turn that members should fetch ahead. */
 	#hints: BodyRef[] = [];
 	/** Pairs of this turn (rule 12). */
@@ -145,7 +148,17 @@ export class Telling {
 	confirm(transaction: string): void {
 		this.noteConfirmed(transaction);
 		this.#confirmations.push(transaction);
-		this.holds();
+		if (this.#confirmsScheduled) return;
+		this.#confirmsScheduled = true;
+		this.#options.clock.after(CONFIRM_MILLISECONDS, () => {
+			this.#confirmsScheduled = false;
+			this.#sendConfirmations();
+		});
+	}
+
+	/** The node is being stopped: what waits to be told is told now. */
+	stop(): void {
+		this.#sendConfirmations();
 	}
 	wasConfirmed(transaction: string): boolean {
 		return this.#confirmed.has(transaction);
