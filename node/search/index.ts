@@ -192,17 +192,22 @@ class Index implements TextIndex {
 		const wanted = new Set<string>();
 		const isFirst = (hash: string): boolean =>
 			wanted.size < wanted.add(hash).size;
-		const { bytes, rows } = await this.#thread.run({
-			op: "fill",
-			bytes: joined(small.map(({ whole }) => whole)),
-			messages: small.map(({ of: { account, body }, whole, isNew }) => ({
-				account,
-				hash: body.hash,
-				sizeBytes: whole.length,
-				wantsRow:
-					isFirst(body.hash) && (isNew || !structures.isKept(body.hash)),
-			})),
-		});
+		const wholes = joined(small.map(({ whole }) => whole));
+		const { bytes, rows } = await this.#thread.run(
+			{
+				op: "fill",
+				bytes: wholes,
+				messages: small.map(({ of: { account, body }, whole, isNew }) => ({
+					account,
+					hash: body.hash,
+					sizeBytes: whole.length,
+					wantsRow:
+						isFirst(body.hash) && (isNew || !structures.isKept(body.hash)),
+				})),
+			},
+			// Handed over, not copied once more.
+			[wholes.buffer],
+		);
 		const all = asBuffer(bytes);
 		let at = 0;
 		for (const { hash, noteBytes, rowBytes } of rows) {
