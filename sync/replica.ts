@@ -94,6 +94,7 @@ export class ClusterReplica implements Replica {
 			this.#parts.replication.peersChanged();
 			this.#evaluate();
 		});
+		network.onRemoved((by) => this.#parts.lives.removed(by));
 		this.#connect();
 		if (this.#identity.founding)
 			this.#found().catch((error) => this.#over.resolve(error));
@@ -201,7 +202,10 @@ export class ClusterReplica implements Replica {
 		const { joining } = this.#identity;
 		if (joining)
 			network.setPeers(this.#parts.sources.current, this.#parts.sources.others);
-		else network.setPeers(this.#parts.presence.others());
+		else {
+			network.setPeers(this.#parts.presence.others());
+			network.setRemoved(this.#parts.cluster.removed());
+		}
 		this.bodies.setDrives(this.#parts.cluster.incarnations());
 		// Of a cluster that this node knows nothing of yet no member can be asked.
 		this.bodies.setPacking(!joining && this.#parts.cluster.readPacked());

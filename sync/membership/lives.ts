@@ -158,6 +158,19 @@ export class Lives {
 		over(fault);
 	}
 
+	/** A member says that this node was removed for good: what it took from now on would reach nobody. */
+	removed(by: NodeId): void {
+		if (this.#over) return;
+		const { state, diary, over } = this.#options;
+		this.#over = true;
+		this.#alive = false;
+		const fault = new OperatorFault(
+			`this node was removed from the cluster, says ${state.member(by)?.name ?? by}, and ends: nothing here is deleted, and mail that only it took comes back with "pmnode restore" of this folder, --all, at a member; join it with an empty data folder to have it back`,
+		);
+		diary.warn(fault.message);
+		over(fault);
+	}
+
 	/** What a member knows of this life that cannot be, were this the only copy of it and the newest one. */
 	#contradiction(
 		heads: ReadonlyMap<Origin, Head>,

@@ -33,6 +33,7 @@ import { TICK_MILLISECONDS } from "./liveness.ts";
 import { Peer, type PeerContext } from "./peer.ts";
 import { PROTOCOL, requestProtocol, within } from "./protocols.ts";
 import { RateLimit } from "./rate-limit.ts";
+import { Removed } from "./removed.ts";
 import { Answers, ask } from "./requests.ts";
 import type { StreamSource } from "./streams.ts";
 import type {
@@ -58,10 +59,12 @@ export class PeerNetwork implements Network, StreamSource {
 	readonly #gossipRate: RateLimit;
 	readonly #answers: Answers;
 	readonly #turnedAway: TurnedAway;
+	readonly #removed: Removed;
 	readonly #peers = new Map<string, Peer>();
 	readonly #onPeers = new Listeners<[]>();
 	readonly #onLink = new Listeners<[Link]>();
 	readonly #onPublished = new Listeners<[NodeId, Uint8Array]>();
+	readonly #onRemoved = new Listeners<[NodeId]>();
 	readonly #onBody = new Listeners<[NodeId, Duplex, boolean]>();
 	/** Body streams that nobody has taken yet. */
 	readonly #bodies = new Map<NodeId, { stream: Duplex; initiator: boolean }>();
@@ -100,6 +103,7 @@ export class PeerNetwork implements Network, StreamSource {
 		this.self = transport.self;
 		this.#answers = new Answers(options.clock, options.log);
 		this.#turnedAway = new TurnedAway(options.clock, options.log);
+		this.#removed = new Removed(options.clock, options.log);
 		this.#gossipRate = new RateLimit(
 			options.clock,
 			GOSSIP_PER_SECOND_MAX,
@@ -115,6 +119,10 @@ export class PeerNetwork implements Network, StreamSource {
 		this.#member(PROTOCOL.heartbeat, (peer, stream, connection) =>
 			peer.attachHeartbeat(stream, connection),
 		);
+		this.#member(PROTOCOL.removed, (peer, stream) => {
+			stream.abort(new Error("heard"));
+			this.#onRemoved.emit(peer.node);
+		});
 		this.#member(PROTOCOL.bodies, (peer, stream, connection) =>
 			peer.attachBody(stream, connection),
 		);
@@ -150,6 +158,14 @@ export class PeerNetwork implements Network, StreamSource {
 		}
 		this.#named = true;
 		this.#changed();
+	}
+
+	setRemoved(nodes: Iterable<NodeId>): void {
+		this.#removed.set(nodes);
+	}
+
+	onRemoved(run: (by: NodeId) => void): Cancel {
+		return this.#onRemoved.add(run);
 	}
 
 	peers(): readonly PeerStatus[] {
@@ -264,8 +280,8 @@ export class PeerNetwork implements Network, StreamSource {
 	admits(peer: string): boolean {
 		if (this.#stopped) return false;
 		if (this.#peers.has(peer)) return true;
-		if (this.#strangersAdmitted && this.#strangers().length < STRANGERS_MAX)
-			return true;
+		const admitted = this.#strangersAdmitted || this.#removed.has(peer);
+		if (admitted && this.#strangers().length < STRANGERS_MAX) return true;
 		// Who asks to join knows no members yet; the one that admits it may be the first to dial.
 		const isExpected = !this.#named || this.#later.has(peer);
 		if (!isExpected) this.#turnedAway.stranger(peer);
@@ -349,6 +365,8 @@ export class PeerNetwork implements Network, StreamSource {
 			(stream, connection) => {
 				const peer = this.#peers.get(connection.remotePeer.toString());
 				if (peer !== undefined) return run(peer, stream, connection);
+				if (this.#removed.has(connection.remotePeer.toString()))
+					return this.#removed.tell(connection);
 				connection.abort(new Error("members only"));
 			},
 			REQUESTS_PER_CONNECTION_MAX,

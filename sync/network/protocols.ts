@@ -11,6 +11,8 @@ export const PROTOCOL = {
 	heartbeat: "/pmnode/heartbeat/1",
 	/** Opened by the leader once the link is agreed. */
 	bodies: "/pmnode/bodies/1",
+	/** Opened to a node that was removed for good, which is all that it says. */
+	removed: "/pmnode/removed/1",
 } as const;
 
 /** `/pmnode/<name>/1`; throws RangeError for a name that is taken or unfit. */

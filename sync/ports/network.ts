@@ -61,6 +61,10 @@ export interface Network {
 	 * turned away as yet, and nobody is warned of.
 	 */
 	setPeers(peers: readonly PeerAddress[], later?: readonly PeerAddress[]): void;
+	/** Who was a member and is none any more, for good: told so when it comes, as it may not have heard of it. */
+	setRemoved(nodes: Iterable<NodeId>): void;
+	/** A peer says that this node was removed for good. */
+	onRemoved(run: (by: NodeId) => void): Cancel;
 	peers(): readonly PeerStatus[];
 	/** Any change in peers(). */
 	onPeers(run: () => void): Cancel;

@@ -242,7 +242,8 @@ export class SimProcess {
 		let revival: Revival | undefined;
 		for (;;) {
 			const over = await this.#live(link, revival);
-			if (!(over instanceof LifeOver)) return;
+			if (over === undefined) return;
+			if (!(over instanceof LifeOver)) return await this.stop();
 			revival = over.revival;
 		}
 	}

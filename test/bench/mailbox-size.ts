@@ -40,6 +40,8 @@ const lone: Network = {
 	self: nodeId(`12D3KooW${"a".repeat(44)}`),
 	addresses: () => [],
 	setPeers: quiet,
+	setRemoved: () => {},
+	onRemoved: () => () => {},
 	peers: () => [],
 	onPeers: () => quiet,
 	onLink: () => quiet,

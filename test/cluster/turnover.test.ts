@@ -31,6 +31,8 @@ const nobody: Network = {
 	self,
 	addresses: () => [],
 	setPeers: () => {},
+	setRemoved: () => {},
+	onRemoved: () => () => {},
 	peers: () => [],
 	onPeers: () => () => {},
 	onLink: () => () => {},

@@ -252,6 +252,29 @@ describe.each([
 		);
 	});
 
+	test("who was removed for good is told so when it comes, and gets nothing else", async () => {
+		// Of a and b a leads, of b and c it is b.
+		const c = new Seen(await world.open("c"));
+		const heard: string[] = [];
+		for (const { node } of [a, c]) {
+			node.onRemoved((by) => heard.push(`${node.self} by ${by}`));
+			node.setPeers([addressOf(b.node)]);
+		}
+		b.node.setRemoved([a.node.self, c.node.self]);
+		await world.until("both know", () => new Set(heard).size === 2, 10_000);
+		expect(new Set(heard)).toEqual(
+			new Set([a, c].map(({ node }) => `${node.self} by ${b.node.self}`)),
+		);
+		// Nothing else is open to them.
+		b.node.handle("question", async () => Buffer.from("answer"));
+		await expect(
+			world.settle(
+				a.node.request(addressOf(b.node), "question", Buffer.of(), 1_000),
+			),
+		).rejects.toThrow(Temporary);
+		expect([...a.events, ...b.events, ...c.events]).toEqual([]);
+	});
+
 	test("a stranger may ask while strangers are admitted, and nothing else", async () => {
 		a.node.handle("question", async (peer, body) =>
 			Buffer.from(`${peer === b.node.self} ${Buffer.from(body)}`),
