@@ -1,4 +1,5 @@
 /** Steps that break something, and what ends them. */
+import { Temporary } from "../faults.ts";
 import type { SimBackup } from "./nodes.ts";
 import type { StepKind } from "./plan.ts";
 import type { SimRandom } from "./random.ts";
@@ -28,6 +29,8 @@ export type FaultKind = (typeof KINDS)[number];
 
 /** A member that joined elsewhere in a split is heard of sooner. */
 const FORGOTTEN_MILLISECONDS = 20_000;
+/** Who takes the documents as a whole has them sooner. */
+const REMOVING_MILLISECONDS = 60_000;
 
 export class Faults {
 	readonly #run: Run;
@@ -76,15 +79,31 @@ export class Faults {
 
 	/** Operators remove what will not come back; nothing can be whole before. */
 	async removeLost(random: SimRandom): Promise<void> {
-		const { cluster, serving } = this.#run;
 		for (const [name, lost] of this.#lost) {
-			// Also where who had removed it was lost before anybody heard of that.
-			const by = serving.filter((node) => this.#knows(node, name));
-			if (lost.removed && by.length === 0) continue;
+			if (!lost.removed || this.#knowing(name).length > 0)
+				await this.#removeSoon(name, random);
 			lost.removed = true;
-			if (by.length > 0)
-				await cluster.run(cluster.remove(name, random.pick(by)));
 		}
+	}
+
+	/** Also where who had removed it was lost before anybody heard of that. A member that catches up asks to try again. */
+	async #removeSoon(name: string, random: SimRandom): Promise<void> {
+		const { cluster } = this.#run;
+		for (let left = REMOVING_MILLISECONDS; ; left -= 1_000) {
+			const by = this.#knowing(name);
+			if (by.length === 0) return;
+			try {
+				await cluster.run(cluster.remove(name, random.pick(by)));
+				return;
+			} catch (error) {
+				if (!(error instanceof Temporary) || left <= 0) throw error;
+				await cluster.pass(1_000);
+			}
+		}
+	}
+
+	#knowing(name: string): string[] {
+		return this.#run.serving.filter((node) => this.#knows(node, name));
 	}
 
 	/**

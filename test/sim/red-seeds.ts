@@ -164,4 +164,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"stop:62343070 split:2625133 expel:58190195 join:757247 act:64788082",
 		was: "who admitted a node was put away before it had sent it the documents: the others knew the new member, which waited for that one for ever",
 	},
+	{
+		config: "members",
+		seed: 931024,
+		steps:
+			"push:40472759 pipeline:17317531 expel:23164427 deliver:36515907 deliver:3478075 visit:62386093 join:53854523 act:14733229 act:45818791 act:56954381 oneWay:17302069 act:40077511 leave:26342317 leave:39153885 start:37513725 act:27168115 split:38200911 oneWay:7883995 act:23484775 push:19197039 deliver:57488389 join:63864457 visit:10806301 push:31143015 act:29748224 deliver:33489293 push:5149939 stop:52726932 act:40478546 deliver:29120171 act:54424173 triangle:61550026 act:65327040 act:34409757 visit:14133775 split:24319191 start:2002289 push:42152050 join:9975073 expel:24746306 act:24519499 expel:16886238 leave:64220535 act:1011931",
+		was: "an operator of the simulation gave up when the member that should remove another one said that it is catching up",
+	},
 ];
