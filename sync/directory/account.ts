@@ -311,14 +311,13 @@ export class AccountSession implements Account {
 		const over: (() => void)[] = [];
 		try {
 			const all = new Promise<void>((resolve) => {
-				for (const entry of entries)
-					over.push(
-						mailboxes.watch(entry, (uid) => {
-							uids.set(entry, uid);
-							coming.delete(entry);
-							if (coming.size === 0) resolve();
-						}),
-					);
+				over.push(
+					mailboxes.watch(entries, (entry, uid) => {
+						uids.set(entry, uid);
+						coming.delete(entry);
+						if (coming.size === 0) resolve();
+					}),
+				);
 			});
 			await bring();
 			if (coming.size > 0) await this.showNow(mailbox.id);

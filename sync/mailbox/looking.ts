@@ -14,7 +14,10 @@ export class Looking {
 	readonly #ended: (mailbox: MailboxId) => void;
 	readonly #shownListeners = new Listeners<MailboxId, () => void>();
 	/** Who waits for the UID of an entry. */
-	readonly #watchers = new Listeners<EntryId, (uid: Uid) => void>();
+	readonly #watchers = new Listeners<
+		EntryId,
+		(entry: EntryId, uid: Uid) => void
+	>();
 	/** To be told when all that was committed is in the views. */
 	#told: (() => void)[] = [];
 
@@ -82,9 +85,15 @@ export class Looking {
 		return this.#shownListeners.add(mailbox, run);
 	}
 
-	/** Runs `told` once the entry is shown here, with its UID. */
-	watch(entry: EntryId, told: (uid: Uid) => void): () => void {
-		return this.#watchers.add(entry, told);
+	/** Runs `told` for each of the entries once it is shown here, with its UID. */
+	watch(
+		entries: readonly EntryId[],
+		told: (entry: EntryId, uid: Uid) => void,
+	): () => void {
+		for (const entry of entries) this.#watchers.add(entry, told);
+		return () => {
+			for (const entry of entries) this.#watchers.remove(entry, told);
+		};
 	}
 
 	/** This was committed. The caller then calls tell(), once for all mailboxes. */
@@ -92,7 +101,7 @@ export class Looking {
 		for (const change of changes)
 			if (change.kind === "appeared")
 				for (const told of this.#watchers.of(change.row.entry))
-					told(change.row.uid);
+					told(change.row.entry, change.row.uid);
 		const view = this.#views.get(mailbox)?.view;
 		view?.apply(changes, box.E + 1, box.H as View["highestModSeq"]);
 		if (changes.length === 0) return;
@@ -137,16 +146,22 @@ class Listeners<Key, Run> {
 	readonly #all = new Map<Key, Set<Run>>();
 
 	add(key: Key, run: Run): () => void {
-		const listeners = this.#all.get(key) ?? new Set();
-		this.#all.set(key, listeners);
-		listeners.add(run);
+		const listeners = this.#all.get(key);
+		if (listeners === undefined) this.#all.set(key, new Set([run]));
+		else listeners.add(run);
+		let held = true;
 		return () => {
-			listeners.delete(run);
-			if (listeners.size === 0 && this.#all.get(key) === listeners)
-				this.#all.delete(key);
+			if (held) this.remove(key, run);
+			held = false;
 		};
 	}
-	of(key: Key): Run[] {
-		return [...(this.#all.get(key) ?? [])];
+	remove(key: Key, run: Run): void {
+		const listeners = this.#all.get(key);
+		listeners?.delete(run);
+		if (listeners?.size === 0) this.#all.delete(key);
+	}
+	of(key: Key): readonly Run[] {
+		const listeners = this.#all.get(key);
+		return listeners === undefined ? [] : [...listeners];
 	}
 }

@@ -355,9 +355,12 @@ export class Mailboxes implements Fold {
 	onShown(mailbox: MailboxId, run: () => void): () => void {
 		return this.#looking.onShown(mailbox, run);
 	}
-	/** Runs `told` once the entry is shown here, with its UID. */
-	watch(entry: EntryId, told: (uid: Uid) => void): () => void {
-		return this.#looking.watch(entry, told);
+	/** Runs `told` for each of the entries once it is shown here, with its UID. */
+	watch(
+		entries: readonly EntryId[],
+		told: (entry: EntryId, uid: Uid) => void,
+	): () => void {
+		return this.#looking.watch(entries, told);
 	}
 	/** Rows were mended in the store: what is held of them in memory follows. */
 	reread(mailbox: MailboxId): void {

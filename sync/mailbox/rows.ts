@@ -169,7 +169,8 @@ interface RowKey {
 	readonly key: string;
 }
 let last: RowKey = { mailbox: "", entry: "", key: "ent//" };
-const ROW_KEYS_MAX = 10_000;
+/** What a batch touches of a command on 1,000 messages, and few enough to be found quickly. */
+const ROW_KEYS_MAX = 2_500;
 
 export function rowKey(mailbox: MailboxId, entry: EntryId): string {
 	if (entry === last.entry && mailbox === last.mailbox) return last.key;
