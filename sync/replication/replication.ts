@@ -379,7 +379,9 @@ export class Replication {
 		session.vector = holds.vector;
 		if (session.joining && ready) {
 			session.joining = false;
-			session.startAt(holds.vector.get(ledger.origin) ?? 0);
+			// It may have its documents from another member, as they were when more of the log was here.
+			if (this.#lacking(session).length > 0) this.#whole.wanted(session);
+			else session.startAt(holds.vector.get(ledger.origin) ?? 0);
 		}
 		if (session.behind && this.#lacking(session).length === 0) {
 			session.behind = false;

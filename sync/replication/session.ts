@@ -134,8 +134,10 @@ export class Session {
 		if (this.#sentOwn === undefined) return false;
 		const head = this.#log.vector.get(this.#own) ?? 0;
 		if (this.#sentOwn >= head) return false;
-		this.#sentOwn += this.#sendRecords(this.#own, this.#sentOwn + 1);
-		return true;
+		const sent = this.#sendRecords(this.#own, this.#sentOwn + 1);
+		this.#sentOwn += sent;
+		// None where the log does not reach back so far: it asks for them, and hears that.
+		return sent > 0;
 	}
 
 	#pumpPulled(): boolean {

@@ -116,6 +116,7 @@ export class SimConnection implements WireConnection {
 		if (this.status !== "open") return;
 		this.#reset();
 		this.status = "aborted";
+		for (const stream of this.#streams) stream.vanish();
 	}
 
 	#reset(): void {

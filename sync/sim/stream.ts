@@ -137,6 +137,12 @@ export class SimStream
 		this.dispatchEvent(new StreamCloseEvent(status === "aborted", error));
 	}
 
+	/** The process dies: what is on its way here arrives nowhere, and nobody here is told. */
+	vanish(): void {
+		this.status = "aborted";
+		this.#readBuffer = [];
+	}
+
 	#write(): boolean {
 		while (this.#writeBuffer.length > 0 && this.#inFlightBytes < WINDOW_BYTES) {
 			const chunk = this.#writeBuffer.shift() as Uint8Array;
