@@ -42,6 +42,8 @@ export class Faults {
 	readonly #leaving = new Set<string>();
 	/** A member that lived was removed in this run. */
 	#hasExpelled = false;
+	/** Joined, or could not: then it may be listed as a member all the same, as the answer never came. */
+	readonly #tried = new Set<string>();
 	/** Lost for good, and whether an operator has removed them from the cluster. */
 	readonly #lost = new Map<string, { removed: boolean }>();
 
@@ -79,6 +81,9 @@ export class Faults {
 
 	/** Operators remove what will not come back; nothing can be whole before. */
 	async removeLost(random: SimRandom): Promise<void> {
+		for (const name of this.#tried)
+			if (!this.#run.names.includes(name) && this.#knowing(name).length > 0)
+				this.#lost.set(name, { removed: false });
 		for (const [name, lost] of this.#lost) {
 			if (!lost.removed || this.#knowing(name).length > 0)
 				await this.#removeSoon(name, random);
@@ -296,6 +301,7 @@ export class Faults {
 		this.#run.asked(
 			cluster
 				.tryJoin(name, random.pick(serving))
+				.then(() => void this.#tried.add(name))
 				.finally(() => starting.delete(name)),
 		);
 	}

@@ -171,4 +171,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"push:40472759 pipeline:17317531 expel:23164427 deliver:36515907 deliver:3478075 visit:62386093 join:53854523 act:14733229 act:45818791 act:56954381 oneWay:17302069 act:40077511 leave:26342317 leave:39153885 start:37513725 act:27168115 split:38200911 oneWay:7883995 act:23484775 push:19197039 deliver:57488389 join:63864457 visit:10806301 push:31143015 act:29748224 deliver:33489293 push:5149939 stop:52726932 act:40478546 deliver:29120171 act:54424173 triangle:61550026 act:65327040 act:34409757 visit:14133775 split:24319191 start:2002289 push:42152050 join:9975073 expel:24746306 act:24519499 expel:16886238 leave:64220535 act:1011931",
 		was: "an operator of the simulation gave up when the member that should remove another one said that it is catching up",
 	},
+	{
+		config: "restore",
+		seed: 910416,
+		steps:
+			"act:62358909 crash:63010082 split:55575356 act:35430192 push:41708346 join:25104806 deliver:22793469 deliver:36228929 act:40755190 leave:13786477 pipeline:62635728 deliver:20742819 pipeline:3864316 remove:6047300 act:13545805 crash:16030282 visit:1104384 deliver:46629241 act:8451193 deliver:35035226 visit:22106973 push:13078324 start:39289359 act:6331532 visit:28612669 heal:3546353 deliver:56214755 start:1645354 start:20523155 act:44731609 pause:2189478 split:10809897 act:51767880 act:21394746 backup:50710695 heal:44311610 push:61296268 subscribe:11847373 act:24082341 act:61859480 visit:33854665 visit:41903577 heal:59552864 leave:51969031 clock:55612313 push:62817364 burst:60808115 act:54182197 deliver:63098810 deliver:34974043 retry:7062186 pipeline:38360943 visit:11488929 act:60258126 push:40393930 split:16861483 pause:20087098 deliver:16106084 restore:57127813 act:54812726 crash:3921774 deliver:28310622 visit:56719406 split:20671770 restore:2310730 push:19996148 act:44043367 split:54437446 join:46126903 act:58575407 crash:1301843 start:2222882",
+		was: "a node that was admitted and did not hear that was put away, and nobody removed it: a body that was lost counted as one that it may have (a fault of the simulation)",
+	},
 ];
