@@ -1,5 +1,5 @@
 /** Workloads of durable acceptance: rates with many connections, a long line between the nodes, bytes written, a start after a kill. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { startCluster } from "../harness/cluster.ts";
 import { Line } from "../harness/line.ts";
 import { MessageMaker } from "../harness/messages.ts";
@@ -29,15 +29,22 @@ export const busyRate = (
 const QUIET_MILLISECONDS = 31_000;
 const WRITING_MILLISECONDS_MAX = 120_000;
 
-/** Bytes that the node's process gave to the disk for each byte of a body that it took, until it has nothing more to write. */
+export interface Written {
+	/** Bytes that the node's process gave to the disk for each byte of a body that it took, until it has nothing more to write. */
+	readonly perByte: number;
+	/** The same as the disk counts it, of all processes: Linux may count a large page of the file for each small piece that is synced. */
+	readonly perByteOfDisk: number | undefined;
+}
+
 export async function bytesWritten(
 	host: PmnodeHost,
 	count: number,
-): Promise<number> {
+): Promise<Written> {
 	const [node] = host.cluster.nodes;
 	if (!node) throw new Error("no node");
 	// What came before is not counted.
 	const before = await writtenInAll(node.pid);
+	const beforeOfDisk = writtenBytesOfDisk(node.data);
 	const maker = new MessageMaker("written", messageBytes);
 	await send(host.smtp, maker, count, CONNECTIONS);
 	let bodyBytes = 0;
@@ -46,7 +53,15 @@ export async function bytesWritten(
 			number,
 			userAddress((number % userCount) + 1),
 		).length;
-	return ((await writtenInAll(node.pid)) - before) / bodyBytes;
+	const after = await writtenInAll(node.pid);
+	const afterOfDisk = writtenBytesOfDisk(node.data);
+	return {
+		perByte: (after - before) / bodyBytes,
+		perByteOfDisk:
+			beforeOfDisk === undefined || afterOfDisk === undefined
+				? undefined
+				: (afterOfDisk - beforeOfDisk) / bodyBytes,
+	};
 }
 
 /** What the process has written when it has not written for a while. */
@@ -71,6 +86,23 @@ async function writtenInAll(pid: number): Promise<number> {
 function writtenBytes(pid: number): number {
 	const io = readFileSync(`/proc/${pid}/io`, "utf8");
 	return Number(/^write_bytes: (\d+)$/m.exec(io)?.[1] ?? Number.NaN);
+}
+
+const SECTOR_BYTES = 512;
+
+/** sysfs-block(5): the seventh number is that of sectors written. undefined where the folder lies on no disk of its own, as in memory. */
+function writtenBytesOfDisk(folder: string): number | undefined {
+	const { dev } = statSync(folder);
+	const major = (dev >> 8) & 0xfff;
+	const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
+	let text: string;
+	try {
+		text = readFileSync(`/sys/dev/block/${major}:${minor}/stat`, "utf8");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+		throw error;
+	}
+	return Number(text.trim().split(/\s+/)[6]) * SECTOR_BYTES;
 }
 
 export interface LongLine {
