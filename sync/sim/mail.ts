@@ -28,6 +28,8 @@ interface Moment {
 	readonly ownMilliseconds: number;
 }
 
+/** Timers of a clock that drifts are rounded. */
+const ROUNDING_MILLISECONDS = 0.001;
 /** A line of 300 ms, both ways, and time to say it. */
 const KNOWN_MILLISECONDS = 2_000;
 /** Longer than a node stands still, and is waited for afterwards. */
@@ -158,33 +160,26 @@ export class SimMail extends SimNodes {
 		const holders = machines.filter((holder) => this.#holds(holder, bodies));
 		// So long, by its own clock, it was waited for those that are up and far behind.
 		const waited = machine.clock.monotonic() - asked.ownMilliseconds;
-		if (waited >= COPIES_BEHIND_MILLISECONDS_MAX) return;
+		if (waited >= COPIES_BEHIND_MILLISECONDS_MAX - ROUNDING_MILLISECONDS)
+			return;
 		const now = this.clock.monotonic();
-		// A member without documents cannot hold anything, and is known to have them a moment after it has.
-		const joining = new Set(
-			machines
-				.filter(
-					({ memberSinceMilliseconds: since }) =>
-						since === undefined || since > now - KNOWN_MILLISECONDS,
-				)
-				.map(({ id }) => id),
-		);
-		// One whose disk is full says so, and a moment after it has room that it has; whoever is out of reach by then, or stands
-		// still, hears of it later, or never.
+		// A member without documents cannot hold anything, and says a moment after it has them that it has; one whose disk is
+		// full says so, and that it has room. Whoever is out of reach by then, or stands still, hears of it later, or never.
+		const wasJoining = (id: string, milliseconds: number): boolean =>
+			machines.some(
+				({ id: joiner, memberSinceMilliseconds: since }) =>
+					joiner === id && (since === undefined || since > now - milliseconds),
+			);
 		const wasFull = (id: string, milliseconds: number): boolean =>
 			machines.some(
 				(one) =>
 					one.id === id &&
 					(one.disk.full || one.fullMilliseconds > now - milliseconds),
 			);
-		const up = replica
-			.report()
-			.peers.filter(
-				({ id, state, isWaitedFor }) =>
-					state !== "down" &&
-					!joining.has(id) &&
-					!wasFull(id, isWaitedFor ? KNOWN_MILLISECONDS : UNHEARD_MILLISECONDS),
-			).length;
+		const up = replica.report().peers.filter(({ id, state, isWaitedFor }) => {
+			const heard = isWaitedFor ? KNOWN_MILLISECONDS : UNHEARD_MILLISECONDS;
+			return state !== "down" && !wasJoining(id, heard) && !wasFull(id, heard);
+		}).length;
 		const wanted = Math.min(machine.options.copies, 1 + up);
 		// What they had confirmed counts: that it has gone since, nobody can know.
 		const lost = this.lostMilliseconds.filter((at) => at >= asked.milliseconds);

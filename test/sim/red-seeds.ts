@@ -178,4 +178,18 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"act:62358909 crash:63010082 split:55575356 act:35430192 push:41708346 join:25104806 deliver:22793469 deliver:36228929 act:40755190 leave:13786477 pipeline:62635728 deliver:20742819 pipeline:3864316 remove:6047300 act:13545805 crash:16030282 visit:1104384 deliver:46629241 act:8451193 deliver:35035226 visit:22106973 push:13078324 start:39289359 act:6331532 visit:28612669 heal:3546353 deliver:56214755 start:1645354 start:20523155 act:44731609 pause:2189478 split:10809897 act:51767880 act:21394746 backup:50710695 heal:44311610 push:61296268 subscribe:11847373 act:24082341 act:61859480 visit:33854665 visit:41903577 heal:59552864 leave:51969031 clock:55612313 push:62817364 burst:60808115 act:54182197 deliver:63098810 deliver:34974043 retry:7062186 pipeline:38360943 visit:11488929 act:60258126 push:40393930 split:16861483 pause:20087098 deliver:16106084 restore:57127813 act:54812726 crash:3921774 deliver:28310622 visit:56719406 split:20671770 restore:2310730 push:19996148 act:44043367 split:54437446 join:46126903 act:58575407 crash:1301843 start:2222882",
 		was: "a node that was admitted and did not hear that was put away, and nobody removed it: a body that was lost counted as one that it may have (a fault of the simulation)",
 	},
+	{
+		config: "hostile",
+		seed: 910521,
+		steps:
+			"stop:21463586 retry:31108463 deliver:57606291 visit:4362540 act:5577899 deliver:59057426 act:52764338 visit:54637736 leave:31730940 join:109230 burst:24884029 pause:36857573 burst:51139380 stop:1481329 crash:24154677 pipeline:64304843 visit:56464235 split:56742423 pipeline:20533602 visit:41445443 start:26452799 pause:39502732",
+		was: "a node that stood still while another one joined did not wait for that one's copies: it never heard that it has the documents (a fault of the checker)",
+	},
+	{
+		config: "loss",
+		seed: 910507,
+		steps:
+			"visit:34012252 clock:16982906 start:33007123 act:32704526 start:33514623 push:64754717 leave:17371915 act:47760886 visit:5444300 start:26352376 deliver:50206113 push:49861188 full:57261211 act:49644256 triangle:43026495 oneWay:65129496 burst:43235415 reset:50528224 deliver:28126998 deliver:103531 push:43397483 heal:43700332 visit:53543378 visit:57891510 act:21445642 visit:16509486 act:10334099 start:65715213 push:3041329 act:42114917 deliver:31513349 act:30487487 oneWay:57529440 retry:21507527 oneWay:15801564 leave:49309181 leave:3486613 crash:37215373 burst:57721936 leave:9372897 slowDisk:61308862 deliver:49541551 clock:60059777 push:51213320 join:1128304 visit:6118787 deliver:25474376 visit:36684923 deliver:10526239 visit:40921553 pipeline:12583882 split:36686984 triangle:27924961 deliver:20733961 visit:57490697 split:26933997 burst:12129921 visit:19417696 burst:20007844 remove:60845347 split:3217843",
+		was: "a wait for copies that ended when its time was over counted as too short by the rounding of a clock that drifts (a fault of the checker)",
+	},
 ];
