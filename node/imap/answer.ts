@@ -34,11 +34,21 @@ export class Disconnected extends Error {
 
 /** Text of a response: printable ASCII, one line, whatever an error message holds. */
 export function responseText(text: string): string {
+	if (isResponseText(text)) return text;
 	let clean = "";
-	for (const character of text.slice(0, 400))
+	for (const character of text.slice(0, TEXT_MAX))
 		clean += character >= " " && character <= "~" ? character : "?";
 	return clean === "" ? "Failed" : clean;
 }
+
+function isResponseText(text: string): boolean {
+	for (let index = 0; index < text.length; index++) {
+		const unit = text.charCodeAt(index);
+		if (unit < 0x20 || unit > 0x7e) return false;
+	}
+	return text.length > 0 && text.length <= TEXT_MAX;
+}
+const TEXT_MAX = 400;
 
 export const status = (
 	name: "OK" | "NO" | "BAD" | "BYE",

@@ -76,16 +76,8 @@ export function difference(
 	view: SelectedMailbox,
 	mayExpunge: boolean,
 ): Difference {
+	if (nothingNew(known, view, mayExpunge)) return NONE;
 	const mayHaveChanged = view.cursor !== known.cursor;
-	if (
-		!mayHaveChanged &&
-		known.owed.size + known.owedModSeq.size === 0 &&
-		(known.missing.size === 0 || !mayExpunge)
-	) {
-		// It may have moved on alone, by a token that the client named (rule 11).
-		noteModSeq(known, view);
-		return NONE;
-	}
 	const changed: Uid[] = [];
 	const expected: Uid[] = [];
 	if (mayHaveChanged) changes(known, view, changed, expected);
@@ -102,6 +94,23 @@ export function difference(
 	known.cursor = view.cursor;
 	noteModSeq(known, view);
 	return { expunged, vanished, exists, changed, promised, expected };
+}
+
+/** Whether the difference is none; then `known` has been moved on. */
+export function nothingNew(
+	known: Known,
+	view: SelectedMailbox,
+	mayExpunge: boolean,
+): boolean {
+	if (
+		view.cursor !== known.cursor ||
+		known.owed.size + known.owedModSeq.size > 0 ||
+		(known.missing.size > 0 && mayExpunge)
+	)
+		return false;
+	// It may have moved on alone, by a token that the client named (rule 11).
+	noteModSeq(known, view);
+	return true;
 }
 
 function noteModSeq(known: Known, view: SelectedMailbox): void {

@@ -134,15 +134,15 @@ export class Input {
 			count === this.#buffer.length ? NOTHING : this.#buffer.subarray(count);
 	}
 
-	async #more(): Promise<void> {
-		if (this.#failure !== undefined) throw this.#failure;
+	#more(): Promise<void> {
+		if (this.#failure !== undefined) return Promise.reject(this.#failure);
 		this.#waits++;
 		this.#options.beforeWait();
 		if (this.#paused) {
 			this.#paused = false;
 			this.#options.resume();
 		}
-		await new Promise<void>((resolve) => {
+		return new Promise<void>((resolve) => {
 			this.#wake = resolve;
 		});
 	}

@@ -16,6 +16,7 @@ export interface Spelling {
  * when the octets are neither. A trailing separator (RFC 3501 §6.3.3) is left to the command.
  */
 export function decodeName(octets: string, spelling: Spelling): string {
+	if (isPlain(octets)) return isInbox(octets) ? "INBOX" : octets;
 	const name = decodeOctets(octets, spelling);
 	if (name === undefined)
 		throw new ClientFault(
@@ -23,8 +24,21 @@ export function decodeName(octets: string, spelling: Spelling): string {
 			"the mailbox name is neither modified UTF-7 nor UTF-8",
 		);
 	const normal = name.normalize("NFC");
-	return normal.toUpperCase() === "INBOX" ? "INBOX" : normal;
+	return isInbox(normal) ? "INBOX" : normal;
 }
+
+const isInbox = (name: string): boolean =>
+	name.length === 5 && name.toUpperCase() === "INBOX";
+
+/** It is spelt the same however it is written: so it is with most names, and SELECT and STATUS are to be quick. */
+function isPlain(text: string): boolean {
+	for (let index = 0; index < text.length; index++) {
+		const unit = text.charCodeAt(index);
+		if (unit < 0x20 || unit > 0x7e || unit === AMPERSAND) return false;
+	}
+	return true;
+}
+const AMPERSAND = 0x26;
 
 /** The same without any form: patterns are decoded so, too. Undefined: the octets mean nothing. */
 export const decodeOctets = (
@@ -47,7 +61,11 @@ function decodeUtf8(octets: string): string | undefined {
 
 /** Unicode name → octets. */
 export const octetsOfName = (name: string, { utf8 }: Spelling): string =>
-	utf8 ? Buffer.from(name).toString("latin1") : encodeModifiedUtf7(name);
+	isPlain(name)
+		? name
+		: utf8
+			? Buffer.from(name).toString("latin1")
+			: encodeModifiedUtf7(name);
 
 /** Unicode name → atom or quoted string as it goes on the wire. */
 export const encodeName = (name: string, spelling: Spelling): string =>

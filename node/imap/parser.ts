@@ -275,7 +275,7 @@ export function literalHeader(
 
 /** The literal that a line (without its CRLF) announces at its end. */
 export function literalAtEnd(line: Uint8Array): LiteralHeader | undefined {
-	if (line.at(-1) !== 0x7d) return undefined;
+	if (line[line.length - 1] !== 0x7d) return undefined;
 	const open = line.lastIndexOf(BRACE);
 	const header = open < 0 ? undefined : literalHeader(line, open);
 	return header?.end === line.length ? header : undefined;

@@ -1,7 +1,7 @@
 /** Tells a client that waits for a long command that it is still at work (INPROGRESS, RFC 9585). */
 import { IMAP_PROGRESS_MILLISECONDS } from "../../sync/limits.ts";
-import type { Cancel } from "../../sync/ports/clock.ts";
-import type { Session } from "./session.ts";
+import type { Clock } from "../../sync/ports/clock.ts";
+import type { Output } from "./output.ts";
 
 /** How far a command is; counted by it, told from time to time. */
 export interface Progress {
@@ -10,28 +10,63 @@ export interface Progress {
 	goal: number;
 }
 
+interface Running extends Progress {
+	readonly tag: string;
+	readonly sinceMilliseconds: number;
+}
+
 /**
- * From now on, until cancelled, `* OK [INPROGRESS ("a1" 454 1000)]` goes out between responses. Only for commands that
- * write whole responses at once.
+ * While a command runs that begin() was called for, `* OK [INPROGRESS ("a1" 454 1000)]` goes out between responses. Only for
+ * commands that write whole responses at once. Nearly all are over long before: so the timer is one of the session, which
+ * they neither set nor cancel; it runs out when it finds nothing to tell.
  */
-export function tellProgress(session: Session, tag: string): Cancel {
-	const { output, surroundings } = session;
-	const progress: Progress = { done: 0, goal: 0 };
-	session.progress = progress;
-	let cancel: Cancel = () => {};
-	const again = () => {
-		cancel = surroundings.clock.after(IMAP_PROGRESS_MILLISECONDS, () => {
-			const { done, goal } = progress;
-			// RFC 9585 §4: what is done is less than what there is to do.
-			const numbers = goal > 0 && done < goal ? `${done} ${goal}` : "NIL NIL";
-			output.text(`* OK [INPROGRESS ("${tag}" ${numbers})] Still at work\r\n`);
-			output.flush();
-			again();
-		});
-	};
-	again();
-	return () => {
-		cancel();
-		session.progress = undefined;
-	};
+export class ProgressTeller {
+	readonly #output: Output;
+	readonly #clock: Clock;
+	#running: Running | undefined;
+	#isWatched = false;
+
+	constructor(output: Output, clock: Clock) {
+		this.#output = output;
+		this.#clock = clock;
+	}
+
+	/** Of the command that runs, if it is one that tells how far it is. */
+	get progress(): Progress | undefined {
+		return this.#running;
+	}
+
+	begin(tag: string): void {
+		const sinceMilliseconds = this.#clock.monotonic();
+		this.#running = { tag, sinceMilliseconds, done: 0, goal: 0 };
+		if (!this.#isWatched) this.#watch(IMAP_PROGRESS_MILLISECONDS);
+	}
+
+	end(): void {
+		this.#running = undefined;
+	}
+
+	#watch(milliseconds: number): void {
+		this.#isWatched = true;
+		this.#clock.after(milliseconds, () => this.#look());
+	}
+
+	#look(): void {
+		const running = this.#running;
+		this.#isWatched = running !== undefined;
+		if (running === undefined) return;
+		const passed = this.#clock.monotonic() - running.sinceMilliseconds;
+		const left = IMAP_PROGRESS_MILLISECONDS - passed;
+		if (left <= 0) this.#tell(running);
+		this.#watch(left > 0 ? left : IMAP_PROGRESS_MILLISECONDS);
+	}
+
+	#tell({ tag, done, goal }: Running): void {
+		// RFC 9585 §4: what is done is less than what there is to do.
+		const numbers = goal > 0 && done < goal ? `${done} ${goal}` : "NIL NIL";
+		this.#output.text(
+			`* OK [INPROGRESS ("${tag}" ${numbers})] Still at work\r\n`,
+		);
+		this.#output.flush();
+	}
 }

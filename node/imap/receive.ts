@@ -33,7 +33,8 @@ export async function receive(
 	streamedLiteral: (line: Buffer) => number,
 ): Promise<Received> {
 	const { input } = session;
-	const line = await input.line(lineBytesMax(session));
+	const bytesMax = lineBytesMax(session);
+	const line = input.takeLine(bytesMax) ?? (await input.line(bytesMax));
 	let header = literalAtEnd(line);
 	if (header === undefined) return { bytes: line, literal: undefined };
 	const streamed = streamedLiteral(line);

@@ -11,10 +11,9 @@ import {
 import { capabilities } from "./capability.ts";
 import { commandNamed } from "./commands.ts";
 import { literalHeader, ParseFault, Parser } from "./parser.ts";
-import { tellProgress } from "./progress.ts";
 import { type Received, receive, skipCommand } from "./receive.ts";
 import type { Command, Completion, Invocation, Session } from "./session.ts";
-import { tell, tellBefore } from "./tell.ts";
+import { isUpToDate, tell, tellBefore } from "./tell.ts";
 import { turn } from "./turn.ts";
 
 /** Pipelined commands run so long at a time; then others get their turn. */
@@ -71,7 +70,7 @@ async function serveOne(session: Session, pace: Pace): Promise<boolean> {
 	if (session.stopReason !== undefined) throw new Bye(session.stopReason);
 	// Some clients send an empty line after a literal.
 	if (received.bytes.length === 0) return true;
-	await session.notifier?.hold();
+	if (session.notifier !== undefined) await session.notifier.hold();
 	try {
 		return await answer(session, received);
 	} finally {
@@ -131,22 +130,23 @@ async function runCommand(
 			throw new Refusal("BAD", "UIDREQUIRED", "Name messages by their UIDs");
 		if (parser.peek() === 0x20) parser.at++;
 		// With mod-sequences the client hears of changes before any answer tells of a later one (rule 16).
-		if (command.byUid || (command.keepsNumbers && session.condstore))
-			await tellBefore(session);
-		const stop = command.isLong ? tellProgress(session, tag) : () => {};
-		let completion: Completion | undefined;
-		try {
-			completion = await command.run(invocation);
-		} finally {
-			stop();
+		if (command.byUid || (command.keepsNumbers && session.condstore)) {
+			if (!isUpToDate(session, false)) await tellBefore(session);
 		}
-		await tell(
-			session,
-			!(command.keepsNumbers ?? completion?.keepsNumbers ?? false),
+		if (command.isLong) session.progressTeller.begin(tag);
+		const running = command.run(invocation);
+		const completion = running instanceof Promise ? await running : running;
+		session.progressTeller.end();
+		const mayExpunge = !(
+			command.keepsNumbers ??
+			completion?.keepsNumbers ??
+			false
 		);
+		if (!isUpToDate(session, mayExpunge)) await tell(session, mayExpunge);
 		complete(session, tag, command, completion);
 		await completion?.afterwards?.();
 	} finally {
+		session.progressTeller.end();
 		session.selected?.known.unsure.clear();
 		if (invocation.literal !== undefined)
 			await skipCommand(session, invocation.literal);

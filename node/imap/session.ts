@@ -10,7 +10,7 @@ import type { Input } from "./input.ts";
 import type { Notifier } from "./notify.ts";
 import type { Output } from "./output.ts";
 import type { Parser } from "./parser.ts";
-import type { Progress } from "./progress.ts";
+import { ProgressTeller } from "./progress.ts";
 import type { SortColumns } from "./search/columns.ts";
 import type { ThreadAnswers } from "./search/threads.ts";
 import type { Selected } from "./selected.ts";
@@ -70,8 +70,7 @@ export class Session {
 	account: Account | undefined;
 	selected: Selected | undefined;
 	readonly enabled = new Set<Extension>();
-	/** Of the command that runs, if it is one that tells how far it is. */
-	progress: Progress | undefined;
+	readonly progressTeller: ProgressTeller;
 	/** Set: the client has said by NOTIFY what it wants to hear of. */
 	notifier: Notifier | undefined;
 	loginFailures = 0;
@@ -92,6 +91,7 @@ export class Session {
 		this.transport = transport;
 		this.input = input;
 		this.output = output;
+		this.progressTeller = new ProgressTeller(output, surroundings.clock);
 	}
 
 	get log(): Log {

@@ -2,7 +2,7 @@
 import type { Uid } from "../../sync/ids.ts";
 import { Bye, Refusal } from "./answer.ts";
 import { modSeqItem } from "./condstore.ts";
-import { type Difference, difference } from "./difference.ts";
+import { type Difference, difference, nothingNew } from "./difference.ts";
 import { answer } from "./fetch/answer.ts";
 import type { FetchItems } from "./fetch/items.ts";
 import { fetchHead, flagsItem } from "./fetch/render.ts";
@@ -13,6 +13,14 @@ import type { Session } from "./session.ts";
 
 /** UIDs of one VANISHED response, so that no line is endless. */
 const VANISHED_MAX = 10_000;
+
+/** Whether tell() would tell nothing: so it is after most commands, and then nothing is waited for. */
+export function isUpToDate(session: Session, mayExpunge: boolean): boolean {
+	const { selected, notifier } = session;
+	if (selected === undefined) return true;
+	if (notifier !== undefined || selected.mailbox.gone) return false;
+	return nothingNew(selected.known, selected.mailbox, mayExpunge);
+}
 
 /**
  * Writes EXPUNGE or VANISHED (if allowed now), EXISTS and FETCH FLAGS so that the client knows what this node shows.

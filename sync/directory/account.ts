@@ -85,8 +85,8 @@ export class AccountSession implements Account {
 		// Whoever is still logged in when the user is removed.
 		if (this.#context.cluster.addressOf(this.id) === undefined)
 			return undefined;
-		const wanted = splitName(name).join(DELIMITER);
-		return this.#state.mailboxes().find((mailbox) => mailbox.name === wanted);
+		const state = this.#state;
+		return state.named(name) ?? state.named(splitName(name).join(DELIMITER));
 	}
 	#mustFind(name: string): AccountMailbox {
 		const found = this.find(name);

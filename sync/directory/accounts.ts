@@ -63,6 +63,9 @@ export class AccountState {
 	quota: QuotaLimits = NO_LIMITS;
 	readonly #isGhost: (mailbox: MailboxId) => boolean;
 	#mailboxes: AccountMailbox[] | undefined;
+	/** The same, by id and by name: each command asks for one of them. */
+	readonly #byId = new Map<MailboxId, AccountMailbox>();
+	readonly #byName = new Map<string, AccountMailbox>();
 	/** What builtIn() found, until a mailbox is made or renamed: each delivery asks for it, and it takes two hashes. */
 	readonly #builtIn = new Map<Role, MailboxId>();
 	/** Deleted mailboxes with messages whose name another one has now. */
@@ -132,7 +135,15 @@ export class AccountState {
 
 	/** Mailboxes that can be listed, INBOX first, then by name. */
 	mailboxes(): readonly AccountMailbox[] {
-		this.#mailboxes ??= this.#resolve();
+		if (this.#mailboxes === undefined) {
+			this.#mailboxes = this.#resolve();
+			this.#byId.clear();
+			this.#byName.clear();
+			for (const mailbox of this.#mailboxes) {
+				this.#byId.set(mailbox.id, mailbox);
+				this.#byName.set(mailbox.name, mailbox);
+			}
+		}
 		return this.#mailboxes;
 	}
 
@@ -179,7 +190,14 @@ export class AccountState {
 	}
 
 	mailbox(id: MailboxId): AccountMailbox | undefined {
-		return this.mailboxes().find((mailbox) => mailbox.id === id);
+		this.mailboxes();
+		return this.#byId.get(id);
+	}
+
+	/** By the name in its one spelling. */
+	named(name: string): AccountMailbox | undefined {
+		this.mailboxes();
+		return this.#byName.get(name);
 	}
 
 	subscriptions(): string[] {

@@ -72,6 +72,9 @@ export class Looking {
 		if (held === undefined || --held.users > 0) return;
 		this.#views.delete(mailbox);
 		this.#views.set(mailbox, held);
+		let all = 0;
+		for (const { view } of this.#views.values()) all += view.size;
+		if (all <= VIEWS_IDLE_MESSAGES_MAX) return;
 		let messages = 0;
 		for (const [id, { view, users }] of [...this.#views].reverse()) {
 			if (users > 0) continue;

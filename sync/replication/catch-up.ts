@@ -66,8 +66,9 @@ export class CatchUp {
 	/** Catches up. Resolves to whether that was done with every member. */
 	async run(mailbox: MailboxId): Promise<boolean> {
 		const { clock, others, session } = this.#options;
-		const sessions = others().map(session).filter(isServing);
-		const all = sessions.length === others().length;
+		const members = others();
+		const sessions = members.map(session).filter(isServing);
+		const all = sessions.length === members.length;
 		if (sessions.length === 0) return all;
 		let over = false;
 		const limit = new Promise<void>((resolve) => {

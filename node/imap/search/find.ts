@@ -39,7 +39,7 @@ export async function find(
 	const { facts } = context;
 	facts.texts = await askIndex(session, context, open);
 	const unread = context.uses.size > 0 ? open : undecided(test, open, found);
-	const { progress } = session;
+	const { progress } = session.progressTeller;
 	if (progress !== undefined) progress.goal = unread.length;
 	for (let at = 0; at < unread.length; at += BATCH) {
 		if (progress !== undefined) progress.done = at;
