@@ -101,6 +101,8 @@ export const BODY_DRIVES_UNLISTED_MAX = 64;
 export const BODY_FETCHES_ASKED_MAX = 512;
 /** Bodies that could not be had, of which all members are asked at once whether they have them: well below REQUEST_BYTES_MAX. */
 export const CENSUS_BODIES_MAX = 200;
+/** Bytes of bodies that a member hands over in one answer: well below RESPONSE_BYTES_MAX, and within REQUEST_MILLISECONDS_MAX on a slow line. */
+export const HANDOVER_BYTES_MAX = 1 * MiB;
 /** A client's command does not wait longer for a body that is not here. */
 export const BODY_FETCH_MILLISECONDS_MAX = 20_000;
 /** Nor longer than this where no connected member can have it: what one has is told in the background once a link is up. */

@@ -31,7 +31,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { Appender } from "./append.ts";
-import { isPresent, isRight, mayComeFromPeers, readRange } from "./content.ts";
+import { mayComeFromPeers } from "./content.ts";
 import { databaseFolder, openStorage } from "./database.ts";
 import { Downloads } from "./downloads.ts";
 import { Drives } from "./drives.ts";
@@ -40,11 +40,18 @@ import { DriveShort, openFault, storeFault } from "./faults.ts";
 import { FetchQueue } from "./fetch.ts";
 import { takeFormat } from "./format.ts";
 import { Gate } from "./gate.ts";
+import { HandedBodies } from "./handed.ts";
 import { Hope } from "./hope.ts";
 import { KnownBodies } from "./known.ts";
+import { Lying } from "./lying.ts";
 import { RecentBodies } from "./recent.ts";
-import { clearBlocks, databaseBytes, heldBlocks } from "./reclaim.ts";
-import { BLOCK_BYTES, checkReference, clampRange } from "./reference.ts";
+import { databaseBytes } from "./reclaim.ts";
+import {
+	BLOCK_BYTES,
+	checkReference,
+	clampRange,
+	isSane,
+} from "./reference.ts";
 import { DiskRoom } from "./room.ts";
 import { Replication } from "./streams.ts";
 import { DriveWriter, MemoryBudget, type WriterHost } from "./writer.ts";
@@ -84,6 +91,7 @@ export async function openBodies(
 		await mkdir(spool, { recursive: true, mode: 0o700 });
 		await mkdir(drives, { recursive: true, mode: 0o700 });
 		await takeFormat(directory);
+		const handed = await HandedBodies.open(join(directory, "handed"));
 		const storage = openStorage(drives);
 		store = new Corestore(storage);
 		await store.ready();
@@ -101,6 +109,7 @@ export async function openBodies(
 			own,
 			blobs,
 			logs,
+			handed,
 			spool,
 			database: databaseFolder(drives),
 		});
@@ -126,6 +135,7 @@ interface Parts {
 	readonly own: Hyperdrive;
 	readonly blobs: Hyperblobs;
 	readonly logs: WriteAheadLogs;
+	readonly handed: HandedBodies;
 	readonly spool: string;
 }
 
@@ -137,6 +147,7 @@ export class DriveBodies implements ReclaimableBodies {
 	readonly #gate = new Gate();
 	readonly #room: DiskRoom;
 	readonly #drives: Drives;
+	readonly #lying: Lying;
 	readonly #appender: Appender;
 	readonly #fetches: FetchQueue;
 	readonly #replication: Replication;
@@ -165,6 +176,7 @@ export class DriveBodies implements ReclaimableBodies {
 			options.log,
 			(error) => this.#refused(error),
 		);
+		this.#lying = new Lying(this.#drives, parts.handed);
 		this.#room = new DiskRoom(options.directory, options.clock, () =>
 			this.#resume(),
 		);
@@ -198,8 +210,12 @@ export class DriveBodies implements ReclaimableBodies {
 		);
 		this.#fetches = new FetchQueue(
 			options.clock,
-			(reference, signal) => downloads.download(reference, signal),
+			async (reference, signal) => {
+				if (await this.#lying.wasHanded(reference)) this.#known.add(reference);
+				else await downloads.download(reference, signal);
+			},
 			hope,
+			(reference) => this.#lying.isStranded(reference),
 		);
 		this.#replication = new Replication(
 			store,
@@ -223,20 +239,9 @@ export class DriveBodies implements ReclaimableBodies {
 	}
 
 	async has(reference: BodyRef): Promise<boolean> {
-		try {
-			checkReference(reference);
-			await this.#clearing;
-			if (this.#known.has(reference)) return true;
-			const core = await this.#drives.get(reference.drive);
-			if (!(await isPresent(core, reference))) return false;
-			if (!(await isRight(core, reference))) return false;
-		} catch (error) {
-			this.#options.log.warn("a body cannot be read here", {
-				hash: reference.hash,
-				error,
-			});
-			return false;
-		}
+		await this.#clearing;
+		if (this.#known.has(reference) && isSane(reference)) return true;
+		if ((await this.#look(reference)) !== "whole") return false;
 		// It may have come just now, in a fetch that was given up.
 		await this.#durable();
 		this.#known.add(reference);
@@ -244,22 +249,41 @@ export class DriveBodies implements ReclaimableBodies {
 	}
 
 	async verify(reference: BodyRef): Promise<BodyState> {
+		const state = await this.#look(reference);
+		if (state !== "whole") this.#forget(reference);
+		return state;
+	}
+
+	async #look(reference: BodyRef): Promise<BodyState> {
 		try {
 			checkReference(reference);
-			const core = await this.#drives.get(reference.drive);
-			if (!(await isPresent(core, reference))) {
-				this.#forget(reference);
-				return "missing";
-			}
-			if (await isRight(core, reference)) return "whole";
+			return await this.#lying.state(reference);
 		} catch (error) {
-			this.#options.log.warn("a body cannot be read here", {
-				hash: reference.hash,
-				error,
-			});
+			const { hash } = reference;
+			this.#options.log.warn("a body cannot be read here", { hash, error });
+			return "damaged";
 		}
-		this.#forget(reference);
-		return "damaged";
+	}
+
+	async takeIn(
+		reference: BodyRef,
+		bytes: AsyncIterable<Uint8Array>,
+	): Promise<void> {
+		if (this.#closing !== undefined)
+			throw new StoreFailed("the body store is closed");
+		if (await this.has(reference)) return;
+		checkReference(reference);
+		await this.#room.check(reference.sizeBytes);
+		const { handed } = this.#parts;
+		try {
+			await handed.take(reference, bytes, this.#writerHost.spoolFile());
+		} catch (error) {
+			throw error instanceof BodyUnavailable
+				? error
+				: await this.#room.fault(error);
+		}
+		this.#known.add(reference);
+		this.#fetches.arrived(reference);
 	}
 
 	async fetch(reference: BodyRef): Promise<void> {
@@ -301,9 +325,8 @@ export class DriveBodies implements ReclaimableBodies {
 		end?: number,
 	): AsyncGenerator<Uint8Array> {
 		await this.#ensure(reference, true);
-		const core = await this.#drives.get(reference.drive);
 		try {
-			yield* readRange(core, reference, clampRange(reference, start, end));
+			yield* this.#lying.read(reference, clampRange(reference, start, end));
 		} catch (error) {
 			// The next read looks again, and fetches it anew.
 			this.#forget(reference);
@@ -346,20 +369,20 @@ export class DriveBodies implements ReclaimableBodies {
 	}
 
 	async #clear(drive: string, ranges: readonly BlockRange[]): Promise<void> {
-		const core = await this.#drives.get(drive);
 		try {
-			await clearBlocks(core, ranges);
+			await this.#lying.clear(drive, ranges);
 		} catch (error) {
 			throw await this.#room.fault(error);
 		}
 	}
 
 	async held(drive: string): Promise<readonly BlockRange[]> {
-		return heldBlocks(await this.#drives.get(drive));
+		return this.#lying.held(drive);
 	}
 
-	diskBytes(): Promise<number> {
-		return databaseBytes(this.#parts.database);
+	async diskBytes(): Promise<number> {
+		const { database, handed } = this.#parts;
+		return (await databaseBytes(database)) + handed.sizeBytes;
 	}
 
 	compact(): Promise<void> {

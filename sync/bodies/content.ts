@@ -100,6 +100,24 @@ export function mayComeFromPeers(core: Hypercore, reference: BodyRef): boolean {
 	return true;
 }
 
+/**
+ * Whether members have what is not here, and none of them can prove to this one that the drive reaches so far. A member
+ * cannot that was never as long as this one is, where blocks in between were cleared before it got them: then hypercore
+ * asks it for nothing.
+ */
+export function isStranded(core: Hypercore, reference: BodyRef): boolean {
+	const { end } = blocks(reference);
+	return (
+		end > core.length &&
+		mayComeFromPeers(core, reference) &&
+		!core.peers.some(
+			(peer) =>
+				peer.inflight > 0 ||
+				(peer.remoteCanUpgrade && peer.lengthAcked === core.length),
+		)
+	);
+}
+
 /** Indexes of the body's blocks that should lie here and cannot be read: damaged, as RocksDB checks what it reads. */
 export async function unreadableBlocks(
 	core: Hypercore,

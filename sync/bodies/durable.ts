@@ -18,7 +18,7 @@ interface LogFile {
 const isMissing = (error: unknown): boolean =>
 	(error as NodeJS.ErrnoException).code === "ENOENT";
 
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
 	const directory = await open(path, "r");
 	try {
 		await directory.sync();

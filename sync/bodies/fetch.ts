@@ -7,6 +7,7 @@ import {
 	BODY_FETCHES_BYTES_MAX,
 	BODY_FETCHES_MAX,
 	BODY_FETCHES_WAITING_MAX,
+	BODY_HOPE_MILLISECONDS,
 	BODY_MEMORY_BYTES_MAX,
 } from "../limits.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
@@ -58,15 +59,25 @@ export class FetchQueue {
 	readonly #clock: Clock;
 	readonly #download: Download;
 	readonly #hope: Pick<Hope, "watch">;
+	readonly #isStranded: (reference: BodyRef) => Promise<boolean>;
 	readonly #jobs = new Map<string, Job>();
 	readonly #lanes = new Map<string, Lane>();
 	#closed = false;
 
-	/** `hope` says when there is nobody whom a client could wait for. */
-	constructor(clock: Clock, download: Download, hope: Pick<Hope, "watch">) {
+	/**
+	 * `hope` says when there is nobody whom a client could wait for; `isStranded`, when waiting is in vain although members
+	 * have the body: they are to be asked in another way.
+	 */
+	constructor(
+		clock: Clock,
+		download: Download,
+		hope: Pick<Hope, "watch">,
+		isStranded: (reference: BodyRef) => Promise<boolean>,
+	) {
 		this.#clock = clock;
 		this.#download = download;
 		this.#hope = hope;
+		this.#isStranded = isStranded;
 	}
 
 	/** Resolves when the body is here, right and durable; rejects with BodyUnavailable after the time or when it is wrong. */
@@ -90,6 +101,13 @@ export class FetchQueue {
 			if (!job.started) (job.urgent ? lane.urgent : lane.background).add(job);
 			this.#startMore(lane);
 		});
+	}
+
+	/** The body has come in another way. */
+	arrived(reference: BodyRef): void {
+		const job = this.#jobs.get(referenceKey(reference));
+		for (const waiter of [...(job?.waiters ?? [])])
+			if (job !== undefined) this.#leave(job, waiter);
 	}
 
 	/** Ends all with BodyUnavailable. */
@@ -133,15 +151,16 @@ export class FetchQueue {
 	}
 
 	#limit(job: Job, waiter: Waiter): void {
-		const name = `body ${job.reference.hash.slice(0, 16)}`;
+		if (waiter.options.urgent) this.#limitUrgent(job, waiter);
+		else this.#limitBackground(job, waiter);
+	}
+
+	#limitUrgent(job: Job, waiter: Waiter): void {
+		const name = nameOf(job);
 		const cancelTimer = this.#clock.after(
 			waiter.options.timeoutMilliseconds,
 			() => this.#leave(job, waiter, `${name} could not be had in time`),
 		);
-		if (!waiter.options.urgent) {
-			waiter.cancelTimer = cancelTimer;
-			return;
-		}
 		const unwatch = this.#hope.watch(job.reference, () =>
 			this.#leave(job, waiter, `no connected member has ${name}`),
 		);
@@ -151,10 +170,35 @@ export class FetchQueue {
 		};
 	}
 
-	#leave(job: Job, waiter: Waiter, why: string): void {
+	#limitBackground(job: Job, waiter: Waiter): void {
+		const { timeoutMilliseconds } = waiter.options;
+		const first = Math.min(BODY_HOPE_MILLISECONDS, timeoutMilliseconds);
+		const giveUp = () =>
+			this.#leave(job, waiter, `${nameOf(job)} could not be had in time`);
+		waiter.cancelTimer = this.#clock.after(first, () => {
+			if (first === timeoutMilliseconds) return giveUp();
+			const left = timeoutMilliseconds - first;
+			waiter.cancelTimer = this.#clock.after(left, giveUp);
+			void this.#lookStranded(job, waiter);
+		});
+	}
+
+	async #lookStranded(job: Job, waiter: Waiter): Promise<void> {
+		const isStranded = await this.#isStranded(job.reference).catch(() => false);
+		if (isStranded && job.waiters.has(waiter))
+			this.#leave(
+				job,
+				waiter,
+				`members that have ${nameOf(job)} cannot prove where it lies`,
+			);
+	}
+
+	/** Without a reason: it is here. */
+	#leave(job: Job, waiter: Waiter, why?: string): void {
 		waiter.cancelTimer();
 		job.waiters.delete(waiter);
-		waiter.reject(new BodyUnavailable(why));
+		if (why === undefined) waiter.resolve();
+		else waiter.reject(new BodyUnavailable(why));
 		if (job.waiters.size > 0) return;
 		// Nobody waits: whoever asks from now on begins anew.
 		this.#jobs.delete(job.key);
@@ -204,6 +248,9 @@ export class FetchQueue {
 			this.#lanes.delete(drive);
 	}
 }
+
+const nameOf = ({ reference }: Job): string =>
+	`body ${reference.hash.slice(0, 16)}`;
 
 const next = (jobs: ReadonlySet<Job>): Job | undefined =>
 	jobs.values().next().value;

@@ -86,6 +86,9 @@ declare module "hypercore" {
 		readonly remoteBitfield: { get(index: number): boolean };
 		/** How long the core is there. */
 		readonly remoteLength: number;
+		/** Whether it can prove to a node that has the core up to `lengthAcked` that it is as long as it says. */
+		readonly remoteCanUpgrade: boolean;
+		readonly lengthAcked: number;
 		/** Requests that it has not answered yet. */
 		readonly inflight: number;
 		/** Tells it how long the core is here. */

@@ -16,22 +16,27 @@ export const blocksOf = (sizeBytes: number): number =>
 const isCount = (value: unknown): boolean =>
 	Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** Throws BodyUnavailable where no body can lie as the reference says; after it the numbers can be trusted to be sane. */
-export function checkReference(reference: BodyRef): void {
+/** Whether a body can lie as the reference says. */
+export function isSane(reference: BodyRef): boolean {
 	const { hash, sizeBytes, drive, blob } = reference;
 	const [byteOffset, blockOffset, blockLength, byteLength] = blob;
-	if (
-		!/^[0-9a-f]{64}$/.test(hash) ||
-		!/^[0-9a-f]{64}$/.test(drive) ||
-		![sizeBytes, byteOffset, blockOffset].every(isCount) ||
-		sizeBytes > BODY_BYTES_MAX ||
-		!isCount(byteLength) ||
+	return (
+		/^[0-9a-f]{64}$/.test(hash) &&
+		/^[0-9a-f]{64}$/.test(drive) &&
+		[sizeBytes, byteOffset, blockOffset].every(isCount) &&
+		sizeBytes <= BODY_BYTES_MAX &&
+		isCount(byteLength) &&
 		// Shorter where its blocks are packed (packing.ts).
-		byteLength > sizeBytes ||
-		blockLength !== blocksOf(sizeBytes)
-	)
+		byteLength <= sizeBytes &&
+		blockLength === blocksOf(sizeBytes)
+	);
+}
+
+/** Throws BodyUnavailable where no body can lie so; after it the numbers can be trusted to be sane. */
+export function checkReference(reference: BodyRef): void {
+	if (!isSane(reference))
 		throw new BodyUnavailable(
-			`the reference of body ${String(hash).slice(0, 16)} is malformed`,
+			`the reference of body ${String(reference.hash).slice(0, 16)} is malformed`,
 		);
 }
 

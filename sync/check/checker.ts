@@ -20,7 +20,7 @@ import type { Network } from "../ports/network.ts";
 import type { Store } from "../ports/store.ts";
 import type { Space } from "../space/space.ts";
 import { hasMail } from "./held.ts";
-import { Mender } from "./mend.ts";
+import { Mender, type MenderOptions } from "./mend.ts";
 import { PeerDocuments } from "./peers.ts";
 import { Run } from "./run.ts";
 
@@ -30,6 +30,7 @@ export interface CheckerOptions {
 	readonly mailboxes: Mailboxes;
 	readonly cluster: ClusterState;
 	readonly bodies: Bodies;
+	readonly fetchBody: MenderOptions["fetchBody"];
 	readonly network: Network;
 	readonly clock: Clock;
 	readonly diary: Log;

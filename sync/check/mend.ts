@@ -7,7 +7,7 @@ import type { Member } from "../directory/cluster.ts";
 import type { AccountId, DocumentId } from "../ids.ts";
 import type { Ledger } from "../log/ledger.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
-import type { Bodies } from "../ports/bodies.ts";
+import type { BodyRef } from "../ports/bodies.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
 import type { Space } from "../space/space.ts";
@@ -20,7 +20,8 @@ export interface MenderOptions {
 	readonly store: Store;
 	readonly ledger: Ledger;
 	readonly mailboxes: Mailboxes;
-	readonly bodies: Bodies;
+	/** Makes a durable copy here, as Bodies.fetch(). */
+	readonly fetchBody: (body: BodyRef) => Promise<void>;
 	readonly diary: Log;
 	readonly peers: PeerDocuments;
 	/** The other members that can be asked now. */
@@ -90,7 +91,7 @@ export class Mender {
 			case "box":
 				return rows.write((tx) => rows.recount(tx, flaw.mailbox));
 			case "body":
-				await this.#options.bodies.fetch(flaw.body);
+				await this.#options.fetchBody(flaw.body);
 				return true;
 			case "differs":
 				return this.#documents.mergeWith(flaw.peer, flaw.document, flaw.lacks);

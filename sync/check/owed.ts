@@ -4,7 +4,7 @@
  * asked, several times. Not kept: after a start the next round finds them again.
  */
 import { OWED_BODIES_MAX } from "../limits.ts";
-import type { Bodies } from "../ports/bodies.ts";
+import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { StoreFailed, StoreFull } from "../ports/store.ts";
@@ -13,13 +13,14 @@ import { type Flaw, whatOf } from "./flaws.ts";
 export type BodyFlaw = Extract<Flaw, { kind: "body" }>;
 
 export interface OwedBodiesOptions {
-	readonly bodies: Bodies;
+	/** Makes a durable copy here, as Bodies.fetch(). */
+	readonly fetchBody: (body: BodyRef) => Promise<void>;
 	readonly clock: Clock;
 	readonly diary: Log;
 	/** Whether a body is missed here. */
-	readonly isWanted: (body: BodyFlaw["body"]) => boolean;
+	readonly isWanted: (body: BodyRef) => boolean;
 	/** Whether it is not here yet since its entry came a while ago: it is being fetched then. */
-	readonly isAwaited: (body: BodyFlaw["body"]) => boolean;
+	readonly isAwaited: (body: BodyRef) => boolean;
 	/** Every member can be asked now. */
 	readonly inTouch: () => boolean;
 }
@@ -80,7 +81,7 @@ export class OwedBodies {
 
 	async #fetch(owed: Omit<Owed, "dueMilliseconds">): Promise<boolean> {
 		try {
-			await this.#options.bodies.fetch(owed.flaw.body);
+			await this.#options.fetchBody(owed.flaw.body);
 			return true;
 		} catch (error) {
 			this.#failed(owed, error);

@@ -30,7 +30,8 @@ export interface ScrubOptions {
 	readonly clock: Clock;
 	readonly diary: Log;
 	readonly checker: Checker;
-	/** Whether a body is missed here; whether it is being fetched since its entry came; whether all can be asked for it. */
+	/** Brings a body here; whether it is missed here; whether it is being fetched since its entry came; whether all can be asked for it. */
+	readonly fetchBody: OwedBodiesOptions["fetchBody"];
 	readonly isWanted: OwedBodiesOptions["isWanted"];
 	readonly isAwaited: OwedBodiesOptions["isAwaited"];
 	readonly inTouch: OwedBodiesOptions["inTouch"];

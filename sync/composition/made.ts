@@ -11,6 +11,7 @@ import { identityWrites } from "../membership/identity.ts";
 import { Lives } from "../membership/lives.ts";
 import { Reporting } from "../membership/reporting.ts";
 import { Census } from "../replication/census.ts";
+import { Handover } from "../replication/handover.ts";
 import { BodyNeeds } from "../replication/needs.ts";
 import { Replication } from "../replication/replication.ts";
 import { Returning } from "../replication/returning.ts";
@@ -97,7 +98,12 @@ export function makeCensus(parts: Parts, whole: Whole): Census {
 	return new Census({
 		...parts.options,
 		needs: parts.needs,
+		handover: parts.handover,
 		isMember: (node) => parts.cluster.member(node) !== undefined,
+		linked: () =>
+			parts.presence
+				.others()
+				.filter(({ node }) => parts.replication.isLinked(node)),
 		everybody: () => {
 			if (!parts.lives.alive || whole.isJoining() || parts.returning.isRunning)
 				return undefined;
@@ -106,6 +112,14 @@ export function makeCensus(parts: Parts, whole: Whole): Census {
 				.every(({ linked, serves }) => linked && serves);
 			return able ? parts.presence.others() : undefined;
 		},
+	});
+}
+
+export function makeHandover(parts: Parts): Handover {
+	return new Handover({
+		...parts.options,
+		isMember: (node) => parts.cluster.member(node) !== undefined,
+		isWanted: (body) => parts.space.isWanted(body),
 	});
 }
 

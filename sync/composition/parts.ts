@@ -24,6 +24,7 @@ import { Granter } from "../membership/revival.ts";
 import { Sources } from "../membership/sources.ts";
 import type { Census } from "../replication/census.ts";
 import { Copies } from "../replication/copies.ts";
+import type { Handover } from "../replication/handover.ts";
 import type { BodyNeeds } from "../replication/needs.ts";
 import { OwnBodies } from "../replication/own-bodies.ts";
 import type { Replication } from "../replication/replication.ts";
@@ -34,6 +35,7 @@ import {
 	makeCensus,
 	makeContext,
 	makeDuty,
+	makeHandover,
 	makeLedger,
 	makeLives,
 	makeMailboxes,
@@ -54,6 +56,7 @@ export class Parts {
 	readonly mailboxes: Mailboxes;
 	readonly ledger: Ledger;
 	readonly needs: BodyNeeds;
+	readonly handover: Handover;
 	readonly census: Census;
 	readonly copies: Copies;
 	readonly space: Space;
@@ -105,6 +108,7 @@ export class Parts {
 		});
 		this.space = makeSpace(this, whole);
 		this.needs = makeNeeds(this, whole);
+		this.handover = makeHandover(this);
 		this.census = makeCensus(this, whole);
 		this.mailboxes = makeMailboxes(this, whole);
 		this.ledger = makeLedger(this);
@@ -159,6 +163,7 @@ export class Parts {
 			cluster: this.cluster,
 			arrived: (vector) => this.replication.arrived(vector),
 			adopted: (...entry) => this.space.adopted(...entry),
+			fetchBody: (body) => this.census.fetch(body),
 			isLost: (body) => this.needs.isLost(body),
 			tooFewCopies: () => this.reporting.tooFewCopies(),
 			directoryChanged: (what) => {
@@ -172,6 +177,7 @@ export class Parts {
 			...options,
 			ledger: this.ledger,
 			checker: this.checker,
+			fetchBody: (body) => this.census.fetch(body),
 			isWanted: (body) => this.space.isWanted(body),
 			isAwaited: (body) => this.needs.isAwaited(body),
 			inTouch: () => this.replication.inTouch(),

@@ -65,8 +65,14 @@ export interface Bodies {
 	close(): Promise<void>;
 }
 
-/** What the owner of a body store also does with it: gives the disk back. Readers need none of this. */
+/** What the owner of a body store also does with it: takes in what was handed over, gives the disk back. Readers need none of this. */
 export interface ReclaimableBodies extends Bodies {
+	/**
+	 * Makes a durable copy here of bytes that a member gave by itself, where fetch() cannot bring them: checked against the
+	 * hash, synced. Rejects with BodyUnavailable when they are wrong (`bytes` may only reject with that), StoreFull or
+	 * StoreFailed. Resolves at once, and reads nothing, where the body is here.
+	 */
+	takeIn(ref: BodyRef, bytes: AsyncIterable<Uint8Array>): Promise<void>;
 	/**
 	 * Forgets these blocks here; no other node is touched. Their room on the disk comes back with compact(). A fetch or
 	 * read that begins meanwhile waits, so that it does not find half of a body. Harmless for what is not here.

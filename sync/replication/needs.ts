@@ -54,7 +54,7 @@ export class BodyNeeds {
 	#flushScheduled = false;
 	readonly #needs = new Map<Place, NeedRow>();
 	readonly #lost = new Map<Place, NeedRow>();
-	/** Needs that could not be had when they were tried last. */
+	/** Needs, and lost ones, that could not be had when they were tried last. */
 	readonly #unavailable = new Set<Place>();
 	/** To be fetched, with the entry that named it just now. */
 	readonly #queue = new Map<Place, Namer | undefined>();
@@ -226,10 +226,16 @@ export class BodyNeeds {
 		for (const key of this.#unavailable) {
 			if (refs.length >= count) break;
 			this.#unavailable.delete(key);
-			const row = this.#needs.get(key);
+			const row = this.#needs.get(key) ?? this.#lost.get(key);
 			if (row !== undefined) refs.push(row.ref);
 		}
 		return refs;
+	}
+
+	/** They came here in another way. */
+	came(bodies: readonly BodyRef[]): void {
+		for (const body of bodies) this.#queue.set(needKey(body), undefined);
+		this.#pump();
 	}
 
 	/** No member has them: they count as missing no more, and hold up no watermark. */
@@ -279,11 +285,11 @@ export class BodyNeeds {
 				hash: ref.hash,
 				error: String(error),
 			});
-			if (this.#lost.has(key)) {
-				this.#againLater(key, LOST_RETRY_MILLISECONDS);
-				return;
-			}
-			this.#againLater(key, RETRY_MILLISECONDS);
+			const isLost = this.#lost.has(key);
+			this.#againLater(
+				key,
+				isLost ? LOST_RETRY_MILLISECONDS : RETRY_MILLISECONDS,
+			);
 			if (!(error instanceof BodyUnavailable)) return;
 			this.#unavailable.add(key);
 			this.#missed();

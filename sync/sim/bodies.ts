@@ -28,6 +28,8 @@ export class SimBodiesWorld {
 	readonly options: SimBodiesOptions;
 	readonly #disks = new Map<NodeId, SimDisk>();
 	readonly #running = new Map<NodeId, SimBodies>();
+	/** Pairs that bring nothing of a third's drive to each other, as hypercore could not prove where it lies. */
+	readonly #unproven = new Set<string>();
 
 	constructor(options: SimBodiesOptions) {
 		this.options = options;
@@ -72,6 +74,11 @@ export class SimBodiesWorld {
 	/** The disk of a crashed or closed node is replaced by a copy. */
 	putDisk(node: NodeId, disk: SimDisk): void {
 		this.#disks.set(node, copyOf(disk));
+	}
+
+	/** From now on the two bring each other only what lies in their own drives. */
+	unprove(one: NodeId, other: NodeId): void {
+		this.#unproven.add(`${one} ${other}`).add(`${other} ${one}`);
 	}
 
 	/** Commits and fetches of the node fail with StoreFull while it is full. */
@@ -121,10 +128,13 @@ export class SimBodiesWorld {
 
 	/** For SimBodies: a running, connected node that has the body durably. */
 	holder(of: NodeId, reference: BodyRef): SimBodies | undefined {
+		const { connected } = this.options;
 		for (const [node, bodies] of this.#running)
 			if (
 				node !== of &&
-				this.options.connected(of, node) &&
+				connected(of, node) &&
+				(bodies.drive === reference.drive ||
+					!this.#unproven.has(`${of} ${node}`)) &&
 				bodies.blob(reference) !== undefined
 			)
 				return bodies;

@@ -145,6 +145,29 @@ export class SimBodies implements ReclaimableBodies {
 		return this.#ensure(reference, false);
 	}
 
+	async takeIn(
+		reference: BodyRef,
+		bytes: AsyncIterable<Uint8Array>,
+	): Promise<void> {
+		checkReference(reference);
+		if (this.#state !== "open") await this.#ended();
+		if (this.blob(reference) !== undefined) return;
+		const hash = createHash("sha256");
+		const chunks: Uint8Array[] = [];
+		for await (const chunk of bytes) {
+			hash.update(chunk);
+			chunks.push(Uint8Array.from(chunk));
+		}
+		if (this.#state !== "open") await this.#ended();
+		const whole = Buffer.concat(chunks);
+		if (
+			whole.length !== reference.sizeBytes ||
+			hash.digest("hex") !== reference.hash
+		)
+			throw new BodyUnavailable("the body is not what its hash says");
+		await this.#keep(reference, whole);
+	}
+
 	async read(
 		reference: BodyRef,
 		start?: number,

@@ -35,8 +35,11 @@ let running: Running[];
 let queue: FetchQueue;
 /** Whether anybody may have what is asked for. */
 let mayCome: boolean;
+/** Whether members that have it cannot bring it. */
+let isStranded: boolean;
 beforeEach(() => {
 	mayCome = true;
+	isStranded = false;
 	clock = new SimClock();
 	running = [];
 	queue = new FetchQueue(
@@ -47,6 +50,7 @@ beforeEach(() => {
 				signal.addEventListener("abort", () => fail(new Error("aborted")));
 			}),
 		new Hope(clock, () => mayCome),
+		async () => isStranded,
 	);
 });
 

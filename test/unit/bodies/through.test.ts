@@ -1,95 +1,27 @@
 /** Bodies of one member that come to another through a third: real stores on loopback, and hypercore at its worst moments. */
-import { join } from "node:path";
 import Replicator, { type Peer } from "hypercore/lib/replicator.js";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { type DriveBodies, openBodies } from "../../../sync/bodies/bodies.ts";
-import { type NodeId, nodeId } from "../../../sync/ids.ts";
 import { BODY_COPY_MILLISECONDS_MAX } from "../../../sync/limits.ts";
 import type { BodyRef } from "../../../sync/ports/bodies.ts";
-import { SimClock } from "../../../sync/sim/clock.ts";
 import { until } from "../../harness/until.ts";
-import {
-	connectStreams,
-	TestStreams,
-	temporaryFolder,
-	testLog,
-} from "./pair.ts";
-
-interface Member {
-	readonly node: NodeId;
-	readonly streams: TestStreams;
-	readonly bodies: DriveBodies;
-}
+import { fetchAll, Members, put, putSome } from "./members.ts";
 
 const { prototype } = Replicator.Peer;
-let clock: SimClock;
-let folder: ReturnType<typeof temporaryFolder>;
-let members: Member[];
-let cuts: (() => void)[];
-
-async function open(name: string): Promise<Member> {
-	const streams = new TestStreams();
-	const bodies = await openBodies({
-		directory: join(folder.path, name),
-		drive: { name, lengthBlocksAtLeast: 0 },
-		streams,
-		clock,
-		log: testLog(),
-	});
-	const member = { node: nodeId(`12D3Koo${name.repeat(20)}`), streams, bodies };
-	members.push(member);
-	return member;
-}
-
-async function three(): Promise<[Member, Member, Member]> {
-	const all: [Member, Member, Member] = [
-		await open("a"),
-		await open("b"),
-		await open("c"),
-	];
-	const drives = all.map(({ node, bodies }) => ({ node, drive: bodies.drive }));
-	for (const { bodies } of all) bodies.setDrives(drives);
-	return all;
-}
-
-async function connect(one: Member, other: Member): Promise<() => void> {
-	const cut = await connectStreams(one, other);
-	cuts.push(cut);
-	return cut;
-}
-
-async function put({ bodies }: Member, text: string): Promise<BodyRef> {
-	const writer = bodies.create();
-	await writer.write(Buffer.from(text));
-	return writer.commit();
-}
-const putSome = async (member: Member, count: number): Promise<BodyRef[]> => {
-	const some: BodyRef[] = [];
-	for (let number = 0; number < count; number++)
-		some.push(await put(member, `body ${number}`));
-	return some;
-};
-const fetchAll = ({ bodies }: Member, some: readonly BodyRef[]) =>
-	Promise.all(some.map((reference) => bodies.fetch(reference)));
+let members: Members;
 
 beforeEach(() => {
-	clock = new SimClock();
-	folder = temporaryFolder();
-	members = [];
-	cuts = [];
+	members = new Members();
 });
 afterEach(async () => {
 	vi.restoreAllMocks();
-	for (const cut of cuts) cut();
-	for (const { bodies } of members) await bodies.close();
-	folder.remove();
+	await members.end();
 });
 
 it("members that take in the same change at one time know of each other that they have it", async () => {
-	const [a, b, c] = await three();
-	const cut = await connect(a, b);
-	await connect(a, c);
-	await connect(b, c);
+	const [a, b, c] = await members.three();
+	const cut = await members.connect(a, b);
+	await members.connect(a, c);
+	await members.connect(b, c);
 	const first = await put(a, "first");
 	await Promise.all([b, c].map(({ bodies }) => bodies.fetch(first)));
 
@@ -101,7 +33,7 @@ it("members that take in the same change at one time know of each other that the
 		this: Peer,
 		...end
 	) {
-		const ofB = this.core.storage.store.path.startsWith(join(folder.path, "b"));
+		const ofB = this.core.storage.store.path.startsWith(members.directory("b"));
 		if (ofB && late === undefined && this.syncsProcessing === 0) late = this;
 		if (this === late) await told.promise;
 		return _canUpgrade.call(this, ...end);
@@ -125,15 +57,15 @@ it("members that take in the same change at one time know of each other that the
 });
 
 it("what a member lacks to bring another up may come with later blocks", async () => {
-	const [a, b, c] = await three();
-	const early = await connect(a, b);
+	const [a, b, c] = await members.three();
+	const early = await members.connect(a, b);
 	const old = await putSome(a, 6);
 	await fetchAll(b, old);
 	early();
 	// The end at which b stands is none at which c ever was.
 	const news = await putSome(a, 6);
-	await connect(a, c);
-	await connect(b, c);
+	await members.connect(a, c);
+	await members.connect(b, c);
 	const [last] = news.slice(-1) as [BodyRef];
 	await c.bodies.fetch(last);
 	const fetching = b.bodies.fetch(last);
@@ -143,8 +75,8 @@ it("what a member lacks to bring another up may come with later blocks", async (
 });
 
 it("a member that lacked much of what it was asked for is asked again", async () => {
-	const [a, b] = await three();
-	await connect(a, b);
+	const [a, b] = await members.three();
+	await members.connect(a, b);
 	const some = await putSome(a, 40);
 	await b.bodies.fetch(some[0] as BodyRef);
 	// What it tells of them is still on the way when they are asked for.
@@ -171,7 +103,7 @@ it("a member that lacked much of what it was asked for is asked again", async ()
 	const hearing = vi.spyOn(prototype, "onrange");
 	for (const tell of underWay) tell();
 	await until("b to hear it", () => hearing.mock.calls.length > 0);
-	await clock.advance(BODY_COPY_MILLISECONDS_MAX);
+	await members.clock.advance(BODY_COPY_MILLISECONDS_MAX);
 	await fetching;
 	expect(peer.paused).toBe(false);
 	await b.bodies.fetch(await put(a, "one more"));
