@@ -183,7 +183,10 @@ export class AccountSession implements Account {
 		const { mailboxes } = this.#context;
 		const mailbox = this.#mustFind(name);
 		if (mailboxes.visits.isBehind(mailbox.id, mailboxes.box(mailbox.id)))
-			await this.showNow(mailbox.id, { complete: false, fresh: false });
+			this.#checkTellable(
+				mailbox.id,
+				await this.showNow(mailbox.id, { complete: false, fresh: false }),
+			);
 		const box = mailboxes.box(mailbox.id);
 		mailboxes.visits.told(mailbox.id);
 		return {
@@ -213,6 +216,7 @@ export class AccountSession implements Account {
 				fresh: !complete,
 				told: isSame ? told : undefined,
 			});
+			this.#checkTellable(mailbox.id, isShown);
 			// With a full disk what has come is known and not shown: none of it is gone.
 			const isWhole = complete && isShown;
 			return new Selected(this.#context, this, mailbox, isWhole, unlook);
@@ -220,6 +224,19 @@ export class AccountSession implements Account {
 			unlook();
 			throw error;
 		}
+	}
+
+	/**
+	 * With a full disk reading goes on with what was shown before. Where that is nothing and there are messages it would be
+	 * told as an empty mailbox, and a program that mirrors it would remove all it has.
+	 */
+	#checkTellable(mailbox: MailboxId, isShown: boolean): void {
+		const { mailboxes } = this.#context;
+		if (isShown || mailboxes.box(mailbox).shown > 0) return;
+		if (mailboxes.hasPending(mailbox))
+			throw new Temporary(
+				"no room on the server's disk to show this mailbox for the first time",
+			);
 	}
 
 	messages(name: string): readonly Message[] {

@@ -34,6 +34,7 @@ export interface LedgerEvents {
 
 const STOPPING = "this node is being stopped; try another one";
 const RETRY_MILLISECONDS = 1_000;
+const TELL_FULL_MILLISECONDS = 60_000;
 /** Longer than the steps of one command are apart. */
 const SETTLE_MILLISECONDS = 100;
 /** Then turn by turn, with room for others in between. */
@@ -53,6 +54,8 @@ export class Ledger {
 	#works: Waiting[] = [];
 	readonly #inbound: Inbound;
 	#isFull = false;
+	/** When that is logged again. */
+	#tellFullFrom = 0;
 	#stopped = false;
 	#scheduled = false;
 	#cancel: Cancel = () => {};
@@ -251,9 +254,8 @@ export class Ledger {
 		}
 		try {
 			this.#store.commit(flush.batch.writes());
-			this.#isFull = false;
+			this.#hasRoom();
 		} catch (error) {
-			this.#isFull = error instanceof StoreFull;
 			this.#failed(error, works);
 			return;
 		}
@@ -339,14 +341,31 @@ export class Ledger {
 		return this.#isFull;
 	}
 
+	#hasRoom(): void {
+		if (this.#isFull) this.#diary.warn("there is room on the disk again");
+		this.#isFull = false;
+	}
+
+	/** Once and then each minute while the disk is full: every change that others push fails, and the log may lie on that disk. */
+	#tellFailure(error: unknown): void {
+		const wasFull = this.#isFull;
+		this.#isFull = error instanceof StoreFull;
+		const now = this.#clock.monotonic();
+		if (this.#isFull) {
+			if (wasFull && now < this.#tellFullFrom) return;
+			this.#tellFullFrom = now + TELL_FULL_MILLISECONDS;
+		}
+		this.#diary.error("could not write a batch; nothing of it was kept", {
+			error: String(error),
+			...(this.#isFull ? {} : { stack: (error as Error).stack }),
+		});
+	}
+
 	#failed(error: unknown, works: readonly Waiting[]): void {
 		this.documents.rolledBack();
 		this.#hadAtLastRecord = readHad(this.#store);
 		for (const fold of this.#folds) fold.rolledBack();
-		this.#diary.error("could not write a batch; nothing of it was kept", {
-			error: String(error),
-			stack: (error as Error).stack,
-		});
+		this.#tellFailure(error);
 		this.#inbound.rolledBack(error);
 		if (error instanceof Poisoned) this.#schedule();
 		const { message } = (

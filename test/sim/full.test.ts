@@ -134,3 +134,39 @@ it("a member whose disk is full holds up no mail at the others, and has it all w
 	expect(cluster.replica("a").report().bodiesWithTooFewCopies).toBe(0);
 	await cluster.settle();
 });
+
+it("a mailbox with messages that was never shown here is not told as empty", async () => {
+	const cluster = await clusterOf(["a", "b"]);
+	cluster.expectedErrors.push(/could not write a batch.*disk is full/);
+	await deliverMany(cluster, ["a"], 3);
+	(await visit(cluster, "a")).release();
+	await cluster.settle();
+	cluster.setFull("b", true);
+	const account = cluster.account("b", "anna");
+	const noRoom = /no room on the server's disk/;
+	await expect(cluster.run(account.select("INBOX"))).rejects.toThrow(noRoom);
+	await expect(cluster.run(account.status("INBOX"))).rejects.toThrow(noRoom);
+	// That one has none.
+	expect((await cluster.run(account.select("Sent"))).uids()).toHaveLength(0);
+	cluster.setFull("b", false);
+	expect((await visit(cluster, "b")).uids()).toHaveLength(3);
+	await cluster.settle();
+});
+
+it("a full disk is logged once a minute, and when there is room again", async () => {
+	const cluster = await clusterOf(["a"]);
+	cluster.expectedErrors.push(/could not write a batch.*disk is full/);
+	cluster.setFull("a", true);
+	const account = cluster.account("a", "anna");
+	const store = () => cluster.run(account.subscribe("Elsewhere", true));
+	const logged = (text: string) => cluster.trace().split(text).length - 1;
+	const failed = "could not write a batch";
+	for (let i = 0; i < 20; i++) await expect(store()).rejects.toThrow("full");
+	expect(logged(failed)).toBe(1);
+	await cluster.pass(61_000);
+	await expect(store()).rejects.toThrow("full");
+	expect(logged(failed)).toBe(2);
+	cluster.setFull("a", false);
+	await store();
+	expect(logged("room on the disk again")).toBe(1);
+});

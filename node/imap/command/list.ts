@@ -1,5 +1,5 @@
 import type { Account, MailboxInfo } from "../../../sync/api.ts";
-import { ClientFault } from "../../../sync/faults.ts";
+import { ClientFault, Temporary } from "../../../sync/faults.ts";
 import {
 	IMAP_PATTERNS_MAX,
 	MAILBOX_NAME_BYTES_MAX,
@@ -225,7 +225,7 @@ function entryLine(
 	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${encodeName(entry.name, spelling)}${childInfo}\r\n`;
 }
 
-/** RFC 5819 §2: a mailbox that has just gone has no STATUS. */
+/** RFC 5819 §2: of a mailbox that has just gone, or cannot be looked at now, the STATUS is left out. */
 async function tellStatus(
 	session: Session,
 	name: string,
@@ -234,6 +234,8 @@ async function tellStatus(
 	try {
 		session.output.text(await statusLine(session, name, items));
 	} catch (error) {
-		if (!(error instanceof ClientFault)) throw error;
+		const isLeftOut =
+			error instanceof ClientFault || error instanceof Temporary;
+		if (!isLeftOut) throw error;
 	}
 }
