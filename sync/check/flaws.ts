@@ -102,11 +102,14 @@ export function whatOf(flaw: Flaw): string {
 		case "slots":
 			return flaw.what;
 		case "copies":
-			return `${flaw.count} ${flaw.count === 1 ? "change that brings mail has" : "changes that bring mail have"} fewer copies than wanted, though all members are up`;
+			return `${haveFewerCopies(flaw.count)}, though all members are up`;
 		case "differs":
 			return `document ${flaw.document} lacks changes ${flaw.lacks === "here" ? `here that ${flaw.peerName} has` : `at ${flaw.peerName} that are here`}, though its log has them`;
 	}
 }
+
+export const haveFewerCopies = (messages: number): string =>
+	`${messages} ${messages === 1 ? "message has" : "messages have"} fewer copies than wanted`;
 
 /** What an operator can do about it, where it was not mended. `repair`: that was tried already. */
 export function adviceOf(flaw: Flaw, repair: boolean): string {

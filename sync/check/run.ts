@@ -14,7 +14,14 @@ import type { BodyRef } from "../ports/bodies.ts";
 import { StoreFull } from "../ports/store.ts";
 import { boxOf, checkBox, mailboxesOf } from "./boxes.ts";
 import type { Checker, CheckerOptions } from "./checker.ts";
-import { adviceOf, type Flaw, mendedOf, type Step, whatOf } from "./flaws.ts";
+import {
+	adviceOf,
+	type Flaw,
+	haveFewerCopies,
+	mendedOf,
+	type Step,
+	whatOf,
+} from "./flaws.ts";
 import { bodiesOf, documentFault } from "./held.ts";
 import { checkLog, checkStore, logLength } from "./log.ts";
 import { NotComparable } from "./peers.ts";
@@ -274,7 +281,7 @@ export class Run {
 			if (down) {
 				this.#tell({
 					kind: "note",
-					text: `${count} changes that bring mail have fewer copies than wanted; they are made when the members that are down are back`,
+					text: `${haveFewerCopies(count)}; the copies are made when the members that are down are back`,
 				});
 				return;
 			}

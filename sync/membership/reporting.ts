@@ -64,7 +64,7 @@ export class Reporting {
 		};
 	}
 
-	/** Own changes from `first` to `head` that fewer members hold than the operator wants, and there are; and how many name bodies. */
+	/** Own changes from `first` to `head` that fewer members hold than the operator wants, and there are; and how many messages they bring. */
 	tooFewCopies(): { first: number; head: number; count: number } {
 		const first = this.firstWithTooFewCopies();
 		const count = this.#options.ownBodies.countFrom(first);
