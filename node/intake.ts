@@ -15,11 +15,7 @@ import { createHash } from "node:crypto";
 import type { Delivery, Replica } from "../sync/api.ts";
 import { Temporary } from "../sync/faults.ts";
 import type { AccountId, BodyHash, Milliseconds } from "../sync/ids.ts";
-import {
-	BODY_MEMORY_BYTES_MAX,
-	MESSAGE_BYTES_MAX,
-	RECEIVED_FIELDS_MAX,
-} from "../sync/limits.ts";
+import { MESSAGE_BYTES_MAX, RECEIVED_FIELDS_MAX } from "../sync/limits.ts";
 import type { BodyWriter } from "../sync/ports/bodies.ts";
 import type { Clock } from "../sync/ports/clock.ts";
 import type { Log } from "../sync/ports/log.ts";
@@ -79,7 +75,7 @@ export interface IntakeOptions {
 	readonly clock: Clock;
 	readonly log: Log;
 	/** Gets each body that is small enough to be held in memory, whole, before anyone can ask for it: to warm caches. */
-	readonly prime?: ((hash: BodyHash, bytes: Buffer) => void) | undefined;
+	readonly prime?: ((hash: BodyHash, bytes: Uint8Array) => void) | undefined;
 	/** Hears of each delivery that is where it belongs. */
 	readonly delivered?: ((delivery: Delivery) => void) | undefined;
 }
@@ -101,15 +97,12 @@ class IncomingMessage implements Incoming {
 	readonly #receivedCount = new ReceivedCount();
 	readonly #transaction = createHash("sha256");
 	#writer: BodyWriter | undefined;
-	/** The whole body as stored, while it is small and someone wants it. */
-	#pieces: Buffer[] | undefined;
 	#failure: unknown;
 
 	constructor(options: IntakeOptions, envelope: Envelope) {
 		this.#options = options;
 		this.#envelope = envelope;
 		this.#receivedMilliseconds = options.clock.now();
-		this.#pieces = options.prime && [];
 		hashEnvelope(this.#transaction, envelope);
 	}
 
@@ -127,8 +120,8 @@ class IncomingMessage implements Incoming {
 		if (this.#failure !== undefined || this.#writer === undefined)
 			throw this.#failure;
 		const body = await this.#writer.commit();
-		if (this.#pieces !== undefined)
-			this.#options.prime?.(body.hash, Buffer.concat(this.#pieces));
+		const { whole } = this.#writer;
+		if (whole !== undefined) this.#options.prime?.(body.hash, whole);
 		const transaction = this.#transaction.digest("base64url");
 		const delivery: Delivery = {
 			body,
@@ -206,7 +199,6 @@ class IncomingMessage implements Incoming {
 		pieces: readonly Buffer[],
 	): Promise<void> | undefined {
 		for (const [i, piece] of pieces.entries()) {
-			this.#remember(piece, writer.sizeBytes);
 			const wait = writer.write(piece);
 			if (wait === undefined) continue;
 			return wait
@@ -216,16 +208,10 @@ class IncomingMessage implements Incoming {
 		return undefined;
 	}
 
-	#remember(piece: Buffer, before: number): void {
-		if (before + piece.length > BODY_MEMORY_BYTES_MAX) this.#pieces = undefined;
-		this.#pieces?.push(piece);
-	}
-
 	#fail(error: unknown): void {
 		this.#failure =
 			error ?? new Error("the body store failed without saying why");
 		this.#writer?.abort();
-		this.#pieces = undefined;
 	}
 }
 

@@ -54,9 +54,10 @@ export class MemoryBodies implements Bodies {
 		const put = (bytes: Uint8Array) => this.put(bytes);
 		return {
 			sizeBytes: 0,
+			whole: undefined,
 			write(chunk) {
 				if (fault !== undefined) throw fault;
-				chunks.push(Uint8Array.from(chunk));
+				chunks.push(chunk);
 			},
 			commit: async () => put(Buffer.concat(chunks)),
 			abort: () => {},

@@ -1,6 +1,5 @@
 /** Fills caches while the bytes of a message are at hand. */
 import type { BodyHash } from "../../sync/ids.ts";
-import { BODY_MEMORY_BYTES_MAX } from "../../sync/limits.ts";
 import type { Bodies, BodyWriter } from "../../sync/ports/bodies.ts";
 
 /** What serving mail needs of the body store. */
@@ -24,8 +23,6 @@ export const primedBodies = (
 class PrimedWriter implements BodyWriter {
 	readonly #writer: BodyWriter;
 	readonly #prime: (hash: BodyHash, bytes: Uint8Array) => void;
-	/** Undefined once it is large. */
-	#chunks: Uint8Array[] | undefined = [];
 
 	constructor(
 		writer: BodyWriter,
@@ -38,25 +35,22 @@ class PrimedWriter implements BodyWriter {
 	get sizeBytes(): number {
 		return this.#writer.sizeBytes;
 	}
+	get whole(): Uint8Array | undefined {
+		return this.#writer.whole;
+	}
 
 	write(chunk: Uint8Array): Promise<void> | void {
-		if (this.#writer.sizeBytes + chunk.length > BODY_MEMORY_BYTES_MAX)
-			this.#chunks = undefined;
-		// The caller may use its buffer again.
-		this.#chunks?.push(Uint8Array.from(chunk));
 		return this.#writer.write(chunk);
 	}
 
 	async commit() {
-		const chunks = this.#chunks;
-		this.#chunks = undefined;
 		const ref = await this.#writer.commit();
-		if (chunks !== undefined) this.#prime(ref.hash, Buffer.concat(chunks));
+		const { whole } = this.#writer;
+		if (whole !== undefined) this.#prime(ref.hash, whole);
 		return ref;
 	}
 
 	abort(): void {
-		this.#chunks = undefined;
 		this.#writer.abort();
 	}
 }

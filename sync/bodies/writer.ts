@@ -1,5 +1,5 @@
 /** Takes in one body: hashes it on the way, holds it in memory while it is small, and on disk beyond that. */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { ClientFault } from "../faults.ts";
 import { type BodyHash, bodyHash } from "../ids.ts";
@@ -44,6 +44,7 @@ export interface WriterHost {
 class Spool {
 	readonly #path: string;
 	readonly #file: Promise<FileHandle>;
+	readonly #hash = createHash("sha256");
 	#tail: Promise<void> = Promise.resolve();
 
 	constructor(path: string) {
@@ -54,6 +55,7 @@ class Spool {
 
 	/** Resolves when the chunk, which must not change until then, is in the file. */
 	write(chunk: Uint8Array): Promise<void> {
+		this.#hash.update(chunk);
 		const write = this.#tail.then(async () => {
 			try {
 				const file = await this.#file;
@@ -73,6 +75,11 @@ class Spool {
 		return this.#file;
 	}
 
+	/** Of all that was written; once. */
+	hash(): BodyHash {
+		return bodyHash(this.#hash.digest("hex"));
+	}
+
 	async remove(): Promise<void> {
 		await this.#tail.catch(() => {});
 		const file = await this.#file.catch(() => undefined);
@@ -82,14 +89,18 @@ class Spool {
 	}
 }
 
+/** A slice holds all of the buffer that it is a part of: a small part of a large one is copied. */
+const compact = (chunk: Uint8Array): Uint8Array =>
+	2 * chunk.length < chunk.buffer.byteLength ? Uint8Array.from(chunk) : chunk;
+
 export class DriveWriter implements BodyWriter {
 	readonly #host: WriterHost;
-	readonly #hash = createHash("sha256");
-	#chunks: Buffer[] = [];
+	#chunks: Uint8Array[] = [];
 	#memoryBytes = 0;
 	#sizeBytes = 0;
 	#spool: Spool | undefined;
 	#open = true;
+	#whole: Uint8Array | undefined;
 
 	constructor(host: WriterHost) {
 		this.#host = host;
@@ -97,6 +108,9 @@ export class DriveWriter implements BodyWriter {
 
 	get sizeBytes(): number {
 		return this.#sizeBytes;
+	}
+	get whole(): Uint8Array | undefined {
+		return this.#whole;
 	}
 
 	write(chunk: Uint8Array): Promise<void> | void {
@@ -109,11 +123,9 @@ export class DriveWriter implements BodyWriter {
 				),
 			);
 		this.#sizeBytes += chunk.length;
-		this.#hash.update(chunk);
 		if (this.#spool === undefined && this.#fits(chunk.length)) {
 			this.#memoryBytes += chunk.length;
-			// Copied: the caller may use its buffer again, and a slice would hold all of a larger one.
-			this.#chunks.push(Buffer.from(chunk));
+			this.#chunks.push(compact(chunk));
 			return;
 		}
 		return this.#toSpool(chunk);
@@ -123,18 +135,35 @@ export class DriveWriter implements BodyWriter {
 		if (!this.#open) throw new Error("a body is committed once");
 		this.#open = false;
 		try {
-			const content = this.#spool
-				? await this.#spool.done()
-				: Buffer.concat(this.#chunks, this.#sizeBytes);
+			// No turn is lost for what is in memory: whoever closes the store right now waits for it.
+			const body = this.#spool
+				? await this.#spooled(this.#spool)
+				: this.#held();
 			this.#chunks = [];
-			return await this.#host.append({
-				hash: bodyHash(this.#hash.digest("hex")),
-				sizeBytes: this.#sizeBytes,
-				content,
-			});
+			const reference = await this.#host.append(body);
+			if (body.content instanceof Uint8Array) this.#whole = body.content;
+			return reference;
 		} finally {
 			this.#release();
 		}
+	}
+
+	#held(): WholeBody {
+		const content = Buffer.concat(this.#chunks, this.#sizeBytes);
+		return {
+			hash: bodyHash(hash("sha256", content)),
+			sizeBytes: this.#sizeBytes,
+			content,
+		};
+	}
+
+	async #spooled(spool: Spool): Promise<WholeBody> {
+		const content = await spool.done();
+		return {
+			hash: spool.hash(),
+			sizeBytes: this.#sizeBytes,
+			content,
+		};
 	}
 
 	abort(): void {

@@ -15,9 +15,14 @@ export const BODIES_FORMAT = 1;
 
 /** Takes one body as it comes. Small ones are held in memory, large ones on disk, never more than a bound in memory. */
 export interface BodyWriter {
-	/** Resolves when more may be written (back-pressure). Rejects with StoreFull when there is no room. */
+	/**
+	 * Resolves when more may be written (back-pressure). Rejects with StoreFull when there is no room. The chunk is the
+	 * writer's from now on: nobody may change it any more.
+	 */
 	write(chunk: Uint8Array): Promise<void> | void;
 	readonly sizeBytes: number;
+	/** After commit(): all of a body that was small enough to be held in memory. It may be held elsewhere too: not to be changed. */
+	readonly whole: Uint8Array | undefined;
 	/** Ends the body: hashed, appended to this node's drive and durable there (group commit) when it resolves. */
 	commit(): Promise<BodyRef>;
 	/** Throws the bytes away. Harmless after commit(). */

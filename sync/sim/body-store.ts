@@ -480,6 +480,7 @@ class SimWriter implements BodyWriter {
 	#chunks: Uint8Array[] = [];
 	#sizeBytes = 0;
 	#open = true;
+	#whole: Uint8Array | undefined;
 
 	constructor(append: (bytes: Uint8Array) => Promise<BodyRef>) {
 		this.#append = append;
@@ -487,6 +488,9 @@ class SimWriter implements BodyWriter {
 
 	get sizeBytes(): number {
 		return this.#sizeBytes;
+	}
+	get whole(): Uint8Array | undefined {
+		return this.#whole;
 	}
 
 	write(chunk: Uint8Array): Promise<void> | void {
@@ -499,13 +503,16 @@ class SimWriter implements BodyWriter {
 				),
 			);
 		this.#sizeBytes += chunk.length;
-		this.#chunks.push(Uint8Array.from(chunk));
+		this.#chunks.push(chunk);
 	}
 
 	async commit(): Promise<BodyRef> {
 		if (!this.#open) throw new Error("a body is committed once");
 		this.#open = false;
-		return this.#append(Buffer.concat(this.#chunks, this.#sizeBytes));
+		const whole = Buffer.concat(this.#chunks, this.#sizeBytes);
+		const reference = await this.#append(whole);
+		this.#whole = whole;
+		return reference;
 	}
 
 	abort(): void {

@@ -135,15 +135,20 @@ describe.each([
 		writer.abort();
 	});
 
-	it("takes its own copy of what is written", async () => {
+	it("gives a small body whole once it is durable, and none that failed", async () => {
 		const [a] = await pair();
-		const chunk = pattern(100);
 		const writer = a.create();
-		await writer.write(chunk);
-		chunk.fill(0);
+		await writer.write(pattern(100));
+		await writer.write(pattern(50_000, 3));
+		expect(writer.whole).toBeUndefined();
 		const reference = await world.run(writer.commit());
-		expect(reference.hash).toBe(sha256(pattern(100)));
-		expect(same(await a.read(reference), pattern(100))).toBe(true);
+		const whole = writer.whole ?? new Uint8Array();
+		expect(reference.hash).toBe(sha256(whole));
+		expect(same(await a.read(reference), whole)).toBe(true);
+		const given = a.create();
+		await given.write(pattern(100));
+		given.abort();
+		expect(given.whole).toBeUndefined();
 	});
 
 	it("reads any range exactly, here and from a member", async () => {

@@ -24,6 +24,7 @@ import {
 	deriveId,
 	domainOf,
 } from "../../../sync/ids.ts";
+import { BODY_MEMORY_BYTES_MAX } from "../../../sync/limits.ts";
 import type { BodyRef, BodyWriter } from "../../../sync/ports/bodies.ts";
 import type { Log, LogFields } from "../../../sync/ports/log.ts";
 import { realClock } from "../../../sync/real/clock.ts";
@@ -100,6 +101,7 @@ export class FakeReplica {
 		const chunks: Uint8Array[] = [];
 		const hash = createHash("sha256");
 		let sizeBytes = 0;
+		let whole: Buffer | undefined;
 		return {
 			write: (chunk) => {
 				const wait = this.onWrite(chunk);
@@ -111,9 +113,14 @@ export class FakeReplica {
 			get sizeBytes() {
 				return sizeBytes;
 			},
+			get whole() {
+				return whole;
+			},
 			commit: async (): Promise<BodyRef> => {
 				const name = bodyHash(hash.digest("hex"));
-				this.bodiesByHash.set(name, Buffer.concat(chunks));
+				const bytes = Buffer.concat(chunks);
+				this.bodiesByHash.set(name, bytes);
+				if (sizeBytes <= BODY_MEMORY_BYTES_MAX) whole = bytes;
 				return { hash: name, sizeBytes, drive: "", blob: [0, 0, 0, 0] };
 			},
 			abort: () => {

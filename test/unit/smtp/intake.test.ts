@@ -23,7 +23,7 @@ const envelope: Envelope = {
 async function take(
 	chunks: readonly Buffer[],
 	fake = new FakeReplica(),
-	prime?: (hash: string, bytes: Buffer) => void,
+	prime?: (hash: string, bytes: Uint8Array) => void,
 ): Promise<Buffer> {
 	const intake = createIntake({
 		replica: fake.replica,
@@ -197,8 +197,8 @@ test("pieces wait for the body store, in order", async () => {
 
 test("prime gets small bodies whole, and large ones not at all", async () => {
 	const fake = new FakeReplica();
-	const primed = new Map<string, Buffer>();
-	const prime = (hash: string, bytes: Buffer) => primed.set(hash, bytes);
+	const primed = new Map<string, Uint8Array>();
+	const prime = (hash: string, bytes: Uint8Array) => primed.set(hash, bytes);
 	await take([Buffer.from("a\r"), Buffer.from("\nb\n")], fake, prime);
 	const hash = fake.deliveries[0]?.body.hash ?? "";
 	expect(primed.get(hash)).toEqual(fake.stored());
