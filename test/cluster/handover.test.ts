@@ -1,0 +1,116 @@
+/**
+ * Bodies whose taker is lost, between two members that were away in turn, of which the second got only what lives: hypercore
+ * brings nothing from it to the other, as it cannot prove that the drive goes on from where the other one stands. The bodies are handed over all the same, last a kill -9, and their room comes back when they are expunged.
+ */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { password, startCluster } from "../harness/cluster.ts";
+import { MessageMaker } from "../harness/messages.ts";
+import { pmnode, type TestNode } from "../harness/node.ts";
+import { repository } from "../harness/processes.ts";
+import { until } from "../harness/until.ts";
+import {
+	expectBodies,
+	expectExactly,
+	range,
+	sendAll,
+	settled,
+	user,
+} from "./mail.ts";
+
+const [program = "", main = ""] = pmnode;
+const hasty: readonly string[] = [
+	program,
+	"--import",
+	join(repository, "test/harness/plant-hasty-space.ts"),
+	main,
+];
+const handedAt = (node: TestNode): string[] =>
+	readdirSync(join(node.data, "bodies/handed"));
+
+async function expunge(
+	node: TestNode,
+	maker: MessageMaker,
+	numbers: readonly number[],
+): Promise<void> {
+	const gone = new Set(numbers.map((number) => maker.messageId(number)));
+	const client = await node.imap(user, password);
+	await client.select("INBOX");
+	const uids = (await client.list())
+		.filter(({ messageId }) => gone.has(messageId))
+		.map(({ uid }) => uid);
+	expect(uids.length).toBe(numbers.length);
+	await client.ok(`UID STORE ${uids.join(",")} +FLAGS.SILENT (\\Deleted)`);
+	await client.ok(`UID EXPUNGE ${uids.join(",")}`);
+	await client.logout();
+}
+
+async function expectAllAt(
+	node: TestNode,
+	maker: MessageMaker,
+	numbers: readonly number[],
+): Promise<void> {
+	const client = await node.imap(user, password);
+	await expectBodies(client, maker, numbers);
+	await client.logout();
+}
+
+/** All bodies are here, and the members that are up agree. */
+const expectWhole = (node: TestNode) =>
+	until(
+		`${node.name} to be whole`,
+		async () => (await node.cli(["check"])).code === 0,
+		{ timeoutMilliseconds: 60_000, seen: () => node.tail() },
+	);
+
+test("a member that was away gets bodies of a lost member from one that was away before", async () => {
+	const cluster = await startCluster({
+		names: ["a", "b", "c"],
+		users: [user],
+		placeOf: () => ({ program: hasty }),
+	});
+	try {
+		const [a, b, c] = cluster.nodes;
+		if (!a || !b || !c) throw new Error("no cluster");
+		const maker = new MessageMaker("handover", 3_000);
+		await c.stop();
+		await sendAll(a, maker, range(0, 6));
+		expectExactly(await settled([a, b], 6), maker, range(0, 6));
+		await expectAllAt(b, maker, range(0, 6));
+		await b.stop();
+		await sendAll(a, maker, range(6, 20));
+		const kept = range(16, 20);
+		await expunge(a, maker, range(0, 16));
+		await c.start();
+		expectExactly(await settled([a, c], kept.length), maker, kept);
+		await expectWhole(c);
+		await a.kill9();
+		await b.start();
+		expectExactly(await settled([b, c], kept.length), maker, kept);
+		await expectWhole(b);
+		expect(handedAt(b)).toHaveLength(kept.length);
+		expect(b.diary).toMatch(/bodies were handed over by a member/);
+
+		await b.kill9();
+		await c.kill9();
+		await b.start();
+		await expectAllAt(b, maker, kept);
+		await c.start();
+		expect(await b.cli(["remove", "a"])).toMatchObject({ code: 0 });
+		await expectWhole(b);
+
+		await expunge(c, maker, kept.slice(0, 2));
+		await until(
+			"b to give back what was handed over and died",
+			() => handedAt(b).length === 2,
+			{
+				timeoutMilliseconds: 60_000,
+				seen: () => `${handedAt(b).join("\n")}\n${b.tail()}`,
+			},
+		);
+		await expectAllAt(b, maker, kept.slice(2));
+	} finally {
+		await cluster.close();
+	}
+}, 200_000);
