@@ -87,3 +87,18 @@ it("while a member is away no body is lost: it may have it", async () => {
 	const found = { converged: true, missingBodies: 0, lostBodies: 0 };
 	expect(numbersOf(cluster, ["a", "b", "c"])).toEqual([found, found, found]);
 });
+
+it("a member that cannot reach all others does not say that it lacks a body", async () => {
+	const { cluster, before } = await withBodyAtOneOnly();
+	cluster.expectedErrors.push(NAMED);
+	await putBack(cluster, before);
+	await cluster.pass(3_000);
+	cluster.cut("a", "c");
+	await cluster.pass(2 * ASKED_MILLISECONDS);
+	expect(numbersOf(cluster, ["b"])).toEqual([
+		{ converged: false, missingBodies: 1, lostBodies: 0 },
+	]);
+	cluster.heal();
+	await cluster.pass(ASKED_MILLISECONDS);
+	expect(numbersOf(cluster, ["b"])).toMatchObject([{ lostBodies: 1 }]);
+});

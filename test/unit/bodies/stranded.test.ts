@@ -1,8 +1,9 @@
 /** A body that a connected member has, and that hypercore cannot bring here from it: the member hands it over. */
 import { createHash } from "node:crypto";
 import { appendFileSync, readdirSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { bodyHash, type NodeId } from "../../../sync/ids.ts";
 import {
 	BODY_HOPE_MILLISECONDS,
@@ -134,6 +135,24 @@ it("it is there after a kill; what a killed process left of one is not", async (
 	expect(readdirSync(join(spool, ".."))).toEqual([]);
 });
 
+it("its file is synced before it gets its name, and its folder before anybody is told", async () => {
+	const [b, , body] = await stranded();
+	const probe = await open(join(members.folder.path, "probe"), "w");
+	const syncing = vi.spyOn(Object.getPrototypeOf(probe), "sync");
+	await probe.close();
+	/** What had its name when something was synced. */
+	const named: string[][] = [];
+	syncing.mockImplementation(async () => {
+		named.push(handedOf(b));
+	});
+	try {
+		await b.bodies.takeIn(body, chunksOf("stranded"));
+	} finally {
+		syncing.mockRestore();
+	}
+	expect(named).toEqual([[], handedOf(b)]);
+});
+
 it("what its giver did not send to the end is not here", async () => {
 	const [b, , body] = await stranded();
 	const dies = async function* () {
@@ -173,7 +192,7 @@ it("the room comes back when it is cleared, as for any body", async () => {
 	expect(await b.bodies.held(body.drive)).toContainEqual({ start, end });
 	expect(await b.bodies.diskBytes()).toBe(before + body.sizeBytes);
 	await b.bodies.clear(body.drive, [{ start: end, end: end + 1 }]);
-	expect(await b.bodies.has(body)).toBe(true);
+	expect(await b.bodies.verify(body)).toBe("whole");
 	await b.bodies.clear(body.drive, [{ start, end }]);
 	expect(await b.bodies.has(body)).toBe(false);
 	expect(handedOf(b)).toEqual([]);
