@@ -343,6 +343,8 @@ export const SMTP_CONNECTIONS_PER_SOURCE_MAX = 100;
 export const SMTP_IDLE_MILLISECONDS_MAX = 5 * 60_000;
 /** A command line: RFC 4954 §4 asks for 12,288 octets in an AUTH exchange. */
 export const SMTP_LINE_BYTES_MAX = 16 * KiB;
+/** Replies that wait to go out together: as much as a socket takes before it says that it is full. */
+export const SMTP_REPLIES_BYTES_MAX = 16 * KiB;
 /** Refused commands of a connection between two accepted messages: some wrong recipients, no dictionary of them. */
 export const SMTP_ERRORS_MAX = 100;
 /** RFC 5321 §6.3: a message with more has run in a circle. */

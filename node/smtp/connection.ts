@@ -5,16 +5,17 @@
  */
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { SMTPServer, SMTPServerDataStream } from "smtp-server";
+import type { SMTPServer, SMTPServerSession } from "smtp-server";
 import {
 	SMTPConnection,
 	type SMTPConnectionOptions,
 } from "smtp-server/lib/smtp-connection.js";
-import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
-import { SMTP_ERRORS_MAX, SMTP_LINE_BYTES_MAX } from "../../sync/limits.ts";
+import type { SMTPStream } from "smtp-server/lib/smtp-stream.js";
+import { SMTP_ERRORS_MAX, SMTP_REPLIES_BYTES_MAX } from "../../sync/limits.ts";
 import type { ScramLogin } from "../accounts/authenticator.ts";
 import type { ScramChannel } from "../accounts/scram.ts";
-import { DotDecoder } from "./dots.ts";
+import { Parser } from "./parser.ts";
+import type { Receiving } from "./receiving.ts";
 import type { SmtpRefusal } from "./reply.ts";
 import { type Ask, scramChannel, scramDialogue } from "./scram.ts";
 
@@ -33,11 +34,14 @@ export interface ConnectionRules {
 	loginRefusal(error: unknown): SmtpRefusal;
 	/** The socket is closed. Runs once or more often. */
 	closed(): void;
+	/** Takes the message of the transaction that the session is in. */
+	receive(session: SMTPServerSession): Receiving;
 	/** The client has seen the answer to this transaction. */
 	confirm(transaction: string): void;
 }
 
 const startsWithEnhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /;
+const isPrintableAscii = (text: string): boolean => /^[ -~]*$/.test(text);
 
 export class PmnodeSmtpConnection extends SMTPConnection {
 	readonly #rules: ConnectionRules;
@@ -46,6 +50,11 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 	/** Transactions that were answered with success, with what was heard by then. */
 	#answered: { readonly transaction: string; readonly heard: number }[] = [];
 	#errors = 0;
+	/** The message that comes, or that waits for its answer. */
+	#receiving: Receiving | undefined;
+	/** A chunk is being worked on: replies to its commands wait here, to go out in one write. */
+	#isGathering = false;
+	#replies = "";
 
 	constructor(
 		server: SMTPServer,
@@ -62,15 +71,9 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 		this._setListeners(() => this.connectionReady());
 	}
 
-	/** The next success answered on this connection is the one of `transaction`; call right before it is sent. */
-	answering(transaction: string): void {
-		this.#answered.push({ transaction, heard: this.#chunksHeard });
-		this.#errors = 0;
-	}
-
 	/** Between transactions: nothing is lost when the connection ends now. */
 	get idle(): boolean {
-		return !this.session.envelope?.mailFrom && !this._dataStream;
+		return !this.session.envelope?.mailFrom && !this.#receiving;
 	}
 
 	/** As in the package, but with a parser of ours. */
@@ -89,19 +92,97 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 
 	/** Answers to commands that came in one chunk go out in one write: system calls are what this path costs most. */
 	#repliesTogether<T>(take: () => T): T {
-		const socket = this._socket;
-		socket.cork();
+		this.#isGathering = true;
 		try {
 			return take();
 		} finally {
-			socket.uncork();
+			this.#isGathering = false;
+			this.#sendReplies();
 		}
+	}
+
+	#sendReplies(): void {
+		const text = this.#replies;
+		this.#replies = "";
+		if (text !== "") this.#write(text);
+	}
+
+	/** Printable ASCII with its line ends. As in the package: nothing may come between the messages of a handshake. */
+	#write(text: string): void {
+		const socket = this._socket;
+		if (!this._upgrading && !socket.destroyed && socket.readyState === "open")
+			socket.write(text, "latin1");
 	}
 
 	/** What was said in clear must be out before TLS takes the socket over. */
 	override upgrade(callback: () => void, secureCallback?: () => void): void {
-		while (this._socket.writableCorked > 0) this._socket.uncork();
+		this.#sendReplies();
 		super.upgrade(callback, secureCallback);
+	}
+
+	override close(): void {
+		this.#sendReplies();
+		super.close();
+	}
+
+	/** As in the package, but the content goes straight to where it is taken. */
+	override handler_DATA(command: Buffer, callback: () => void): void {
+		const parser = this._parser;
+		if (
+			!(parser instanceof Parser) ||
+			this.session.envelope.rcptTo.length === 0
+		) {
+			super.handler_DATA(command, callback);
+			return;
+		}
+		const receiving = this.#rules.receive(this.session);
+		this.#receiving = receiving;
+		parser.startContent({
+			write: (content) => {
+				const wait = receiving.write(content);
+				if (receiving.isFlood) this.send(421, "4.3.4 message far too large");
+				return wait;
+			},
+			// One that was closed while the last of the content was waited for has been given up.
+			end: () => {
+				if (!this._closed) this.#finish(receiving, parser);
+			},
+		});
+		this.send(354, "End data with <CR><LF>.<CR><LF>");
+		callback();
+	}
+
+	#finish(receiving: Receiving, parser: Parser): void {
+		receiving.finish().then(
+			(transaction) => {
+				this.#answered.push({ transaction, heard: this.#chunksHeard });
+				this.#errors = 0;
+				this.#answer(250, `accepted as ${receiving.id}`, parser);
+			},
+			({ responseCode, message }: SmtpRefusal) =>
+				this.#answer(responseCode, message, parser),
+		);
+	}
+
+	/** Ends the transaction, as the package does. */
+	#answer(code: number, text: string, parser: Parser): void {
+		this.#receiving = undefined;
+		this.send(code, text, code === 250 ? "DATA_OK" : undefined);
+		this._transactionCounter++;
+		this._unrecognizedCommands = 0;
+		this._resetSession();
+		parser.proceed();
+	}
+
+	/** Who waits for the answer to a whole message is not idle: RFC 5321 §4.5.3.2.6 lets it wait for ten minutes. */
+	override _onTimeout(): void {
+		const parser = this._parser;
+		const isOurTurn =
+			this.#receiving !== undefined &&
+			parser instanceof Parser &&
+			!parser.isInContent;
+		if (isOurTurn && !this._closing) this._armTimeout();
+		else super._onTimeout();
 	}
 
 	/**
@@ -127,12 +208,22 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 		context?: string | false,
 	): void {
 		if (Array.isArray(data)) {
+			this.#sendReplies();
 			super.send(code, this.#offered(data), context);
 			return;
 		}
-		const own = typeof data === "string" && startsWithEnhancedCode.test(data);
-		super.send(code, data, own ? false : context);
-		this.#countErrors(code);
+		const text = data ?? "";
+		const own = startsWithEnhancedCode.test(text);
+		if (code >= 400 || code === 334 || !isPrintableAscii(text)) {
+			this.#sendReplies();
+			super.send(code, text, own ? false : context);
+			this.#countErrors(code);
+			return;
+		}
+		const enhanced = own ? "" : this._getEnhancedStatusCode(code, context);
+		this.#replies += `${[code, enhanced, text].filter(Boolean).join(" ")}\r\n`;
+		if (!this.#isGathering || this.#replies.length > SMTP_REPLIES_BYTES_MAX)
+			this.#sendReplies();
 	}
 
 	/** Keywords of the EHLO reply: AUTH only where it may be used (RFC 4954 §4), with SCRAM, which the package lacks. */
@@ -216,53 +307,10 @@ export class PmnodeSmtpConnection extends SMTPConnection {
 	}
 
 	override _onClose(): void {
+		const parser = this._parser;
+		const isCutShort = parser instanceof Parser && parser.isInContent;
 		super._onClose();
+		if (isCutShort) this.#receiving?.abort();
 		this.#rules.closed();
-	}
-}
-
-/** The package's parser, chunk by chunk under our eyes, and with a decoder of its own for DATA. */
-class Parser extends SMTPStream {
-	readonly #around: (take: () => boolean) => boolean;
-	#dots = new DotDecoder();
-
-	/** `around` runs each chunk's work. */
-	constructor(around: (take: () => boolean) => boolean) {
-		super({ maxCommandLength: SMTP_LINE_BYTES_MAX });
-		this.#around = around;
-	}
-
-	override write(chunk: Buffer): boolean {
-		return this.#around(() => super.write(chunk));
-	}
-
-	override startDataMode(maxBytes?: number): SMTPServerDataStream {
-		this.#dots = new DotDecoder();
-		return super.startDataMode(maxBytes);
-	}
-
-	override _feedDataStream(chunk: Buffer, done: () => void): void {
-		const stream = this._dataStream;
-		if (stream === null) throw new Error("content outside DATA");
-		const pieces: Buffer[] = [];
-		const end = this.#dots.feed(chunk, pieces);
-		const content = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
-		this._countDataBytes(content?.length ?? 0);
-		if (end !== -1) {
-			this._endDataMode(content ?? false, chunk.subarray(end), done);
-			return;
-		}
-		if (!stream.writable || stream.write(content)) {
-			done();
-			return;
-		}
-		// One that is destroyed never drains, it only closes.
-		const go = () => {
-			stream.off("drain", go);
-			stream.off("close", go);
-			done();
-		};
-		stream.on("drain", go);
-		stream.on("close", go);
 	}
 }

@@ -8,13 +8,11 @@ import {
 	SMTPServer,
 	type SMTPServerAddress,
 	type SMTPServerAuthentication,
-	type SMTPServerDataStream,
 	type SMTPServerSession,
 } from "smtp-server";
 import type { SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
 import type { Account } from "../../sync/api.ts";
 import { OperatorFault } from "../../sync/faults.ts";
-import type { AccountId } from "../../sync/ids.ts";
 import {
 	MESSAGE_BYTES_MAX,
 	RECIPIENTS_MAX,
@@ -28,7 +26,7 @@ import type { Authenticator } from "../accounts/authenticator.ts";
 import { channelBinding } from "../accounts/channel.ts";
 import { isLoopback } from "../accounts/source.ts";
 import type { HostPort } from "../config.ts";
-import type { Incoming, Intake } from "../intake.ts";
+import type { Intake } from "../intake.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { login, loginRefusal } from "./auth.ts";
 import { PmnodeSmtpConnection } from "./connection.ts";
@@ -40,6 +38,7 @@ import {
 	recipientAccounts,
 	type SmtpKind,
 } from "./policy.ts";
+import { type AcceptedRecipient, Receiving } from "./receiving.ts";
 import { refusalFor, SmtpRefusal } from "./reply.ts";
 
 export interface SmtpServerOptions {
@@ -81,10 +80,6 @@ export async function startSmtpServer(
 	};
 }
 
-/** What a recipient that was accepted stands for; smtp-server keeps our address objects in its envelope. */
-type AcceptedRecipient = SMTPServerAddress & {
-	accounts?: readonly AccountId[];
-};
 type Done = (error?: Error | null) => void;
 
 class Listener extends SMTPServer {
@@ -92,7 +87,6 @@ class Listener extends SMTPServer {
 	readonly #gate = new ConnectionGate();
 	/** Gives back the place of a connection that has not reached SMTP yet. */
 	readonly #places = new WeakMap<Socket, () => void>();
-	readonly #bySession = new WeakMap<SMTPServerSession, PmnodeSmtpConnection>();
 	readonly #stopWatchingTls: () => void;
 
 	constructor(options: SmtpServerOptions) {
@@ -165,9 +159,9 @@ class Listener extends SMTPServer {
 			loginRefusal: (error) => loginRefusal(error, log),
 			// STARTTLS takes all listeners off the first socket, so its "close" alone is not enough.
 			closed: () => this.#places.get(socket)?.(),
+			receive: (session) => new Receiving(intake, session, log),
 			confirm: (transaction) => intake.confirm(transaction),
 		});
-		this.#bySession.set(connection.session, connection);
 		this.connections.add(connection);
 		connection.on("error", (error: Error) => this._onError(error));
 		connection.on("connect", (info) => this._onClientConnect(info));
@@ -275,78 +269,6 @@ class Listener extends SMTPServer {
 		}
 		done();
 	}
-
-	override onData(
-		stream: SMTPServerDataStream,
-		session: SMTPServerSession,
-		done: (error?: Error | null, message?: string) => void,
-	): void {
-		const { intake, log } = this.#options;
-		const connection = this.#bySession.get(session);
-		const id = `${session.id}.${session.transaction}`;
-		const incoming = intake.begin(envelopeOf(session, id));
-		receive(stream, incoming, () =>
-			connection?.send(421, "4.3.4 message far too large"),
-		)
-			.then(() => incoming.finish())
-			.then(
-				(transaction) => {
-					log.debug("message accepted", { id, bytes: incoming.sizeBytes });
-					connection?.answering(transaction);
-					done(null, `accepted as ${id}`);
-				},
-				(error: unknown) => {
-					const refusal = refusalFor(error, log);
-					log.info("message refused", { id, reason: refusal.message });
-					done(refusal);
-				},
-			);
-	}
-}
-
-/**
- * Feeds the content to the intake with its back-pressure. Resolves at the end of DATA, or of the connection: then the
- * message is aborted, and finish() says so to nobody. What is too big is read on and
- * thrown away, for the client must be told at the end; at twice the limit it has had its chance.
- */
-function receive(
-	stream: SMTPServerDataStream,
-	incoming: Incoming,
-	flooded: () => void,
-): Promise<void> {
-	return new Promise((resolve) => {
-		stream.on("data", (chunk: Buffer) => {
-			const wait = incoming.write(chunk);
-			if (incoming.sizeBytes > 2 * MESSAGE_BYTES_MAX) flooded();
-			if (wait === undefined) return;
-			stream.pause();
-			void wait.then(() => stream.resume());
-		});
-		stream.once("end", resolve);
-		stream.once("error", () => incoming.abort());
-		stream.once("close", () => {
-			if (!stream.readableEnded) incoming.abort();
-			resolve();
-		});
-	});
-}
-
-function envelopeOf(session: SMTPServerSession, id: string) {
-	const { mailFrom, rcptTo, smtpUtf8 = false } = session.envelope;
-	return {
-		sender: mailFrom === false ? "" : mailFrom.address,
-		recipients: (rcptTo as AcceptedRecipient[]).map(
-			({ address, accounts = [] }) => ({ address, accounts }),
-		),
-		helo: session.hostNameAppearsAs,
-		remoteIp: session.remoteAddress,
-		// RFC 6531 §4.3: UTF8SMTP takes the place of ESMTP.
-		protocol: smtpUtf8
-			? session.transmissionType.replace(/^ESMTP/, "UTF8SMTP")
-			: session.transmissionType,
-		utf8: smtpUtf8,
-		id,
-	};
 }
 
 /** SIZE of MAIL FROM (RFC 1870 §4), which the package has checked to be a number; 0: not said. */

@@ -200,6 +200,31 @@ test.each([
 	},
 );
 
+test("transactions that came in one go are answered one after the other", async () => {
+	const client = await SmtpClient.greeted(world.at);
+	const one = (content: string) =>
+		`MAIL FROM:<joe@there.test>\r\nRCPT TO:<ann@here.test>\r\nDATA\r\n${content}\r\n.\r\n`;
+	await client.raw(`${one("first")}${one("second")}NOOP\r\n`);
+	const codes: number[] = [];
+	for (let i = 0; i < 9; i++) codes.push((await client.reply()).code);
+	expect(codes).toEqual([250, 250, 354, 250, 250, 250, 354, 250, 250]);
+	expect(world.fake.content(0).toString()).toBe("first\r\n");
+	expect(world.fake.content(1).toString()).toBe("second\r\n");
+	await client.quit();
+});
+
+test.each([2, 3_000])(
+	"replies to %i commands in one go all come, in order",
+	async (count) => {
+		const client = await SmtpClient.greeted(world.at);
+		await client.raw(`${"NOOP\r\n".repeat(count)}EHLO again.test\r\n`);
+		for (let i = 0; i < count; i++)
+			expect((await client.reply()).text).toBe("250 2.0.0 OK");
+		expect((await client.reply()).lines[0]).toBe("mail.test");
+		await client.quit();
+	},
+);
+
 test("a client that goes away within DATA leaves nothing", async () => {
 	const client = await SmtpClient.greeted(world.at);
 	await client.pipeline(["MAIL FROM:<>", "RCPT TO:<ann@here.test>", "DATA"]);
