@@ -18,6 +18,8 @@ export interface SimBodiesOptions {
 	readonly random: Random;
 	/** Whether bytes pass between two nodes now. Asked again and again. */
 	readonly connected: (a: NodeId, b: NodeId) => boolean;
+	/** False: nobody brings another one anything but of its own drive, as if hypercore could never prove where it lies. */
+	readonly proves?: boolean;
 	/** One way, default 1 ms. */
 	readonly delayMilliseconds?: (from: NodeId, to: NodeId) => Milliseconds;
 	/** How long a sync takes, default 1 ms. */
@@ -28,8 +30,6 @@ export class SimBodiesWorld {
 	readonly options: SimBodiesOptions;
 	readonly #disks = new Map<NodeId, SimDisk>();
 	readonly #running = new Map<NodeId, SimBodies>();
-	/** Pairs that bring nothing of a third's drive to each other, as hypercore could not prove where it lies. */
-	readonly #unproven = new Set<string>();
 
 	constructor(options: SimBodiesOptions) {
 		this.options = options;
@@ -74,11 +74,6 @@ export class SimBodiesWorld {
 	/** The disk of a crashed or closed node is replaced by a copy. */
 	putDisk(node: NodeId, disk: SimDisk): void {
 		this.#disks.set(node, copyOf(disk));
-	}
-
-	/** From now on the two bring each other only what lies in their own drives. */
-	unprove(one: NodeId, other: NodeId): void {
-		this.#unproven.add(`${one} ${other}`).add(`${other} ${one}`);
 	}
 
 	/** Commits and fetches of the node fail with StoreFull while it is full. */
@@ -128,13 +123,12 @@ export class SimBodiesWorld {
 
 	/** For SimBodies: a running, connected node that has the body durably. */
 	holder(of: NodeId, reference: BodyRef): SimBodies | undefined {
-		const { connected } = this.options;
+		const { connected, proves = true } = this.options;
 		for (const [node, bodies] of this.#running)
 			if (
 				node !== of &&
 				connected(of, node) &&
-				(bodies.drive === reference.drive ||
-					!this.#unproven.has(`${of} ${node}`)) &&
+				(proves || bodies.drive === reference.drive) &&
 				bodies.blob(reference) !== undefined
 			)
 				return bodies;

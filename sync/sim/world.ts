@@ -21,6 +21,8 @@ export interface SimClusterOptions extends Partial<NodeOptions> {
 	/** Probabilities that a gossip message is lost on one line, and that it comes twice. */
 	readonly gossipLoss?: number;
 	readonly gossipDuplicates?: number;
+	/** False: bodies come from their takers alone, or are handed over. */
+	readonly proves?: boolean;
 	/** Wall clock of a new node. */
 	readonly skew?: (random: SimRandom) => ClockSkew;
 }
@@ -72,6 +74,7 @@ export class SimWorld {
 			clock: this.clock,
 			random: this.random.fork("bodies"),
 			connected: (a, b) => this.#connected(a, b),
+			...(options.proves !== undefined && { proves: options.proves }),
 			delayMilliseconds: (from, to) => this.network.delay(from, to),
 			syncMilliseconds: (node) => this.syncMilliseconds.get(node) ?? 1,
 		});
