@@ -93,6 +93,17 @@ export const BODY_FETCHES_BYTES_MAX = 16 * MiB;
 export const BODY_FETCHES_WAITING_MAX = 20_000;
 /** Background copying gives a body up for a while after this, so that those that can be had are not kept waiting. */
 export const BODY_COPY_MILLISECONDS_MAX = 10_000;
+/**
+ * Bodies that leave together unasked: some of a group commit. More is cut, as what else the link carries waits behind it.
+ * The last body of it may reach beyond by its own size.
+ */
+export const PUSH_PIECE_BYTES = 512 * KiB;
+export const PUSH_PIECE_BODIES_MAX = 500;
+/** Sent unasked to one member and not yet said to have come: what fills a fast line of 150 ms, and what the member must hold in memory. */
+export const PUSH_UNCONFIRMED_BYTES_MAX = 4 * MiB;
+/** A member that could not take something is sent nothing unasked for the first of these, and twice as long each further time. */
+export const PUSH_REST_MILLISECONDS_MIN = 250;
+export const PUSH_REST_MILLISECONDS_MAX = 8_000;
 /** Bodies known to lie here, durably and right, so that asking again is cheap (about 150 bytes each). */
 export const BODIES_KNOWN_MAX = 50_000;
 /** Drives that a body names and no member is known to have (yet); the least recently opened is closed beyond it. */

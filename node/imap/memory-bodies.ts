@@ -101,6 +101,11 @@ export class MemoryBodies implements Bodies {
 			yield this.#get(ref).subarray(at, Math.min(at + CHUNK_BYTES, end));
 	}
 
+	onAppended(): void {}
+	lengthAt(): undefined {}
+	async take(): Promise<boolean> {
+		return false;
+	}
 	setDrives(): void {}
 	setPacking(): void {}
 	lengthBlocks(): number {

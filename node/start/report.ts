@@ -43,10 +43,7 @@ export function statusOf(
 			dns: "off",
 			p2p: off("p2p"),
 		},
-		peers: report.peers.map(({ isWaitedFor: _, hasCome, ...peer }) => ({
-			...peer,
-			...(!hasCome && { neverCame: true as const }),
-		})),
+		peers: report.peers.map(({ isWaitedFor: _, ...peer }) => peer),
 		scrub: report.scrub,
 		mail: {
 			accounts: report.accounts,

@@ -6,8 +6,12 @@
 import type { FileHandle } from "node:fs/promises";
 import type Hyperblobs from "hyperblobs";
 import type { BlobId, BlobsBatch } from "hyperblobs";
-import { BODY_APPEND_BYTES_MAX } from "../limits.ts";
-import type { BodyRef } from "../ports/bodies.ts";
+import {
+	BODY_APPEND_BYTES_MAX,
+	PUSH_PIECE_BODIES_MAX,
+	PUSH_PIECE_BYTES,
+} from "../limits.ts";
+import type { AppendedBodies, BodyRef } from "../ports/bodies.ts";
 import { StoreFailed } from "../ports/store.ts";
 import type { GroupSync } from "./durable.ts";
 import type { Gate } from "./gate.ts";
@@ -30,6 +34,17 @@ interface Appended {
 	readonly id: BlobId;
 }
 
+/** What went into the drive at once: small bodies, or a large one. */
+interface Piece {
+	readonly appended: readonly Appended[];
+	/** Of small ones: what members can take as it is. */
+	readonly small?: {
+		readonly start: number;
+		readonly blocks: readonly Uint8Array[];
+		readonly signature: Uint8Array;
+	};
+}
+
 export interface AppenderOptions {
 	readonly room: DiskRoom;
 	readonly blobs: Hyperblobs;
@@ -40,6 +55,8 @@ export interface AppenderOptions {
 		reference: BodyRef,
 		bytes: Uint8Array | undefined,
 	) => void;
+	/** Told of all that went in at once when it is durable, before those who wait for it. */
+	readonly onAppended: (appended: AppendedBodies) => void;
 	/** No write or sync can be trusted any more; told once. */
 	readonly onBroken: (error: Error) => void;
 }
@@ -115,10 +132,10 @@ export class Appender {
 		const group = this.#take();
 		const { gate, sync } = this.#options;
 		gate.hold();
-		const appended: Appended[] = [];
+		const pieces: Piece[] = [];
 		let failure: Error | undefined;
 		try {
-			await this.#appendAll(group, appended);
+			await this.#appendAll(group, pieces);
 		} catch (error) {
 			failure = await this.#options.room.fault(error);
 		}
@@ -131,29 +148,30 @@ export class Appender {
 			this.#break(await this.#options.room.fault(error), group);
 			return;
 		}
-		this.#settle(group, appended, failure);
-	}
-
-	#settle(
-		group: readonly Waiting[],
-		appended: readonly Appended[],
-		failure: Error | undefined,
-	): void {
 		const { core } = this.#options.blobs;
 		this.#lengthBlocks = core.length;
 		this.#sizeBytes = core.byteLength;
-		const drive = core.key.toString("hex");
-		for (const { waiting, id } of appended) {
-			const reference = referenceOf(waiting.body, drive, id);
-			const { content } = waiting.body;
-			this.#options.onDurable(
-				reference,
-				content instanceof Uint8Array ? content : undefined,
-			);
-			waiting.resolve(reference);
-		}
+		for (const piece of pieces) this.#settle(piece);
 		// Harmless for those that were resolved.
 		if (failure !== undefined) for (const one of group) one.reject(failure);
+	}
+
+	#settle({ appended, small }: Piece): void {
+		const drive = this.#options.blobs.core.key.toString("hex");
+		const bodies = appended.map(({ waiting, id }) =>
+			referenceOf(waiting.body, drive, id),
+		);
+		for (const [i, { waiting }] of appended.entries()) {
+			const { content } = waiting.body;
+			this.#options.onDurable(
+				bodies[i] as BodyRef,
+				content instanceof Uint8Array ? content : undefined,
+			);
+		}
+		const piece = small && { drive, ...small, bodies };
+		this.#options.onAppended({ bodies, ...(piece && { piece }) });
+		for (const [i, { waiting }] of appended.entries())
+			waiting.resolve(bodies[i] as BodyRef);
 	}
 
 	#break(error: Error, group: readonly Waiting[]): void {
@@ -163,32 +181,51 @@ export class Appender {
 		this.#options.onBroken(error);
 	}
 
-	/** Fills `appended` with what is in the drive; on a failure it holds what came before it. */
-	async #appendAll(
-		group: readonly Waiting[],
-		appended: Appended[],
-	): Promise<void> {
-		const { blobs, room } = this.#options;
-		const batch = blobs.batch();
-		const small: Appended[] = [];
+	/** Fills `pieces` with what is in the drive; on a failure they hold what came before it. */
+	async #appendAll(group: readonly Waiting[], pieces: Piece[]): Promise<void> {
+		const { room } = this.#options;
+		let some: Waiting[] = [];
 		let bytes = 0;
 		for (const waiting of group) {
 			if (!(waiting.body.content instanceof Uint8Array)) continue;
-			const blocks = await this.#blocksOf(waiting.body.content);
-			small.push({ waiting, id: await putAll(batch, blocks) });
+			some.push(waiting);
 			bytes += waiting.body.sizeBytes;
+			if (bytes < PUSH_PIECE_BYTES && some.length < PUSH_PIECE_BODIES_MAX)
+				continue;
+			pieces.push(await this.#appendSmall(some, bytes));
+			some = [];
+			bytes = 0;
 		}
-		if (small.length > 0) {
-			await room.check(bytes);
-			await batch.flush();
-			appended.push(...small);
-		}
+		if (some.length > 0) pieces.push(await this.#appendSmall(some, bytes));
 		for (const waiting of group) {
 			const { content, sizeBytes } = waiting.body;
 			if (content instanceof Uint8Array) continue;
 			await room.check(sizeBytes);
-			appended.push({ waiting, id: await this.#copy(content, sizeBytes) });
+			const id = await this.#copy(content, sizeBytes);
+			pieces.push({ appended: [{ waiting, id }] });
 		}
+	}
+
+	async #appendSmall(some: readonly Waiting[], bytes: number): Promise<Piece> {
+		const { blobs, room } = this.#options;
+		const { core } = blobs;
+		const start = core.length;
+		const batch = blobs.batch();
+		const appended: Appended[] = [];
+		const all: Uint8Array[] = [];
+		for (const waiting of some) {
+			const { content } = waiting.body;
+			if (!(content instanceof Uint8Array)) continue;
+			const blocks = await this.#blocksOf(content);
+			appended.push({ waiting, id: await putAll(batch, blocks) });
+			all.push(...blocks);
+		}
+		await room.check(bytes);
+		await batch.flush();
+		const { signature } = core.core.state;
+		// Nothing is appended by others: this is the signature of just these blocks and what lies before them.
+		if (signature === null || all.length === 0) return { appended };
+		return { appended, small: { start, blocks: all, signature } };
 	}
 
 	#blocksOf(content: Uint8Array): Promise<Uint8Array[]> | Uint8Array[] {

@@ -20,7 +20,9 @@ import {
 } from "../limits.ts";
 import type { StreamSource } from "../network/streams.ts";
 import {
+	type AppendedBodies,
 	type BlockRange,
+	type BodyPiece,
 	type BodyRef,
 	type BodyState,
 	BodyUnavailable,
@@ -54,6 +56,7 @@ import {
 } from "./reference.ts";
 import { DiskRoom } from "./room.ts";
 import { Replication } from "./streams.ts";
+import { Takings } from "./taking.ts";
 import { DriveWriter, MemoryBudget, type WriterHost } from "./writer.ts";
 
 export { DriveShort };
@@ -150,6 +153,8 @@ export class DriveBodies implements ReclaimableBodies {
 	readonly #lying: Lying;
 	readonly #appender: Appender;
 	readonly #fetches: FetchQueue;
+	readonly #takings: Takings;
+	#onAppended: (appended: AppendedBodies) => void = () => {};
 	readonly #replication: Replication;
 	/** By drive: whose it is. */
 	#owners: ReadonlyMap<string, NodeId> = new Map();
@@ -185,12 +190,8 @@ export class DriveBodies implements ReclaimableBodies {
 			blobs,
 			gate: this.#gate,
 			sync: this.#sync,
-			onDurable: (reference, bytes) => {
-				this.#known.add(reference);
-				// The index reads it next, and so does a client that was just told of it.
-				if (bytes !== undefined && this.#recent.takes(reference))
-					this.#recent.add(reference, bytes);
-			},
+			onDurable: (reference, bytes) => this.#came(reference, bytes),
+			onAppended: (appended) => this.#onAppended(appended),
 			onBroken: (error) => {
 				options.log.error("the body store takes no more writes", { error });
 				// The gate stays shut, so these would hang.
@@ -204,6 +205,13 @@ export class DriveBodies implements ReclaimableBodies {
 			log: options.log,
 			clearing: () => this.#clearing,
 			durable: () => this.#durable(),
+		});
+		this.#takings = new Takings({
+			drives: this.#drives,
+			room: this.#room,
+			log: options.log,
+			durable: () => this.#durable(),
+			onDurable: (reference, bytes) => this.#came(reference, bytes),
 		});
 		const hope = new Hope(options.clock, (reference) =>
 			this.#mayCome(reference),
@@ -230,6 +238,13 @@ export class DriveBodies implements ReclaimableBodies {
 			spoolFile: () => join(parts.spool, `${process.pid}-${files++}`),
 			append: (body) => this.#appender.append(body),
 		};
+	}
+
+	#came(reference: BodyRef, bytes: Uint8Array | undefined): void {
+		this.#known.add(reference);
+		// The index reads it next, and so does a client that was just told of it.
+		if (bytes !== undefined && this.#recent.takes(reference))
+			this.#recent.add(reference, bytes);
 	}
 
 	create(): BodyWriter {
@@ -288,6 +303,24 @@ export class DriveBodies implements ReclaimableBodies {
 
 	async fetch(reference: BodyRef): Promise<void> {
 		return this.#ensure(reference, false);
+	}
+
+	onAppended(run: (appended: AppendedBodies) => void): void {
+		this.#onAppended = run;
+	}
+
+	lengthAt(node: NodeId): number | undefined {
+		for (const peer of this.#parts.blobs.core.peers)
+			if (this.#replication.memberOf(peer.stream) === node)
+				return Math.max(peer.remoteLength, peer.pushedLength);
+		return undefined;
+	}
+
+	async take(from: NodeId, piece: BodyPiece): Promise<boolean> {
+		const isOwners = this.#owners.get(piece.drive) === from;
+		if (!isOwners || piece.drive === this.drive || this.#closing !== undefined)
+			return false;
+		return this.#takings.take(piece);
 	}
 
 	async read(
@@ -426,6 +459,8 @@ export class DriveBodies implements ReclaimableBodies {
 	async #ensure(reference: BodyRef, urgent: boolean): Promise<void> {
 		checkReference(reference);
 		if (this.#known.has(reference)) return;
+		if ((await this.#takings.coming(reference)) && this.#known.has(reference))
+			return;
 		await this.#fetches.fetch(reference, {
 			urgent,
 			timeoutMilliseconds: urgent

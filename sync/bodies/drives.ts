@@ -123,6 +123,9 @@ export class Drives {
 		const key = Buffer.from(drive, "hex");
 		const core = this.#store.get({ key, inflightRange: INFLIGHT_RANGE });
 		await core.ready();
+		// Else a new length is asked for first, alone, and the blocks that wait for it a way back and forth later. Bodies that
+		// are sent unasked bring it with them.
+		core.core.replicator.eagerUpgrade = false;
 		this.#watch(core, drive);
 		core.once("close", () => this.#forget(drive, undefined));
 		return core;

@@ -91,6 +91,10 @@ declare module "hypercore" {
 		readonly lengthAcked: number;
 		/** Requests that it has not answered yet. */
 		readonly inflight: number;
+		/** The stream that they are exchanged over. */
+		readonly stream: import("@hyperswarm/secret-stream").default;
+		/** How long the core is there once what was sent to it has come. */
+		readonly pushedLength: number;
 		/** Tells it how long the core is here. */
 		sendSync(): void;
 	}
@@ -120,8 +124,14 @@ declare module "hypercore" {
 		readonly peers: readonly ReplicatorPeer[];
 		readonly closed: boolean;
 		readonly core: {
-			readonly state: { readonly storage: CoreStorage };
+			readonly state: {
+				readonly storage: CoreStorage;
+				/** The owner's, of the core as long as it is here. */
+				readonly signature: Uint8Array | null;
+			};
 			readonly replicator: {
+				/** Whether new lengths of the core are asked for as soon as they are told, each by itself. */
+				eagerUpgrade: boolean;
 				/** Asks peers for what waits. */
 				updateAll(): void;
 			};
@@ -147,6 +157,14 @@ declare module "hypercore" {
 			linear?: boolean;
 			activeRequests?: ActiveRequests;
 		}): { done(): Promise<unknown>; destroy(): void };
+		/**
+		 * With the owner's signature also where that is another node: throws where it is not one of the core as it becomes by
+		 * these blocks. Does nothing where the core would become longer than `maxLength`.
+		 */
+		append(
+			blocks: readonly Uint8Array[],
+			options: { signature: Uint8Array; maxLength: number },
+		): Promise<unknown>;
 		clear(start: number, end: number): Promise<unknown>;
 		/** Rejects what these requests wait for. */
 		clearRequests(requests: ActiveRequests, error: Error): void;
@@ -241,6 +259,8 @@ declare module "hypercore/lib/replicator.js" {
 		broadcastRange(start: number, length: number, gone: boolean): void;
 		onrange(message: unknown): Promise<void>;
 		_handleData(data: unknown): Promise<void>;
+		/** Asks the peer for a block. */
+		_sendBlockRequest(request: unknown, block: unknown): void;
 	}
 	const Replicator: { readonly Peer: { readonly prototype: Peer } };
 	export default Replicator;

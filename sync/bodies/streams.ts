@@ -40,6 +40,10 @@ export class Replication {
 		return false;
 	}
 
+	memberOf(stream: NoiseSecretStream): NodeId | undefined {
+		return this.#streams.get(stream);
+	}
+
 	/** Ends all streams; takes no new ones. */
 	close(): void {
 		this.#closed = true;

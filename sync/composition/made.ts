@@ -282,7 +282,6 @@ export function makeContext(parts: Parts): Context {
 				throw tooFewMembers();
 		},
 		mayName: (body) => parts.space.mayName(body),
-		hintBody: (body) => parts.replication.tell.body(body),
 		catchUp: (mailbox) => parts.replication.catchUp(mailbox),
 		inTouch: () => parts.replication.inTouch(),
 	};

@@ -247,12 +247,10 @@ export class AccountSession implements Account {
 	}
 
 	async append(name: string, messages: readonly NewMessage[]): Promise<Placed> {
-		const { ledger, random, clock, copies, mayAccept, mayName, hintBody } =
-			this.#context;
+		const { ledger, random, clock, copies, mayAccept, mayName } = this.#context;
 		const mailbox = this.#mustFind(name);
 		for (const message of messages) checkFlags(message.flags);
 		mayAccept();
-		for (const { body } of messages) hintBody(body);
 		const now = clock.now();
 		let bytes = 0;
 		for (const { body } of messages) bytes += body.sizeBytes;

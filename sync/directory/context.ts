@@ -26,8 +26,6 @@ export interface Context {
 	readonly copies: (sequence: number) => Promise<void>;
 	/** Rejects with Temporary where too few members are up and the operator wants mail deferred then. */
 	readonly mayAccept: () => void;
-	/** Tells the members of a body that is durable here and about to be named: they fetch it meanwhile. */
-	readonly hintBody: (body: BodyRef) => void;
 	/**
 	 * Catches up with the members that can be reached, for a bounded time (rule 8). Resolves to whether the view of the
 	 * mailbox is complete: caught up with all members.

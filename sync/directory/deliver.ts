@@ -21,7 +21,6 @@ export async function deliver(
 	wasConfirmed: (transaction: string) => boolean,
 ): Promise<void> {
 	context.mayAccept();
-	context.hintBody(delivery.body);
 	const places = delivery.recipients.map((account) =>
 		place(context, account, delivery.transaction, wasConfirmed),
 	);

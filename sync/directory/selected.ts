@@ -298,12 +298,10 @@ export class Selected implements SelectedMailbox {
 		target: string,
 		message: NewMessage,
 	): Promise<Placed> {
-		const { ledger, copies, random, clock, mayAccept, hintBody } =
-			this.#context;
+		const { ledger, copies, random, clock, mayAccept } = this.#context;
 		const box = this.#target(target);
 		checkFlags(message.flags);
 		mayAccept();
-		hintBody(message.body);
 		const now = clock.now();
 		const [to] = randomEntryIds(random, 1) as [EntryId];
 		const pairs = this.#entries([uid]).map(({ entry }) => ({ uid, entry, to }));

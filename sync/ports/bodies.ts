@@ -43,6 +43,26 @@ export interface BlockRange {
 	readonly end: number;
 }
 
+/** Bodies that were appended to a drive one after the other, as its owner sends them unasked. */
+export interface BodyPiece {
+	readonly drive: string;
+	/** Index of the first block. */
+	readonly start: number;
+	/** As they lie in the drive. */
+	readonly blocks: readonly Uint8Array[];
+	/** The owner's, of its drive up to the last of these blocks. */
+	readonly signature: Uint8Array;
+	/** Which bodies these are, in order: every block belongs to one of them. */
+	readonly bodies: readonly BodyRef[];
+}
+
+/** What came to the own drive, and is durable there. */
+export interface AppendedBodies {
+	readonly bodies: readonly BodyRef[];
+	/** The same with their bytes; not where they are large. */
+	readonly piece?: BodyPiece;
+}
+
 export interface Bodies {
 	/** Public key (hex) of the drive this incarnation appends to. */
 	readonly drive: string;
@@ -56,6 +76,18 @@ export interface Bodies {
 	 * here. Rejects with BodyUnavailable after a bound, or when the bytes are wrong at every peer.
 	 */
 	fetch(ref: BodyRef): Promise<void>;
+	/** `run` hears of all that is appended to the own drive, once it is durable and before its commit() resolves. */
+	onAppended(run: (appended: AppendedBodies) => void): void;
+	/**
+	 * How long the own drive is at a member, once what it asked for has reached it: it can take what follows there.
+	 * Undefined where that is not known.
+	 */
+	lengthAt(node: NodeId): number | undefined;
+	/**
+	 * Takes what a member sent unasked of its own drive. Resolves to true when all of it was found right and is durable
+	 * here; to false, at once, where it is not taken: then it is to be fetched. Never rejects.
+	 */
+	take(from: NodeId, piece: BodyPiece): Promise<boolean>;
 	/** Bytes `start` (inclusive) to `end` (exclusive, default the size). Fetches first in line if they are not here. */
 	read(ref: BodyRef, start?: number, end?: number): Promise<Uint8Array>;
 	/** The same as a stream of chunks, with flat memory. */

@@ -23,6 +23,7 @@ import {
 	type Life,
 	UnknownFrame,
 } from "./frames.ts";
+import type { PiecesTold } from "./pushing.ts";
 
 const encodeHeads = (heads: ReadonlyMap<Origin, Head>): unknown =>
 	[...heads].map(([origin, { sequence, hash }]) => [origin, sequence, hash]);
@@ -64,6 +65,9 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				frame.ready,
 				frame.serves,
 				frame.full,
+				...(frame.pieces === undefined
+					? []
+					: [[frame.pieces.dealtWith, frame.pieces.refused]]),
 			]);
 		case "pull":
 			return encode(["pull", frame.from]);
@@ -120,6 +124,17 @@ export function encodeFrame(frame: Frame): Uint8Array {
 			]);
 		case "confirm":
 			return encode(["confirm", frame.transactions]);
+		case "push": {
+			const { drive, start, blocks, signature, bodies } = frame.piece;
+			return encode([
+				"push",
+				drive,
+				start,
+				blocks,
+				signature,
+				encodeRefs(bodies),
+			]);
+		}
 		case "bodies":
 			return encode(["bodies", encodeRefs(frame.bodies)]);
 	}
@@ -205,6 +220,11 @@ const decodeLife = (value: unknown): Life => {
 	};
 };
 
+const decodePieces = (value: unknown): PiecesTold => {
+	const [dealtWith, refused] = list(value);
+	return { dealtWith: number(dealtWith), refused: number(refused) };
+};
+
 const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 	hello: ([
 		newest,
@@ -230,12 +250,13 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 	}),
 	twin: ([end]) => ({ type: "twin", end: end === true }),
 	records: ([framed]) => ({ type: "records", framed: list(framed).map(bytes) }),
-	holds: ([holds, ready, serves, full]) => ({
+	holds: ([holds, ready, serves, full, pieces]) => ({
 		type: "holds",
 		holds: decodeHolds(holds),
 		ready: ready === true,
 		serves: serves !== false,
 		full: full === true,
+		...(pieces !== undefined && { pieces: decodePieces(pieces) }),
 	}),
 	pull: ([from]) => ({
 		type: "pull",
@@ -308,6 +329,16 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 	confirm: ([transactions]) => ({
 		type: "confirm",
 		transactions: list(transactions).map(text),
+	}),
+	push: ([drive, start, blocks, signature, bodies]) => ({
+		type: "push",
+		piece: {
+			drive: text(drive),
+			start: number(start),
+			blocks: list(blocks).map(bytes),
+			signature: bytes(signature),
+			bodies: decodeRefs(bodies),
+		},
 	}),
 	bodies: ([bodies]) => ({
 		type: "bodies",

@@ -13,7 +13,8 @@ import type { Vector } from "../log/record.ts";
 import type { Want } from "../mailbox/numbering.ts";
 import type { Pair } from "../mailbox/pairs.ts";
 import type { Watermark } from "../mailbox/watermarks.ts";
-import type { BodyRef } from "../ports/bodies.ts";
+import type { BodyPiece, BodyRef } from "../ports/bodies.ts";
+import type { PiecesTold } from "./pushing.ts";
 
 /**
  * What this release speaks, and the oldest that it still understands. A link is spoken in the newest that both know.
@@ -23,6 +24,7 @@ import type { BodyRef } from "../ports/bodies.ts";
  * | 2       | the first one                                                                        |
  * | 3       | documents as a whole also for a member that returns late; dead UIDs along with them   |
  * | 4       | "lacks": the log does not reach back to what was asked for                            |
+ * | 5       | "push": bodies unasked, before the changes that name them; "holds" tells of them       |
  *
  * Within a version frames may get further fields at their end. Frames of a kind that is not known are passed over when
  * they come from a newer release.
@@ -31,7 +33,7 @@ export interface ProtocolVersions {
 	readonly oldest: number;
 	readonly newest: number;
 }
-export const PROTOCOL: ProtocolVersions = { oldest: 2, newest: 4 };
+export const PROTOCOL: ProtocolVersions = { oldest: 2, newest: 5 };
 
 /** The version of a link; undefined where the two have none in common. */
 export function agreed(
@@ -107,6 +109,8 @@ export type Frame =
 			readonly serves: boolean;
 			/** Its disk is full: it can take nothing in, and is not to be waited for. Older releases do not know it. */
 			readonly full: boolean;
+			/** Of what the receiver sent unasked on this link. */
+			readonly pieces?: PiecesTold;
 	  }
 	| {
 			readonly type: "pull";
@@ -135,7 +139,9 @@ export type Frame =
 	| { readonly type: "watermarks"; readonly watermarks: readonly Watermark[] }
 	| { readonly type: "wants"; readonly wants: readonly Want[] }
 	| { readonly type: "confirm"; readonly transactions: readonly string[] }
-	/** Bodies that changes will name in a moment: fetching them now saves the time until then. */
+	/** Bodies of the sender's drive that changes will name in a moment. */
+	| { readonly type: "push"; readonly piece: BodyPiece }
+	/** The same without their bytes: fetching them now saves the time until then. */
 	| { readonly type: "bodies"; readonly bodies: readonly BodyRef[] };
 
 export class BadFrame extends Error {

@@ -8,6 +8,7 @@ import { decodeFrame } from "./frame-codec.ts";
 import { BadFrame, type Frame, type Holds, UnknownFrame } from "./frames.ts";
 import type { Hello, ReplicationOptions } from "./options.ts";
 import type { Pulling } from "./pulling.ts";
+import type { PiecesTold, Pushing } from "./pushing.ts";
 import type { Session } from "./session.ts";
 import type { Whole } from "./whole.ts";
 
@@ -17,6 +18,7 @@ export interface HeldNews {
 	readonly ready: boolean;
 	readonly serves: boolean;
 	readonly full: boolean;
+	readonly pieces?: PiecesTold;
 }
 
 export interface InboxParts {
@@ -25,6 +27,7 @@ export interface InboxParts {
 	readonly newest: number;
 	readonly catchUp: CatchUp;
 	readonly pulling: Pulling;
+	readonly pushing: Pushing;
 	readonly whole: Whole;
 	readonly hello: (session: Session, frame: Hello) => void;
 	readonly heardHolds: (session: Session, news: HeldNews) => void;
@@ -125,6 +128,9 @@ export class Inbox {
 				this.#parts.write((tx) =>
 					mailboxes.watermarksHeard(tx, frame.watermarks),
 				);
+				break;
+			case "push":
+				void this.#parts.pushing.take(session, frame.piece);
 				break;
 			case "bodies":
 				this.#options.needs.prefetch(frame.bodies);

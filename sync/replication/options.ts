@@ -2,6 +2,7 @@
 import type { NodeId } from "../ids.ts";
 import type { Ledger } from "../log/ledger.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
+import type { Bodies } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
@@ -20,6 +21,7 @@ export interface ReplicationOptions {
 	readonly mailboxes: Mailboxes;
 	readonly network: Network;
 	readonly needs: BodyNeeds;
+	readonly bodies: Bodies;
 	readonly copies: Copies;
 	/** Where documents go that come as a whole although this node has some. */
 	readonly returning: () => Returning;

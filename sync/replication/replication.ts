@@ -10,6 +10,7 @@ import { Gossip } from "./gossip.ts";
 import { type HeldNews, Inbox } from "./inbox.ts";
 import type { Hello, ReplicationOptions } from "./options.ts";
 import { Pulling } from "./pulling.ts";
+import { Pushing } from "./pushing.ts";
 import { Session } from "./session.ts";
 import { snapshotFrames } from "./snapshot.ts";
 import { Telling, watermarkFrames } from "./telling.ts";
@@ -44,6 +45,7 @@ export class Replication {
 	/** What this node tells all members, of its own accord. */
 	readonly tell: Telling;
 	readonly #pulling: Pulling;
+	readonly #pushing: Pushing;
 	readonly #catchUp: CatchUp;
 	readonly #whole: Whole;
 	readonly #inbox: Inbox;
@@ -62,6 +64,13 @@ export class Replication {
 			ready: () => this.ready,
 			full: () => this.#fullAsTold(),
 			originOf: (node) => this.#origins.get(node),
+			pieces: (session) => this.#pushing.telling(session),
+		});
+		this.#pushing = new Pushing({
+			...options,
+			sessions,
+			facts: ({ peer }) => this.facts(peer),
+			refused: () => this.tell.holds(),
 		});
 		this.#pulling = new Pulling({
 			...options,
@@ -90,6 +99,7 @@ export class Replication {
 			newest: this.#versions.newest,
 			catchUp: this.#catchUp,
 			pulling: this.#pulling,
+			pushing: this.#pushing,
 			whole: this.#whole,
 			hello: (session, frame) => this.#hello(session, frame),
 			heardHolds: (session, news) => this.#heardHolds(session, news),
@@ -373,8 +383,9 @@ export class Replication {
 
 	#heardHolds(
 		session: Session,
-		{ holds, ready, serves, full }: HeldNews,
+		{ holds, ready, serves, full, pieces }: HeldNews,
 	): void {
+		if (pieces !== undefined) this.#pushing.told(session, pieces);
 		const { copies, ledger, mailboxes, told, clock } = this.#options;
 		session.vector = holds.vector;
 		if (session.joining && ready) {

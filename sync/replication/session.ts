@@ -63,8 +63,17 @@ export class Session {
 	}
 
 	send(frame: Frame): void {
+		if (!this.closed) this.sendEncoded(encodeFrame(frame));
+	}
+
+	sendEncoded(frame: Uint8Array): void {
 		if (this.closed) return;
-		if (!this.link.send(encodeFrame(frame))) this.#blocked = true;
+		if (!this.link.send(frame)) this.#blocked = true;
+	}
+
+	/** The member reads more slowly than it is sent to. */
+	get isBlocked(): boolean {
+		return this.#blocked;
 	}
 
 	drained(): void {

@@ -1,6 +1,6 @@
 /**
- * Tells members, once for all that happens in a turn: what is held here durably, pairs and watermarks (rules 12 and 3), bodies
- * that they may fetch ahead, and transactions whose 250 a client has seen.
+ * Tells members, once for all that happens in a turn: what is held here durably, pairs and watermarks (rules 12 and 3), and
+ * transactions whose 250 a client has seen.
  */
 import type { NodeId, Origin } from "../ids.ts";
 import {
@@ -14,10 +14,10 @@ import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import type { Want } from "../mailbox/numbering.ts";
 import type { Pair } from "../mailbox/pairs.ts";
 import type { Watermark } from "../mailbox/watermarks.ts";
-import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Frame, Holds } from "./frames.ts";
 import type { BodyNeeds } from "./needs.ts";
+import type { PiecesTold } from "./pushing.ts";
 import type { Session } from "./session.ts";
 
 export interface TellingOptions {
@@ -34,6 +34,8 @@ export interface TellingOptions {
 	readonly sessions: () => Iterable<Session>;
 	/** The origin that a member writes under now. */
 	readonly originOf: (node: NodeId) => Origin | undefined;
+	/** What became of what the member sent unasked. */
+	readonly pieces: (session: Session) => PiecesTold | undefined;
 }
 
 const HOLDS_INTERVAL_MILLISECONDS = 1;
@@ -49,8 +51,6 @@ export class Telling {
 	readonly #confirmed = new Set<string>();
 	#confirmations: string[] = [];
 	#confirmsScheduled = false;
-	/** Bodies of this turn that members should fetch ahead. */
-	#hints: BodyRef[] = [];
 	/** Pairs of this turn (rule 12). */
 	#pairs: Pair[] = [];
 
@@ -68,15 +68,18 @@ export class Telling {
 			this.#holdsScheduled = false;
 			this.#toldMilliseconds = clock.monotonic();
 			const isFull = full();
-			for (const session of sessions())
-				if (session.vector !== undefined)
-					session.send({
-						type: "holds",
-						holds: this.heldFor(session),
-						ready: ready(),
-						serves: alive(),
-						full: isFull,
-					});
+			for (const session of sessions()) {
+				if (session.vector === undefined) continue;
+				const pieces = this.#options.pieces(session);
+				session.send({
+					type: "holds",
+					holds: this.heldFor(session),
+					ready: ready(),
+					serves: alive(),
+					full: isFull,
+					...(pieces && { pieces }),
+				});
+			}
 			this.#sendConfirmations();
 		});
 	}
@@ -129,14 +132,6 @@ export class Telling {
 	/** Rule 3. */
 	watermarks(watermarks: readonly Watermark[]): void {
 		for (const frame of watermarkFrames(watermarks)) this.#sendAll(frame);
-	}
-
-	/** This body is durable here, and a change that names it is about to be made. */
-	body(body: BodyRef): void {
-		if (this.#hints.push(body) > 1) return;
-		this.#options.clock.after(0, () =>
-			this.#sendAll({ type: "bodies", bodies: this.#hints.splice(0) }),
-		);
 	}
 
 	#sendAll(frame: Frame): void {

@@ -114,6 +114,11 @@ export class SimBodiesWorld {
 		this.#running.delete(node);
 	}
 
+	/** For SimBodies: the open store of a node. */
+	running(node: NodeId): SimBodies | undefined {
+		return this.#running.get(node);
+	}
+
 	/** For SimBodies: runs, and is connected. */
 	isReached(of: NodeId, node: NodeId): boolean {
 		return (

@@ -1,16 +1,22 @@
 /** One node's simulated body store and its disk; what the nodes share is in bodies.ts. */
 import { createHash } from "node:crypto";
 import { Hope } from "../bodies/hope.ts";
-import { blocksOf, checkReference, clampRange } from "../bodies/reference.ts";
-import { ClientFault } from "../faults.ts";
+import {
+	blocksOf,
+	checkReference,
+	clampRange,
+	placeKey,
+} from "../bodies/reference.ts";
 import { bodyHash, type Milliseconds, type NodeId } from "../ids.ts";
 import {
-	BODY_BYTES_MAX,
 	BODY_COPY_MILLISECONDS_MAX,
 	BODY_FETCH_MILLISECONDS_MAX,
+	BODY_MEMORY_BYTES_MAX,
 } from "../limits.ts";
 import {
+	type AppendedBodies,
 	type BlockRange,
+	type BodyPiece,
 	type BodyRef,
 	type BodyState,
 	BodyUnavailable,
@@ -20,6 +26,7 @@ import {
 import type { Cancel } from "../ports/clock.ts";
 import { StoreFailed, StoreFull } from "../ports/store.ts";
 import type { SimBodiesWorld } from "./bodies.ts";
+import { SimWriter } from "./body-writer.ts";
 
 export interface SimBlob {
 	readonly hash: string;
@@ -30,7 +37,7 @@ export interface SimBlob {
 export interface SimDrive {
 	/** By block offset. */
 	readonly blobs: Map<number, SimBlob>;
-	/** Of the owner: where the next body goes. */
+	/** Of the owner: where the next body goes; of others: how much of the drive they know of. */
 	lengthBlocks: number;
 	sizeBytes: number;
 }
@@ -95,6 +102,11 @@ export class SimBodies implements ReclaimableBodies {
 	#appendedBytes: number;
 	#unsynced: Unsynced[] = [];
 	#syncing: Promise<void> | undefined;
+	#onAppended: (appended: AppendedBodies) => void = () => {};
+	/** What members sent unasked is taken one after the other. */
+	#taking: Promise<unknown> = Promise.resolve();
+	/** By place: bodies that are being taken. */
+	readonly #coming = new Map<string, Promise<boolean>>();
 	#state: "open" | "closed" | "dead" = "open";
 
 	/** Use SimBodiesWorld.open(). */
@@ -165,7 +177,50 @@ export class SimBodies implements ReclaimableBodies {
 			hash.digest("hex") !== reference.hash
 		)
 			throw new BodyUnavailable("the body is not what its hash says");
-		await this.#keep(reference, whole);
+		await this.#keep(reference, whole, 0);
+	}
+
+	onAppended(run: (appended: AppendedBodies) => void): void {
+		this.#onAppended = run;
+	}
+
+	lengthAt(node: NodeId): number | undefined {
+		if (!this.#world.isReached(this.node, node)) return undefined;
+		return this.#world.running(node)?.lengthOf(this.drive);
+	}
+
+	/** For the world: blocks of a drive that are known here. */
+	lengthOf(drive: string): number {
+		return driveOf(this.#disk, drive).lengthBlocks;
+	}
+
+	take(from: NodeId, piece: BodyPiece): Promise<boolean> {
+		const { drive, bodies } = piece;
+		if (this.#owners.get(drive) !== from || drive === this.drive)
+			return Promise.resolve(false);
+		const taken = this.#taking.then(() => this.#take(piece));
+		this.#taking = taken;
+		for (const { blob } of bodies)
+			this.#coming.set(placeKey(drive, blob[1]), taken);
+		void taken.then(() => {
+			for (const { blob } of bodies)
+				if (this.#coming.get(placeKey(drive, blob[1])) === taken)
+					this.#coming.delete(placeKey(drive, blob[1]));
+		});
+		return taken;
+	}
+
+	async #take({ drive, start, blocks, bodies }: BodyPiece): Promise<boolean> {
+		if (this.#state === "dead") return new Promise(() => {});
+		const [body] = bodies;
+		const [bytes] = blocks;
+		if (this.#state === "closed" || body === undefined || bytes === undefined)
+			return false;
+		if (this.lengthOf(drive) !== start || this.#disk.full) return false;
+		if (createHash("sha256").update(bytes).digest("hex") !== body.hash)
+			return false;
+		await this.#keep(body, bytes, start + blocksOf(bytes.length));
+		return true;
 	}
 
 	async read(
@@ -295,18 +350,34 @@ export class SimBodies implements ReclaimableBodies {
 		if (this.#disk.full) throw new StoreFull("the simulated disk is full");
 		this.#appendedBlocks += blocks;
 		this.#appendedBytes += bytes.length;
-		await this.#durable(() => {
-			const own = driveOf(this.#disk, this.drive);
-			if (blocks > 0) own.blobs.set(blockOffset, { hash, bytes });
-			own.lengthBlocks = blockOffset + blocks;
-			own.sizeBytes = byteOffset + bytes.length;
-		});
-		return {
+		const reference: BodyRef = {
 			hash: bodyHash(hash),
 			sizeBytes: bytes.length,
 			drive: this.drive,
 			blob: [byteOffset, blockOffset, blocks, bytes.length],
 		};
+		await this.#durable(() => {
+			const own = driveOf(this.#disk, this.drive);
+			if (blocks > 0) own.blobs.set(blockOffset, { hash, bytes });
+			own.lengthBlocks = blockOffset + blocks;
+			own.sizeBytes = byteOffset + bytes.length;
+			this.#tell(reference, bytes);
+		});
+		return reference;
+	}
+
+	/** As one block, whatever its size; the signature is of no account here. */
+	#tell(body: BodyRef, bytes: Uint8Array): void {
+		const bodies = [body];
+		if (bytes.length === 0 || bytes.length > BODY_MEMORY_BYTES_MAX) {
+			this.#onAppended({ bodies });
+			return;
+		}
+		const { drive } = this;
+		const signature = new Uint8Array(64);
+		const start = body.blob[1];
+		const piece = { drive, start, blocks: [bytes], signature, bodies };
+		this.#onAppended({ bodies, piece });
 	}
 
 	/** Resolves after a sync that started after the call; `apply` runs when it is done. */
@@ -340,6 +411,8 @@ export class SimBodies implements ReclaimableBodies {
 		checkReference(reference);
 		if (this.#state !== "open") await this.#ended();
 		if (this.blob(reference) !== undefined) return;
+		await this.#coming.get(placeKey(reference.drive, reference.blob[1]));
+		if (this.blob(reference) !== undefined) return;
 		const lying = this.#lying(reference);
 		// What cannot be read is cleared before it is fetched again.
 		if (lying?.hash === DAMAGED)
@@ -360,7 +433,7 @@ export class SimBodies implements ReclaimableBodies {
 			if (this.#state !== "open") await this.#ended();
 			// Cut on the way: what was asked for does not arrive, and is asked for again.
 			if (bytes !== undefined && this.#reaches(holder)) {
-				await this.#keep(reference, bytes);
+				await this.#keep(reference, bytes, holder.lengthOf(reference.drive));
 				return;
 			}
 		}
@@ -387,10 +460,16 @@ export class SimBodies implements ReclaimableBodies {
 		);
 	}
 
-	async #keep(reference: BodyRef, bytes: Uint8Array): Promise<void> {
+	/** With it becomes known how long the drive is. */
+	async #keep(
+		reference: BodyRef,
+		bytes: Uint8Array,
+		lengthBlocks: number,
+	): Promise<void> {
 		if (this.#disk.full) throw new StoreFull("the simulated disk is full");
 		await this.#durable(() => {
 			const drive = driveOf(this.#disk, reference.drive);
+			drive.lengthBlocks = Math.max(drive.lengthBlocks, lengthBlocks);
 			drive.blobs.set(reference.blob[1], { hash: reference.hash, bytes });
 		});
 	}
@@ -472,51 +551,5 @@ export class SimBodies implements ReclaimableBodies {
 	#stopTimers(): void {
 		for (const cancel of this.#timers) cancel();
 		this.#timers.clear();
-	}
-}
-
-class SimWriter implements BodyWriter {
-	readonly #append: (bytes: Uint8Array) => Promise<BodyRef>;
-	#chunks: Uint8Array[] = [];
-	#sizeBytes = 0;
-	#open = true;
-	#whole: Uint8Array | undefined;
-
-	constructor(append: (bytes: Uint8Array) => Promise<BodyRef>) {
-		this.#append = append;
-	}
-
-	get sizeBytes(): number {
-		return this.#sizeBytes;
-	}
-	get whole(): Uint8Array | undefined {
-		return this.#whole;
-	}
-
-	write(chunk: Uint8Array): Promise<void> | void {
-		if (!this.#open) throw new Error("write after the end of a body");
-		if (this.#sizeBytes + chunk.length > BODY_BYTES_MAX)
-			return Promise.reject(
-				new ClientFault(
-					"TOOBIG",
-					`the message is over ${BODY_BYTES_MAX} bytes`,
-				),
-			);
-		this.#sizeBytes += chunk.length;
-		this.#chunks.push(chunk);
-	}
-
-	async commit(): Promise<BodyRef> {
-		if (!this.#open) throw new Error("a body is committed once");
-		this.#open = false;
-		const whole = Buffer.concat(this.#chunks, this.#sizeBytes);
-		const reference = await this.#append(whole);
-		this.#whole = whole;
-		return reference;
-	}
-
-	abort(): void {
-		this.#open = false;
-		this.#chunks = [];
 	}
 }

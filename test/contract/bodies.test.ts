@@ -13,7 +13,9 @@ import {
 	BODY_MEMORY_BYTES_MAX,
 } from "../../sync/limits.ts";
 import {
+	type AppendedBodies,
 	type Bodies,
+	type BodyPiece,
 	type BodyRef,
 	BodyUnavailable,
 	type ReclaimableBodies,
@@ -501,6 +503,105 @@ describe.each([
 			true,
 		);
 		expect(await world.run(a.held("ab".repeat(32)))).toEqual([]);
+	});
+
+	/** What a appends from now on; b has what came before. */
+	async function followed(
+		a: Bodies,
+		b: Bodies,
+	): Promise<readonly AppendedBodies[]> {
+		await world.connect("a", "b");
+		await world.run(b.fetch(await world.run(put(a, pattern(300, 7)))));
+		const appended: AppendedBodies[] = [];
+		a.onAppended((one) => void appended.push(one));
+		return appended;
+	}
+	const piecesOf = (appended: readonly AppendedBodies[]): BodyPiece[] =>
+		appended.map(({ piece }) => {
+			if (piece === undefined) throw new Error("no piece");
+			return piece;
+		});
+	const takeAll = async (by: Bodies, pieces: readonly BodyPiece[]) => {
+		const taken: boolean[] = [];
+		for (const one of pieces)
+			taken.push(await world.run(by.take(idOf("a"), one)));
+		return taken;
+	};
+
+	it("takes what the owner sends unasked, without a way back to it", async () => {
+		const [a, b] = await pair();
+		const appended = await followed(a, b);
+		await until("a to know how long b's copy is", () => {
+			return a.lengthAt(idOf("b")) === 1;
+		});
+		const references = await Promise.all(
+			[4_000, 0, 70_000, 12].map((size) => world.run(put(a, pattern(size)))),
+		);
+		const all = appended.flatMap(({ bodies }) => bodies);
+		expect(all.map(({ hash }) => hash).sort()).toEqual(
+			references.map(({ hash }) => hash).sort(),
+		);
+		world.cut();
+		const pieces = piecesOf(appended.filter(({ piece }) => piece));
+		// In one turn: each follows what came before.
+		const taken = pieces.map((one) => b.take(idOf("a"), one));
+		// Who wants one meanwhile gets that.
+		await world.run(Promise.all(references.map((one) => b.fetch(one))));
+		expect(await world.run(Promise.all(taken))).toEqual(pieces.map(() => true));
+		for (const reference of references)
+			expect(
+				same(await world.run(b.read(reference)), pattern(reference.sizeBytes)),
+			).toBe(true);
+		expect(await world.run(b.verify(references[2] as BodyRef))).toBe("whole");
+	});
+
+	it("tells of a large body that is appended, and does not send it", async () => {
+		const [a] = await pair();
+		const appended: AppendedBodies[] = [];
+		a.onAppended((one) => void appended.push(one));
+		const large = await world.run(put(a, pattern(BODY_MEMORY_BYTES_MAX + 1)));
+		expect(appended).toEqual([{ bodies: [large] }]);
+	});
+
+	it("takes nothing out of order, twice, of others, or that is not what it says, and fetches all that", async () => {
+		const [a, b] = await pair();
+		const appended = await followed(a, b);
+		const references: BodyRef[] = [];
+		for (const size of [1_000, 2_000, 3_000])
+			references.push(await world.run(put(a, pattern(size))));
+		const [first, second, third] = piecesOf(appended) as [
+			BodyPiece,
+			BodyPiece,
+			BodyPiece,
+		];
+		const [block] = first.blocks as [Uint8Array];
+		const flipped = Uint8Array.from(block);
+		flipped[5] = (flipped[5] as number) ^ 1;
+		const wrong = [
+			{ ...first, blocks: [flipped] },
+			{ ...first, bodies: second.bodies },
+			{ ...first, bodies: [] },
+			{ ...first, blocks: [] },
+			{ ...first, drive: b.drive },
+			{ ...first, drive: "ab".repeat(32) },
+			second,
+			third,
+		];
+		expect(await takeAll(b, wrong)).toEqual(wrong.map(() => false));
+		expect(await world.run(b.take(idOf("c"), first))).toBe(false);
+		expect(await world.run(b.has(references[0] as BodyRef))).toBe(false);
+		expect(await takeAll(b, [first, first, third])).toEqual([
+			true,
+			false,
+			false,
+		]);
+		await world.run(Promise.all(references.map((one) => b.fetch(one))));
+		expect(await world.run(b.has(references[2] as BodyRef))).toBe(true);
+		// What it asked for brought its copy up to date: the next one fits.
+		const last = await world.run(put(a, pattern(4_000)));
+		const [piece] = piecesOf(appended).slice(-1) as [BodyPiece];
+		expect(await takeAll(b, [piece])).toEqual([true]);
+		expect(await world.run(b.verify(last))).toBe("whole");
 	});
 
 	it("ends what waits when it is closed", async () => {

@@ -56,6 +56,31 @@ const frames: readonly Frame[] = [
 		life: { reviving: false, run: id, startedMilliseconds: 1 },
 	},
 	{ type: "holds", holds, ready: true, serves: true, full: false },
+	{
+		type: "holds",
+		holds,
+		ready: true,
+		serves: true,
+		full: false,
+		pieces: { dealtWith: 2, refused: 1 },
+	},
+	{
+		type: "push",
+		piece: {
+			drive: "b".repeat(64),
+			start: 1,
+			blocks: [new Uint8Array(3)],
+			signature: new Uint8Array(64),
+			bodies: [
+				{
+					hash: bodyHash("a".repeat(64)),
+					sizeBytes: 3,
+					drive: "b".repeat(64),
+					blob: [0, 1, 0, 3],
+				},
+			],
+		},
+	},
 	{ type: "sync", nonce: 1, vector, mailbox, tokens: [1] },
 	{ type: "watermarks", watermarks: [{ mailbox, E: uid(4) }] },
 	{ type: "wants", wants: [{ mailbox, entry: entryId(id), claim: 4 }] },
@@ -120,6 +145,7 @@ const types: readonly string[] = Object.keys({
 	watermarks: true,
 	wants: true,
 	confirm: true,
+	push: true,
 	bodies: true,
 } satisfies Record<Frame["type"], true>);
 const names = [...types, "constructor", "toString", "__proto__"];

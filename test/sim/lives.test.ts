@@ -262,6 +262,8 @@ describe("bad input", () => {
 				.report()
 				.peers.some((peer) => peer.name === "b" && peer.missingChanges === 0),
 		);
+		// What is on its way to c through gossip is lost.
+		await cluster.pass(1_000);
 		// At b one byte of what a wrote lies wrong on the disk.
 		const { disk } = cluster.machine("b");
 		const author = originOf(cluster, "a");

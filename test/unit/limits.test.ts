@@ -25,6 +25,15 @@ describe("limits", () => {
 		expect(limits.BODY_FETCHES_ASKED_MAX).toBeLessThan(
 			limits.BODY_FETCHES_WAITING_MAX,
 		);
+		// A piece whose last body is as large as can be, and the references.
+		expect(
+			limits.PUSH_PIECE_BYTES +
+				limits.BODY_MEMORY_BYTES_MAX +
+				limits.PUSH_PIECE_BODIES_MAX * 200,
+		).toBeLessThan(limits.LINK_HIGH_WATER_BYTES);
+		expect(limits.PUSH_PIECE_BYTES + limits.BODY_MEMORY_BYTES_MAX).toBeLessThan(
+			limits.PUSH_UNCONFIRMED_BYTES_MAX,
+		);
 		expect(limits.KEYWORD_BYTES_MAX * limits.KEYWORDS_MAX).toBeLessThan(
 			limits.RECORD_BATCH_BYTES,
 		);

@@ -17,6 +17,8 @@ export interface Member {
 	readonly streams: TestStreams;
 	readonly bodies: DriveBodies;
 	readonly log: ReturnType<typeof testLog>;
+	/** The next sync waits; `begun` resolves when it would have been made. */
+	holdSync(): { readonly begun: Promise<void>; release(): void };
 }
 
 export class Members {
@@ -32,15 +34,30 @@ export class Members {
 	async open(name: string): Promise<Member> {
 		const streams = new TestStreams();
 		const log = testLog();
+		let held: (() => Promise<void>) | undefined;
 		const bodies = await openBodies({
 			directory: this.directory(name),
 			drive: { name, lengthBlocksAtLeast: 0 },
 			streams,
 			clock: this.clock,
 			log,
+			wrapSync: (sync) => async () => {
+				await held?.();
+				await sync();
+			},
 		});
+		const holdSync = () => {
+			const begun = Promise.withResolvers<void>();
+			const released = Promise.withResolvers<void>();
+			held = () => {
+				held = undefined;
+				begun.resolve();
+				return released.promise;
+			};
+			return { begun: begun.promise, release: released.resolve };
+		};
 		const node = nodeId(`12D3Koo${name.repeat(20)}`);
-		const member = { name, node, streams, bodies, log };
+		const member = { name, node, streams, bodies, log, holdSync };
 		this.#open.add(member);
 		return member;
 	}
