@@ -34,6 +34,8 @@ export const LINK_QUEUE_BYTES_MAX = 32 * MiB;
 /** Aim of one batch of changes: large enough to amortise a commit, small enough not to stall the loop. */
 export const RECORD_BATCH_BYTES = 256 * KiB;
 export const RECORD_BATCH_COUNT = 500;
+/** Rows and other values of the last batches that stay taken apart for the next ones: what a few steps of STORE wrote, some 1.5 kB each. */
+export const RECENT_VALUES_MAX = 4_000;
 /** And keys that they change: a flag on many messages is few changes. */
 export const RECORD_BATCH_KEYS = 1_000;
 /** Queued beyond this, send() asks its caller to wait: enough to fill a fast line for some milliseconds. */

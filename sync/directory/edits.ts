@@ -15,6 +15,7 @@ import {
 	decodeFacts,
 	type EntryRow,
 	encodeFacts,
+	expectRows,
 	type Facts,
 	flagsOf,
 	getBox,
@@ -206,9 +207,12 @@ export function moveEntries(
 	rules: Rules,
 	ids?: readonly EntryId[],
 ): void {
+	const moved = ids ?? entries.map((entry) => movedId(entry, target));
+	expectRows(tx.batch, mailbox, entries);
+	expectRows(tx.batch, target, moved);
 	for (const [i, entry] of entries.entries()) {
-		const moved = ids?.[i] ?? movedId(entry, target);
-		addMoved(tx, mailbox, entry, target, moved, savedMilliseconds, rules);
+		const to = moved[i] as EntryId;
+		addMoved(tx, mailbox, entry, target, to, savedMilliseconds, rules);
 	}
 	for (const entry of entries) expunge(tx, mailbox, entry);
 }

@@ -36,12 +36,16 @@ export class Ghosts {
 	}
 
 	fold(tx: Transaction, change: KeyChange): void {
-		const place = kindOf(change.document);
-		const [kind, id] = splitKey(change.key);
+		const { key, document } = change;
+		const place = kindOf(document);
 		if (place.kind === "account") {
 			this.#accounts.add(place.account);
+			const [kind, id] = splitKey(key);
 			if (kind === "x") this.#noteDeleted(tx, id as MailboxId);
-		} else if (place.kind === "segment" && (kind === "e" || kind === "x"))
+		} else if (
+			place.kind === "segment" &&
+			(key.startsWith("e:") || key.startsWith("x:"))
+		)
 			if (getBox(tx.batch, place.mailbox).wasDeleted)
 				this.#touched.add(place.mailbox);
 	}

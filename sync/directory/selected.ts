@@ -10,7 +10,7 @@ import { ClientFault, Temporary } from "../faults.ts";
 import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import { STORE_BATCH_COUNT } from "../limits.ts";
 import type { Transaction, Work } from "../log/ledger.ts";
-import { getRow, liveBytesOf, lives } from "../mailbox/rows.ts";
+import { expectRows, getRow, liveBytesOf, lives } from "../mailbox/rows.ts";
 import { isKnown } from "../mailbox/tokens.ts";
 import type { Known, View } from "../mailbox/view.ts";
 import type { Cancel } from "../ports/clock.ts";
@@ -185,6 +185,11 @@ export class Selected implements SelectedMailbox {
 		const known =
 			unchangedSince === undefined ? undefined : this.#known(unchangedSince);
 		await this.#inSteps(this.#forSteps(uids), (tx, some) => {
+			expectRows(
+				tx.batch,
+				this.id,
+				some.map(({ entry }) => entry),
+			);
 			for (const { uid, entry } of some) {
 				const row = known && getRow(tx.batch, this.id, entry);
 				// Rule 14: as of this batch, whatever came between the command and it.
@@ -197,7 +202,9 @@ export class Selected implements SelectedMailbox {
 
 	async expunge(uids: readonly Uid[]): Promise<void> {
 		await this.#inSteps(this.#forSteps(uids), (tx, some) => {
-			for (const { entry } of some) expunge(tx, this.id, entry);
+			const entries = some.map(({ entry }) => entry);
+			expectRows(tx.batch, this.id, entries);
+			for (const entry of entries) expunge(tx, this.id, entry);
 		});
 	}
 

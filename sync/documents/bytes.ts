@@ -1,5 +1,8 @@
 /** Numbers, texts and runs as Automerge lays them down: LEB128, and columns of runs (a length, or a negative count of single values). */
 
+/** A length below this takes one byte. */
+const SHORT_MAX = 0x80;
+
 export class ByteWriter {
 	length = 0;
 	#buffer = Buffer.allocUnsafeSlow(4_096);
@@ -48,8 +51,23 @@ export class ByteWriter {
 		this.bytes(bytes);
 	}
 	text(text: string): void {
+		if (text.length < SHORT_MAX && this.#ascii(text)) return;
 		this.unsigned(Buffer.byteLength(text));
 		this.utf8(text);
+	}
+	/** A text that takes one byte for its length, as keys do; false, and nothing written, where it has others than ASCII. */
+	#ascii(text: string): boolean {
+		this.#room(1 + text.length);
+		const buffer = this.#buffer;
+		let at = this.length;
+		buffer[at++] = text.length;
+		for (let i = 0; i < text.length; i++) {
+			const unit = text.charCodeAt(i);
+			if (unit >= 0x80) return false;
+			buffer[at++] = unit;
+		}
+		this.length = at;
+		return true;
 	}
 	/** Begins a run of `count` times the value that follows. */
 	run(count: number): void {

@@ -1,5 +1,6 @@
 /** Writes that will be committed together, readable before they are: the overlay that a flush works in. */
 import type { Store, StoreValue, StoreWrite } from "../ports/store.ts";
+import type { Recent } from "./recent.ts";
 
 export class Batch {
 	readonly #store: Store;
@@ -7,16 +8,35 @@ export class Batch {
 	/** Values taken apart already: a row that several steps of one flush touch is parsed and written once. */
 	readonly #cells = new Map<string, Cell>();
 	readonly #dirty: [string, Cell][] = [];
+	/** What was read of the store at once, until it is asked for. */
+	readonly #read = new Map<string, StoreValue | undefined>();
+	readonly #recent: Recent | undefined;
 	/** That of the last key: most steps ask for the same one again. */
 	#lastKey = "";
 	#lastCell: Cell | undefined;
 
-	constructor(store: Store) {
+	/** `recent`: what the batches before this one wrote. */
+	constructor(store: Store, recent?: Recent) {
 		this.#store = store;
+		this.#recent = recent;
 	}
 
 	get(key: string): StoreValue | undefined {
-		return this.#writes.has(key) ? this.#writes.get(key) : this.#store.get(key);
+		if (this.#writes.has(key)) return this.#writes.get(key);
+		return this.#read.has(key) ? this.#read.get(key) : this.#store.get(key);
+	}
+
+	/** These keys will be asked for: they are read at once. */
+	expect(keys: readonly string[]): void {
+		if (keys.length < EXPECTED_MIN) return;
+		const unread = keys.filter(
+			(key) =>
+				!this.#cells.has(key) &&
+				!this.#read.has(key) &&
+				this.#recent?.has(key) !== true,
+		);
+		for (const [i, value] of this.#store.getAll(unread).entries())
+			this.#read.set(unread[i] as string, value);
 	}
 
 	/** Keys from `from` on and before `to`, in no order, also of what this batch adds. */
@@ -45,11 +65,19 @@ export class Batch {
 	object<T>(key: string): T | undefined {
 		const held = this.#cell(key);
 		if (held !== undefined) return held.value as T | undefined;
-		const text = this.get(key);
-		const value =
-			text === undefined ? undefined : (JSON.parse(text as string) as T);
+		const value = this.#recentValue<T>(key) ?? this.#parsed<T>(key);
 		this.#keep(key, value);
 		return value;
+	}
+
+	#parsed<T>(key: string): T | undefined {
+		const text = this.get(key);
+		return text === undefined ? undefined : (JSON.parse(text as string) as T);
+	}
+	#recentValue<T>(key: string): T | undefined {
+		if (this.#recent?.has(key) !== true || this.#writes.has(key))
+			return undefined;
+		return this.#recent.take(key) as T;
 	}
 
 	#cell(key: string): Cell | undefined {
@@ -69,6 +97,7 @@ export class Batch {
 
 	/** Whether object() was asked for this key, or change() told of it. */
 	holds(key: string): boolean {
+		if (this.#cells.size === 0) return false;
 		return this.#cell(key) !== undefined;
 	}
 
@@ -90,6 +119,13 @@ export class Batch {
 		return this.#writes.size === 0 && this.#dirty.length === 0;
 	}
 
+	/** It is in the store: what it wrote is kept taken apart, for those that come next. */
+	committed(): void {
+		if (this.#recent === undefined) return;
+		for (const key of this.#writes.keys()) this.#recent.take(key);
+		for (const [key, { value }] of this.#dirty) this.#recent.put(key, value);
+	}
+
 	writes(): StoreWrite[] {
 		const writes: StoreWrite[] = [];
 		for (const [key, cell] of this.#dirty) {
@@ -103,6 +139,9 @@ export class Batch {
 		return [...this.#writes, ...writes];
 	}
 }
+
+/** Fewer are read one by one. */
+const EXPECTED_MIN = 4;
 
 /** `undefined` as a value: there is none. */
 interface Cell {

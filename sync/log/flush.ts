@@ -7,6 +7,7 @@ import { CHANGE_EDITS_MAX } from "../limits.ts";
 import type { Store, StoreWrite } from "../ports/store.ts";
 import { Batch } from "./batch.ts";
 import type { ChangeLog } from "./log.ts";
+import type { Recent } from "./recent.ts";
 import type { ChangeRecord } from "./record.ts";
 import type { Fold, KeyChange, Transaction, Work } from "./transaction.ts";
 
@@ -53,10 +54,11 @@ export class Flush implements Transaction {
 		folds: readonly Fold[],
 		store: Store,
 		snapshots: readonly StoreWrite[],
+		recent: Recent,
 	) {
 		this.#ledger = ledger;
 		this.#folds = folds;
-		this.batch = new Batch(store);
+		this.batch = new Batch(store, recent);
 		this.batch.putAll(snapshots);
 		this.#sequence = ledger.log.vector.get(ledger.origin) ?? 0;
 	}
@@ -118,6 +120,11 @@ export class Flush implements Transaction {
 
 	isDamaged(document: DocumentId): boolean {
 		return this.#ledger.documents.isDamaged(document);
+	}
+
+	/** Changes of these documents are about to be folded. */
+	expect(records: readonly ChangeRecord[]): void {
+		for (const fold of this.#folds) fold.expect?.(this.batch, records);
 	}
 
 	fold(change: KeyChange): void {

@@ -164,6 +164,7 @@ export class Inbound {
 				throw new Poisoned(ready, true, error);
 			}
 		}
+		flush.expect(ready.map(({ record }) => record));
 		for (const { record } of ready) {
 			const document = documents.get(record.document);
 			for (const key of record.keys)

@@ -14,6 +14,7 @@ import type { Rules } from "../rules.ts";
 import { Flush, type Waiting } from "./flush.ts";
 import { Inbound, Poisoned } from "./inbound.ts";
 import { ChangeLog, type Head, unframe } from "./log.ts";
+import { Recent } from "./recent.ts";
 import { type ChangeRecord, decodeRecord, encodeRecord } from "./record.ts";
 import type { Fold, Work } from "./transaction.ts";
 
@@ -67,6 +68,7 @@ export class Ledger {
 	/** How many were committed. */
 	#batches = 0;
 	#snapshots: StoreWrite[] = [];
+	readonly #recent = new Recent();
 	#hadAtLastRecord: Map<Origin, Sequence>;
 	#idle: (() => void)[] = [];
 	#afterBatch: (() => void)[] = [];
@@ -237,7 +239,13 @@ export class Ledger {
 
 	#runBatch(): void {
 		let works: Waiting[] = [];
-		const flush = new Flush(this, this.#folds, this.#store, this.#snapshots);
+		const flush = new Flush(
+			this,
+			this.#folds,
+			this.#store,
+			this.#snapshots,
+			this.#recent,
+		);
 		const done: { waiting: Waiting; sequence: number }[] = [];
 		try {
 			this.#inbound.take(flush);
@@ -296,6 +304,7 @@ export class Ledger {
 		done: readonly { waiting: Waiting; sequence: number }[],
 	): void {
 		this.#batches++;
+		flush.batch.committed();
 		this.log.committed(flush.batch, flush.origins);
 		this.#snapshots = this.documents.committed();
 		this.#inbound.committed();
@@ -363,6 +372,7 @@ export class Ledger {
 
 	#failed(error: unknown, works: readonly Waiting[]): void {
 		this.documents.rolledBack();
+		this.#recent.clear();
 		this.#hadAtLastRecord = readHad(this.#store);
 		for (const fold of this.#folds) fold.rolledBack();
 		this.#tellFailure(error);

@@ -13,8 +13,15 @@ export interface KeyChange {
 	readonly values: readonly Scalar[];
 }
 
+export interface ExpectedKeys {
+	readonly document: DocumentId;
+	readonly keys: readonly string[];
+}
+
 /** What folds changes into rows, and adds own work that follows from them, before the batch is committed. */
 export interface Fold {
+	/** The keys of these will come to fold(), one by one: what that reads can be read at once. */
+	expect?(batch: Batch, records: readonly ExpectedKeys[]): void;
 	fold(tx: Transaction, change: KeyChange): void;
 	/** Runs once a batch, after all folding; may edit. */
 	finish(tx: Transaction): void;

@@ -4,6 +4,7 @@ import type { EntryId, MailboxId } from "../ids.ts";
 import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { KeyChange } from "../log/ledger.ts";
+import type { ExpectedKeys } from "../log/transaction.ts";
 import type { Rules } from "../rules.ts";
 import {
 	bodyTag,
@@ -32,6 +33,21 @@ export interface Folded {
 	readonly livesMore: number;
 	/** All entries with something new to show: the entry, and what was made of it by moves. */
 	readonly changed: readonly (readonly [MailboxId, EntryId])[];
+}
+
+/** Reads at once the rows that these changes are folded into. */
+export function expectFolds(
+	batch: Batch,
+	records: readonly ExpectedKeys[],
+): void {
+	const rows = new Set<string>();
+	for (const { document, keys } of records) {
+		const place = kindOf(document);
+		if (place.kind !== "segment") continue;
+		for (const key of keys)
+			rows.add(rowKey(place.mailbox, splitKey(key)[1] as EntryId));
+	}
+	batch.expect([...rows]);
 }
 
 /** Undefined for changes that are none of a mailbox's. */

@@ -101,10 +101,11 @@ export class Looking {
 
 	/** This was committed. The caller then calls tell(), once for all mailboxes. */
 	take(mailbox: MailboxId, { changes, box }: Staged): void {
-		for (const change of changes)
-			if (change.kind === "appeared")
-				for (const told of this.#watchers.of(change.row.entry))
-					told(change.row.entry, change.row.uid);
+		if (!this.#watchers.isEmpty)
+			for (const change of changes)
+				if (change.kind === "appeared")
+					for (const told of this.#watchers.of(change.row.entry))
+						told(change.row.entry, change.row.uid);
 		const view = this.#views.get(mailbox)?.view;
 		view?.apply(changes, box.E + 1, box.H as View["highestModSeq"]);
 		if (changes.length === 0) return;
@@ -166,5 +167,8 @@ class Listeners<Key, Run> {
 	of(key: Key): readonly Run[] {
 		const listeners = this.#all.get(key);
 		return listeners === undefined ? [] : [...listeners];
+	}
+	get isEmpty(): boolean {
+		return this.#all.size === 0;
 	}
 }

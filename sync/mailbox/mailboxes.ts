@@ -9,7 +9,7 @@ import type { EntryId, MailboxId, Uid } from "../ids.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import { prefixEnd } from "../ports/store.ts";
-import { foldSegment } from "./fold.ts";
+import { expectFolds, foldSegment } from "./fold.ts";
 import { Looking } from "./looking.ts";
 import { Losses } from "./losses.ts";
 import { NamedUids } from "./named-uids.ts";
@@ -164,6 +164,8 @@ export class Mailboxes implements Fold {
 	}
 
 	// ------------------------------------------------------------------ Fold
+
+	expect = expectFolds;
 
 	fold(tx: Transaction, change: KeyChange): void {
 		const folded = foldSegment(tx.batch, change, this.#options.rules);

@@ -49,15 +49,19 @@ const decoded = new Map<string, Facts>();
 const DECODED_MAX = 4_000;
 
 export function decodeFacts(text: string): Facts {
+	// Those of one entry are asked for several times on end.
+	if (text === lastDecoded?.text) return lastDecoded.facts;
 	let facts = decoded.get(text);
 	if (facts === undefined) {
 		facts = parseFacts(text);
 		keepDecoded(text, facts);
-	}
+	} else lastDecoded = { text, facts };
 	return facts;
 }
+let lastDecoded: { readonly text: string; readonly facts: Facts } | undefined;
 
 function keepDecoded(text: string, facts: Facts): void {
+	lastDecoded = { text, facts };
 	if (decoded.size >= DECODED_MAX) decoded.clear();
 	decoded.set(text, facts);
 }
@@ -198,6 +202,13 @@ export const getRow = (
 	mailbox: MailboxId,
 	entry: EntryId,
 ): EntryRow | undefined => batch.object<EntryRow>(rowKey(mailbox, entry));
+
+/** These rows will be asked for. */
+export const expectRows = (
+	batch: Batch,
+	mailbox: MailboxId,
+	entries: readonly EntryId[],
+): void => batch.expect(entries.map((entry) => rowKey(mailbox, entry)));
 
 /** The id of the entry was just made by chance: the store has no row of it. */
 export const noteNewRow = (

@@ -119,6 +119,20 @@ export class JournaledStore implements Store {
 		return held === undefined ? this.#base.get(key) : (held ?? undefined);
 	}
 
+	getAll(keys: readonly string[]): (StoreValue | undefined)[] {
+		const found = keys.map((key) => {
+			const held = this.#active.overlay.get(key);
+			return held === undefined ? this.#resting.overlay.get(key) : held;
+		});
+		const below = keys.filter((_, i) => found[i] === undefined);
+		if (below.length > 0) {
+			const values = this.#base.getAll(below);
+			for (const [i, key] of keys.entries())
+				if (found[i] === undefined) found[i] = values.get(key);
+		}
+		return found.map((value) => value ?? undefined);
+	}
+
 	*range(
 		from: string,
 		to: string,

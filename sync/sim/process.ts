@@ -175,6 +175,9 @@ class ProcessStore implements Store {
 	get(key: string): StoreValue | undefined {
 		return this.#disk.get(key);
 	}
+	getAll(keys: readonly string[]): (StoreValue | undefined)[] {
+		return this.#disk.getAll(keys);
+	}
 	range(from: string, to: string, options?: RangeOptions) {
 		return this.#disk.range(from, to, options);
 	}

@@ -21,6 +21,10 @@ export class MemoryStore implements Store {
 		return this.#values.get(key);
 	}
 
+	getAll(keys: readonly string[]): (StoreValue | undefined)[] {
+		return keys.map((key) => this.#values.get(key));
+	}
+
 	range(
 		from: string,
 		to: string,

@@ -19,9 +19,18 @@ export function changeSegment(
 	segment: number,
 	by: number,
 ): void {
-	const key = segmentKey(mailbox, segment);
+	if (last.segment !== segment || last.mailbox !== mailbox)
+		last = { mailbox, segment, key: segmentKey(mailbox, segment) };
+	const { key } = last;
 	batch.put(key, String(Number(batch.get(key) ?? 0) + by));
 }
+
+/** Entries come many of one segment after the other. */
+let last: {
+	readonly mailbox: MailboxId | "";
+	readonly segment: number;
+	readonly key: string;
+} = { mailbox: "", segment: 0, key: "" };
 
 /** Segments without an entry that take no new ones: where the mailbox's user is gone, all of them. */
 export function emptySegments(

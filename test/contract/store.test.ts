@@ -90,6 +90,10 @@ describe.each(kinds)("store on %s", (_, make) => {
 						if (v === undefined) model.delete(k);
 						else model.set(k, plain(v));
 				}
+				const asked = [...batches.flat().map(([k]) => k), "d", "", "a"];
+				expect(store.getAll(asked).map(plain)).toEqual(
+					asked.map((k) => model.get(k)),
+				);
 				const seen = [...store.range("", "~")].map(([k, v]) => [k, plain(v)]);
 				expect(seen).toEqual([...model].sort(([a], [b]) => (a < b ? -1 : 1)));
 				store.close();

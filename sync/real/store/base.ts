@@ -172,6 +172,13 @@ export class Base {
 		});
 	}
 
+	/** Those of the keys that are there. */
+	getAll(keys: readonly string[]): Map<string, StoreValue> {
+		return this.#try(
+			() => new Map(this.#tables.getAll(keys).map((row) => this.#checked(row))),
+		);
+	}
+
 	/** At most `limit` entries with `from <= key < to`. */
 	range(
 		from: string,

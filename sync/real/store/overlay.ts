@@ -16,6 +16,8 @@ export class Overlay {
 	/** `null`: deleted. So one look tells that from what is not here. */
 	readonly #values = new Map<string, StoreValue | null>();
 	readonly #groups = new Map<string, Group>();
+	#lastName = "";
+	#last: Group | undefined;
 	#bytes = 0;
 
 	/** Of all that it took. */
@@ -47,15 +49,25 @@ export class Overlay {
 	}
 
 	#addKey(key: string): void {
+		const group = this.#groupOf(key);
+		const last = group.keys.at(-1);
+		if (last !== undefined && key < last) group.sorted = false;
+		group.keys.push(key);
+	}
+
+	/** Most keys of a commit are of the same group as the one before. */
+	#groupOf(key: string): Group {
+		if (this.#last !== undefined && key.startsWith(this.#lastName))
+			return this.#last;
 		const name = groupOf(key);
 		let group = this.#groups.get(name);
 		if (group === undefined) {
 			group = { keys: [], sorted: true };
 			this.#groups.set(name, group);
 		}
-		const last = group.keys.at(-1);
-		if (last !== undefined && key < last) group.sorted = false;
-		group.keys.push(key);
+		this.#last = isWhole(name) ? group : undefined;
+		this.#lastName = name;
+		return group;
 	}
 
 	/** Keys with `from <= key < to`, ascending, also of those that are deleted. */

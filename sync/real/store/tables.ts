@@ -38,6 +38,7 @@ export const makeArrived = `CREATE TABLE arrived (number INTEGER PRIMARY KEY, v,
 
 interface Table {
 	get(key: string): Row | undefined;
+	getAll(keys: readonly string[]): Row[];
 	put(key: string, value: StoreValue, sum: number): void;
 	delete(key: string): void;
 	range(range: KeyRange, limit: number, reverse: boolean): Row[];
@@ -47,6 +48,7 @@ interface Table {
 /** Statements that read rows of what `select` selects. */
 class Reading {
 	readonly #get: StatementSync;
+	readonly #getAll: StatementSync;
 	readonly #forward: StatementSync;
 	readonly #backward: StatementSync;
 	readonly #all: StatementSync;
@@ -58,6 +60,10 @@ class Reading {
 			return statement;
 		};
 		this.#get = prepare(`${select} WHERE k = ?`);
+		// Each key is looked for in the table, whatever SQLite takes its list to be.
+		this.#getAll = prepare(
+			`${select.replace(" FROM ", " FROM json_each(?) CROSS JOIN ")} WHERE k = value`,
+		);
 		const range = `${select} WHERE k >= ? AND k < ? ORDER BY k`;
 		this.#forward = prepare(`${range} LIMIT ?`);
 		this.#backward = prepare(`${range} DESC LIMIT ?`);
@@ -66,6 +72,9 @@ class Reading {
 
 	get(key: string): Row | undefined {
 		return this.#get.get(key) as unknown as Row | undefined;
+	}
+	getAll(keys: readonly string[]): Row[] {
+		return this.#getAll.all(JSON.stringify(keys)) as unknown as Row[];
 	}
 	range({ from, to }: KeyRange, limit: number, reverse: boolean): Row[] {
 		const statement = reverse ? this.#backward : this.#forward;
@@ -149,6 +158,14 @@ export class Tables {
 
 	get(key: string): Row | undefined {
 		return this.#tableOf(key).get(key);
+	}
+	/** Those of the keys that are there, in no order. */
+	getAll(keys: readonly string[]): Row[] {
+		const tables = [this.#ordered, this.#arrived];
+		return tables.flatMap((table) => {
+			const some = keys.filter((key) => this.#tableOf(key) === table);
+			return some.length === 0 ? [] : table.getAll(some);
+		});
 	}
 	put(key: string, value: StoreValue, sum: number): void {
 		this.#tableOf(key).put(key, value, sum);

@@ -91,6 +91,11 @@ describe("a store whose journals are carried over all the time", () => {
 							]);
 						}
 						expect(all(one)).toEqual(all(model));
+						const keys = [
+							...batches.flatMap((batch) => batch.map(([each]) => each)),
+							...ranges.map(({ from }) => from),
+						];
+						expect(one.getAll(keys)).toEqual(model.getAll(keys));
 					};
 					for (const [index, batch] of batches.entries()) {
 						store.commit(batch as StoreWrite[]);
@@ -363,7 +368,7 @@ describe("a store that was cut off or damaged", () => {
 	};
 	it.each(Object.entries(rowsOfEntries))(
 		"where the key of an entry %s, it is met when it is read, and by a look at all rows",
-		async (_name, damage) => {
+		async (name, damage) => {
 			const file = newFile();
 			const first = openStore(file, { carryBytes: 1_000 });
 			for (let number = 100; number < 200; number++)
@@ -378,6 +383,9 @@ describe("a store that was cut off or damaged", () => {
 			database.close();
 			const store = openStore(file);
 			expect(() => all(store)).toThrow(/is damaged/);
+			const keys = Array.from({ length: 99 }, (_, i) => `ent/box/${100 + i}`);
+			if (name !== "is changed")
+				expect(() => store.getAll(keys)).toThrow(/is damaged/);
 			store.close();
 			// Noted when it was met.
 			expect(() => openStore(file)).toThrow(/is damaged/);

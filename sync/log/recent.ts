@@ -1,0 +1,36 @@
+/**
+ * Values that the last batches wrote, still taken apart: what a node does itself is shown when it has its second copy (rule
+ * 7), by a batch that changes the same rows once more. A batch that changes one takes it out of here, so that nothing is
+ * here but what lies in the store.
+ */
+import { RECENT_VALUES_MAX } from "../limits.ts";
+
+export class Recent {
+	readonly #values = new Map<string, unknown>();
+
+	has(key: string): boolean {
+		return this.#values.has(key);
+	}
+
+	take(key: string): unknown {
+		const value = this.#values.get(key);
+		this.#values.delete(key);
+		return value;
+	}
+
+	/** `undefined`: the key is not in the store any more. */
+	put(key: string, value: unknown): void {
+		this.#values.delete(key);
+		if (value === undefined) return;
+		this.#values.set(key, value);
+		if (this.#values.size <= RECENT_VALUES_MAX) return;
+		for (const [oldest] of this.#values) {
+			this.#values.delete(oldest);
+			break;
+		}
+	}
+
+	clear(): void {
+		this.#values.clear();
+	}
+}
