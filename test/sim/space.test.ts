@@ -193,6 +193,23 @@ const kept = (cluster: SimCluster, node: string): number =>
 	[...cluster.machine(node).disk.range("log/", "log0")].length;
 
 describe("the log", () => {
+	/** Much happens at a, with mail that `taker` takes. */
+	async function turnOver(cluster: SimCluster, taker: string): Promise<void> {
+		for (let i = 0; i < 6; i++) {
+			const reader = await cluster.run(cluster.read("a", "anna"));
+			for (let j = 0; j < 45; j++)
+				await cluster.run(
+					reader.mailbox.store(reader.mailbox.uids(), {
+						mode: j % 2 ? "add" : "remove",
+						flags: ["$busy"],
+					}),
+				);
+			await ok(cluster, cluster.deliver(taker, "anna", `far mail ${i}`));
+			await ok(cluster, reader.expunge(reader.messages()[0] as never));
+			reader.close();
+		}
+	}
+
 	/** c is away while a and b turn over so much that they cut their logs. */
 	async function longAway(
 		meanwhile: (cluster: SimCluster) => Promise<void>,
@@ -203,20 +220,8 @@ describe("the log", () => {
 		cluster.split(["a", "b"], ["c"]);
 		await cluster.pass(10_000);
 		await meanwhile(cluster);
+		await turnOver(cluster, "b");
 		const account = cluster.account("a", "anna");
-		for (let i = 0; i < 6; i++) {
-			const reader = await cluster.run(cluster.read("a", "anna"));
-			for (let j = 0; j < 45; j++)
-				await cluster.run(
-					reader.mailbox.store(reader.mailbox.uids(), {
-						mode: j % 2 ? "add" : "remove",
-						flags: ["$busy"],
-					}),
-				);
-			await ok(cluster, cluster.deliver("b", "anna", `far mail ${i}`));
-			await ok(cluster, reader.expunge(reader.messages()[0] as never));
-			reader.close();
-		}
 		expect(account.mailboxes().length).toBeGreaterThan(1);
 		expect(kept(cluster, "a")).toBeGreaterThan(270);
 		cluster.jump("a", 8 * DAY);
@@ -261,6 +266,33 @@ describe("the log", () => {
 		}
 		await ok(cluster, cluster.deliver("c", "anna", "afterwards"));
 		await cluster.verify();
+	});
+
+	it("is cut though the documents of a joiner are under way: it gets what came since as a whole", async () => {
+		const cluster = await clusterOf(["a"]);
+		await deliverMany(cluster, ["a"], 6);
+		const link = await cluster.run(cluster.invite("a"));
+		// So that space is next given back while the documents are under way.
+		await cluster.pass(2_900);
+		cluster.slow("a", "d", [300, 300]);
+		const joining = cluster.joinWith("d", link);
+		const isJoining = () =>
+			cluster
+				.replica("a")
+				.report()
+				.peers.some(({ isWaitedFor }) => !isWaitedFor);
+		await cluster.until("a to have sent its documents", isJoining);
+		await turnOver(cluster, "a");
+		cluster.jump("a", 8 * DAY);
+		cluster.slow("a", "d", [2_000, 2_000]);
+		await cluster.until("the log is cut", () => kept(cluster, "a") < 200);
+		await cluster.run(joining);
+		await cluster.until("a to hear that d has documents", () => !isJoining());
+		// At once: it does not have to ask first.
+		await cluster.pass(2_000 + 100);
+		expect(cluster.trace()).toContain("takes the documents as a whole");
+		await cluster.verify();
+		expect(await textsAt(cluster, "d")).toContain("far mail 5");
 	});
 
 	it("a member that crashes while it returns is whole in the end, and took nothing on half of it", async () => {
