@@ -205,6 +205,7 @@ export class Parts {
 					: "the member serves nobody itself yet",
 			had: (node) => this.replication.facts(node).had,
 			second: this.context.second,
+			contacts: () => this.presence.contacts(),
 		});
 	}
 

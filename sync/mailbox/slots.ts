@@ -25,6 +25,8 @@ export const spansOf = ({ low, high, more = [] }: SlotRange): SlotSpan[] =>
 		.filter((span) => sizeOf(span) > 0)
 		.sort((a, b) => sizeOf(b) - sizeOf(a) || a[0] - b[0]);
 const sizeOf = ([low, high]: SlotSpan): number => high - low;
+export const slotCount = (range: SlotRange): number =>
+	spansOf(range).reduce((sum, span) => sum + sizeOf(span), 0);
 
 /** Spans as a range; neighbours become one. */
 export function rangeOf(
@@ -51,7 +53,7 @@ export function halve(
 	used: ReadonlySet<number> = new Set(),
 ): { kept: SlotRange; given: SlotRange } | undefined {
 	const spans = spansOf(range);
-	const all = spans.reduce((sum, span) => sum + sizeOf(span), 0);
+	const all = slotCount(range);
 	for (const span of spans) {
 		const given = partOf(span, range.stampSlot, all / 2);
 		if (given === undefined) continue;

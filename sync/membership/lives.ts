@@ -18,7 +18,12 @@ import type { Network } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import type { Rules } from "../rules.ts";
 import type { Identity, Revival } from "./identity.ts";
-import { endedWithSlots, takeAlone, takeBackSlots } from "./own-slots.ts";
+import {
+	endedWithSlots,
+	mayReturn,
+	takeAlone,
+	takeBackSlots,
+} from "./own-slots.ts";
 import { askToRevive, type Granted } from "./revival.ts";
 
 /** This life is over: the node starts again as a new one. */
@@ -376,24 +381,12 @@ export class Lives {
 
 	// ------------------------------------------------------------------ slots come back
 
-	/**
-	 * Slots of former lives return once all members are in touch, and none knows more of those lives than is known here: what
-	 * they claimed is heard then, or lies below the leap.
-	 */
 	#takeBack(): void {
 		const { state, self, ledger, contacts } = this.#options;
 		const { origin, log } = ledger;
 		const ended = endedWithSlots(state, self, origin);
 		if (ended.length === 0) return;
-		const inTouch = contacts().every(
-			({ linked, serves, vector }) =>
-				linked &&
-				serves &&
-				ended.every(
-					(one) => (vector.get(one) ?? 0) <= (log.vector.get(one) ?? 0),
-				),
-		);
-		if (!inTouch) return;
+		if (!mayReturn(ended, contacts(), log.vector)) return;
 		this.#busy = true;
 		ledger
 			.write((tx) => takeBackSlots(tx, state, origin, ended))

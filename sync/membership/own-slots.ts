@@ -7,14 +7,17 @@ import {
 } from "../directory/cluster.ts";
 import type { NodeId, Origin } from "../ids.ts";
 import type { Transaction } from "../log/ledger.ts";
+import type { Vector } from "../log/record.ts";
 import {
 	ALL_SLOTS,
 	freeSlot,
 	rangeOf,
+	type SlotRange,
 	type SlotSpan,
 	spansOf,
 } from "../mailbox/slots.ts";
 import type { Random } from "../ports/random.ts";
+import type { Contact } from "./lives.ts";
 
 export interface OwnLife {
 	readonly self: NodeId;
@@ -55,6 +58,32 @@ export const endedWithSlots = (
 		.formerLives(self, origin)
 		.filter((one) => spansOf(state.slots(one) ?? NONE).length > 0);
 
+/**
+ * Slots of former lives return once all others are in touch, and none knows more of those lives than is known here: what
+ * they claimed is heard then, or lies below the leap.
+ */
+export const mayReturn = (
+	ended: readonly Origin[],
+	others: readonly Pick<Contact, "linked" | "serves" | "vector">[],
+	here: Vector,
+): boolean =>
+	others.every(
+		({ linked, serves, vector }) =>
+			linked &&
+			serves &&
+			ended.every((one) => (vector.get(one) ?? 0) <= (here.get(one) ?? 0)),
+	);
+
+/** All slots of former lives as those of a new one. Undefined where no stamp slot is left among them that none ever had. */
+export function asOne(
+	state: ClusterState,
+	ended: readonly Origin[],
+): SlotRange | undefined {
+	const spans = ended.flatMap((one) => spansOf(state.slots(one) ?? NONE));
+	const stampSlot = freeSlot(spans, state.stampSlots());
+	return stampSlot === undefined ? undefined : rangeOf(spans, stampSlot);
+}
+
 /** Slots of these lives become those of the present one. */
 export function takeBackSlots(
 	tx: Transaction,
@@ -72,7 +101,7 @@ export function takeBackSlots(
 const NONE = { low: 0, high: 0, stampSlot: -1 };
 
 /** The slots are gone from a life that has ended; which stamp slot it had stays known. */
-function emptySlots(
+export function emptySlots(
 	tx: Transaction,
 	state: ClusterState,
 	origin: Origin,

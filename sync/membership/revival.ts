@@ -13,13 +13,17 @@ import { OperatorFault, Temporary } from "../faults.ts";
 import { type NodeId, type Origin, origin as toOrigin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
 import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
-import { halve } from "../mailbox/slots.ts";
+import { halve, type SlotRange, slotCount } from "../mailbox/slots.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Network, PeerAddress } from "../ports/network.ts";
+import type { Contact } from "./lives.ts";
+import { asOne, emptySlots, mayReturn } from "./own-slots.ts";
 
 const PROTOCOL = "revive";
 const REVIVE_MILLISECONDS_MAX = 15_000;
+/** Below it the UIDs that a node gives lie far apart. */
+const SLOTS_KEPT_WISHED = 64;
 
 /** A new life, as it asks for slots. */
 export interface Reborn {
@@ -45,6 +49,8 @@ export interface GranterOptions {
 	/** What lives of this member were heard to have, before the one that asks. */
 	readonly had: (node: NodeId) => Vector;
 	readonly second: (sequence: number) => Promise<void>;
+	/** All other members. */
+	readonly contacts: () => readonly Contact[];
 }
 
 /** Answers members that begin a new life. */
@@ -101,18 +107,42 @@ export class Granter {
 		});
 	}
 
-	/** Rule 1: only of the own range, in the change that ends the former lives. */
+	/** In the change that ends the former lives. */
 	#write(tx: Transaction, node: NodeId, { origin, drive }: Reborn): void {
+		const { state } = this.#options;
+		const former = state.formerLives(node, origin);
+		const own = this.#halves();
+		const isAmple =
+			own !== undefined && slotCount(own.kept) >= SLOTS_KEPT_WISHED;
+		const returned = isAmple ? undefined : this.#returned(node, former);
+		if (returned !== undefined) {
+			writeSlots(tx, origin, returned);
+			for (const one of former) emptySlots(tx, state, one);
+		} else if (own !== undefined) {
+			writeSlots(tx, this.#options.ledger.origin, own.kept);
+			writeSlots(tx, origin, own.given);
+		} else throw new Temporary("the member has no UID slots left to share");
+		writeIncarnation(tx, { origin, node, drive });
+		for (const one of former) writeEnded(tx, one, origin);
+	}
+
+	/** Rule 1: half of the own range. */
+	#halves(): ReturnType<typeof halve> {
 		const { state, ledger } = this.#options;
 		const range = state.slots(ledger.origin);
-		const halves = range && halve(range, state.stampSlots());
-		if (halves === undefined)
-			throw new Temporary("the member has no UID slots left to share");
-		writeSlots(tx, ledger.origin, halves.kept);
-		writeSlots(tx, origin, halves.given);
-		writeIncarnation(tx, { origin, node, drive });
-		for (const former of state.formerLives(node, origin))
-			writeEnded(tx, former, origin);
+		return range && halve(range, state.stampSlots());
+	}
+
+	/**
+	 * What the former lives of the node had, where it may return to it at once: a node that was put back many times has
+	 * gathered the slots of all others.
+	 */
+	#returned(node: NodeId, former: readonly Origin[]): SlotRange | undefined {
+		const { state, ledger, contacts } = this.#options;
+		const others = contacts().filter((one) => one.node !== node);
+		return mayReturn(former, others, ledger.log.vector)
+			? asOne(state, former)
+			: undefined;
 	}
 }
 

@@ -1,6 +1,6 @@
 /** Stories of rule 9: copies put back, known or not, lone nodes, whole clusters restored, slots that come back. */
 import { describe, expect, it } from "vitest";
-import { spansOf } from "../../sync/mailbox/slots.ts";
+import { slotCount, spansOf } from "../../sync/mailbox/slots.ts";
 import { loadIdentity } from "../../sync/membership/identity.ts";
 import { ALL_RULES, type Rules } from "../../sync/rules.ts";
 import { checkSlots, vectorOf } from "../../sync/sim/checkers.ts";
@@ -245,6 +245,24 @@ describe("slots", () => {
 			expect(sizes.filter((size) => size > 0)).toHaveLength(2);
 			expect(Math.min(...sizes.filter((size) => size > 0))).toBeGreaterThan(50);
 		}
+	});
+
+	it("do not run out where the same node is put back many times, and the others keep theirs", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		for (let round = 1; round <= 16; round++) {
+			cluster.restore("b", cluster.backup("b"));
+			await cluster.run(cluster.start("b"));
+			await cluster.settle();
+			await deliverMany(cluster, ["a", "b", "c"], 3, `round ${round}`);
+		}
+		await cluster.verify();
+		const sizes = [...checkSlots(cluster.machine("a").disk).values()].map(
+			slotCount,
+		);
+		expect(sizes.reduce((a, b) => a + b)).toBe(1024);
+		const living = sizes.filter((size) => size > 0);
+		expect(living).toHaveLength(3);
+		expect(Math.min(...living)).toBeGreaterThan(50);
 	});
 });
 
