@@ -10,6 +10,7 @@ import { Duty } from "../membership/duty.ts";
 import { identityWrites } from "../membership/identity.ts";
 import { Lives } from "../membership/lives.ts";
 import { Reporting } from "../membership/reporting.ts";
+import type { PeerStatus } from "../ports/network.ts";
 import { Census } from "../replication/census.ts";
 import { Handover } from "../replication/handover.ts";
 import { BodyNeeds } from "../replication/needs.ts";
@@ -180,7 +181,7 @@ export function makeMailboxes(parts: Parts, whole: Whole): Mailboxes {
 }
 
 export function makeLedger(parts: Parts): Ledger {
-	const { identity, copies } = parts.options;
+	const { identity, copies, network } = parts.options;
 	return new Ledger({
 		...parts.options,
 		origin: identity.origin,
@@ -199,9 +200,19 @@ export function makeLedger(parts: Parts): Ledger {
 			},
 			damaged: (document, reason) => parts.healing.met(document, reason),
 			onTheWay: () => !parts.copies.isSettled(parts.reporting.ownHead, copies),
+			wayMilliseconds: () => wayMilliseconds(network.peers(), copies - 1),
 			isBringing: () => parts.needs.isBringing,
 		},
 	});
+}
+
+/** There and back to the nearest `count` members that are up. */
+function wayMilliseconds(peers: readonly PeerStatus[], count: number): number {
+	const ways = peers
+		.filter(({ state }) => state === "up")
+		.map(({ rttMilliseconds }) => rttMilliseconds ?? 0)
+		.sort((a, b) => a - b);
+	return ways[Math.min(count, ways.length) - 1] ?? 0;
 }
 
 export function makeReplication(parts: Parts, whole: Whole): Replication {

@@ -25,6 +25,8 @@ export interface LedgerEvents {
 	readonly committed: (own: boolean) => void;
 	/** Whether own changes are on their way to other members and not confirmed yet. */
 	readonly onTheWay: () => boolean;
+	/** How long the line to the nearest members that are enough for the wanted copies takes, there and back; 0 where unknown. */
+	readonly wayMilliseconds: () => number;
 	/** Whether bodies come from members just now: what can wait waits until they are here. */
 	readonly isBringing: () => boolean;
 	/** What this member sent of the origin was damaged or forged. */
@@ -40,8 +42,11 @@ const TELL_FULL_MILLISECONDS = 60_000;
 const SETTLE_MILLISECONDS = 100;
 /** Then turn by turn, with room for others in between. */
 const SETTLE_AGAIN_MILLISECONDS = 20;
-/** Less than a client waits for on a line of 100 ms, and as long as a member takes to confirm where both are busy. */
+/** As long as a member takes to confirm where both are busy. */
 const GATHER_MILLISECONDS = 40;
+/** Where the line alone takes so long, who waits to go along would mostly wait for nothing; a busy near member seems not so far. */
+const FAR_MILLISECONDS = 80;
+const GATHER_FAR_MILLISECONDS = 5;
 
 export class Ledger {
 	readonly origin: Origin;
@@ -218,7 +223,12 @@ export class Ledger {
 	#schedule(): void {
 		if (this.#scheduled) return;
 		const holds = this.#works.length > 0 && this.#events.onTheWay();
-		this.#scheduleAfter(holds ? GATHER_MILLISECONDS : 0);
+		this.#scheduleAfter(holds ? this.#gatherMilliseconds() : 0);
+	}
+	#gatherMilliseconds(): number {
+		return this.#events.wayMilliseconds() >= FAR_MILLISECONDS
+			? GATHER_FAR_MILLISECONDS
+			: GATHER_MILLISECONDS;
 	}
 	#scheduleAfter(milliseconds: number): void {
 		if (this.#scheduled || this.#stopped) return;

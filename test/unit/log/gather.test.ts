@@ -19,7 +19,12 @@ const silent: Log = {
 /** A ledger whose own changes are on their way until it is told otherwise; counts its commits. */
 function node(name: string) {
 	const clock = new SimClock();
-	const state = { onTheWay: false, isBringing: false, commits: 0 };
+	const state = {
+		onTheWay: false,
+		wayMilliseconds: 0,
+		isBringing: false,
+		commits: 0,
+	};
 	const ledger = new Ledger({
 		origin: origin(name.repeat(16)),
 		store: new MemoryStore(),
@@ -32,6 +37,7 @@ function node(name: string) {
 				state.commits++;
 			},
 			onTheWay: () => state.onTheWay,
+			wayMilliseconds: () => state.wayMilliseconds,
 			isBringing: () => state.isBringing,
 			refused: () => {},
 			damaged: () => {},
@@ -51,6 +57,20 @@ test("while own changes are on their way, what comes is gathered, for a bounded 
 	await clock.advance(15);
 	expect(state.commits).toBe(0);
 	await clock.advance(10);
+	expect(state.commits).toBe(1);
+	expect(await Promise.all(writes)).toEqual([1, 1]);
+});
+
+test("over a long line less is gathered: the confirmation does not come sooner", async () => {
+	const { clock, state, write } = node("a");
+	state.onTheWay = true;
+	state.wayMilliseconds = 100;
+	const writes = [write("d:x")];
+	await clock.advance(2);
+	writes.push(write("d:y"));
+	await clock.advance(1);
+	expect(state.commits).toBe(0);
+	await clock.advance(3);
 	expect(state.commits).toBe(1);
 	expect(await Promise.all(writes)).toEqual([1, 1]);
 });

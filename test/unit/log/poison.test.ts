@@ -48,6 +48,7 @@ function node(name: string, choke?: "fold" | "finish") {
 		events: {
 			committed: () => {},
 			onTheWay: () => false,
+			wayMilliseconds: () => 0,
 			isBringing: () => false,
 			refused: (from, by) => refused.push([from, by]),
 			damaged: () => {},

@@ -50,6 +50,7 @@ function node(name: string) {
 				state.commits++;
 			},
 			onTheWay: () => state.onTheWay,
+			wayMilliseconds: () => 0,
 			isBringing: () => false,
 			refused: () => {},
 			damaged: () => {},
