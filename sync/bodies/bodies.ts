@@ -4,12 +4,7 @@
  * been stored here has been synced to disk before. What mail is, or who may read it, must never be known here.
  */
 
-import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import Corestore from "corestore";
-import type Hyperblobs from "hyperblobs";
-import type CorestoreStorage from "hypercore-storage";
-import Hyperdrive from "hyperdrive";
 import type { NodeId } from "../ids.ts";
 import {
 	BODIES_KNOWN_MAX,
@@ -33,19 +28,18 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { StoreFailed } from "../ports/store.ts";
 import { Appender } from "./append.ts";
+import { Compaction } from "./compaction.ts";
 import { mayComeFromPeers } from "./content.ts";
-import { databaseFolder, openStorage } from "./database.ts";
 import { Downloads } from "./downloads.ts";
 import { Drives } from "./drives.ts";
-import { GroupSync, type SyncToDisk, WriteAheadLogs } from "./durable.ts";
-import { DriveShort, openFault, storeFault } from "./faults.ts";
+import { GroupSync, type SyncToDisk } from "./durable.ts";
+import { DriveShort, storeFault } from "./faults.ts";
 import { FetchQueue } from "./fetch.ts";
-import { takeFormat } from "./format.ts";
 import { Gate } from "./gate.ts";
-import { HandedBodies } from "./handed.ts";
 import { Hope } from "./hope.ts";
 import { KnownBodies } from "./known.ts";
 import { Lying } from "./lying.ts";
+import { openParts, type Parts } from "./parts.ts";
 import { RecentBodies } from "./recent.ts";
 import { databaseBytes } from "./reclaim.ts";
 import {
@@ -84,62 +78,7 @@ export interface OpenBodiesOptions {
 export async function openBodies(
 	options: OpenBodiesOptions,
 ): Promise<DriveBodies> {
-	const { directory, drive } = options;
-	const spool = join(directory, "spool");
-	// A folder of its own: corestore moves what it does not know out of the way.
-	const drives = join(directory, "drives");
-	let store: Corestore | undefined;
-	try {
-		await rm(spool, { recursive: true, force: true });
-		await mkdir(spool, { recursive: true, mode: 0o700 });
-		await mkdir(drives, { recursive: true, mode: 0o700 });
-		await takeFormat(directory);
-		const handed = await HandedBodies.open(join(directory, "handed"));
-		const storage = openStorage(drives);
-		store = new Corestore(storage);
-		await store.ready();
-		const own = new Hyperdrive(store.namespace(drive.name));
-		await own.ready();
-		const blobs = await own.getBlobs();
-		if (blobs.core.length < drive.lengthBlocksAtLeast)
-			throw new DriveShort(blobs.core.length, drive.lengthBlocksAtLeast);
-		const logs = new WriteAheadLogs(databaseFolder(drives));
-		// What a killed process wrote without a sync is made durable before members see it.
-		await logs.syncAll();
-		return new DriveBodies(options, {
-			storage,
-			store,
-			own,
-			blobs,
-			logs,
-			handed,
-			spool,
-			database: databaseFolder(drives),
-		});
-	} catch (error) {
-		await store?.close().catch(() => {});
-		throw error instanceof DriveShort ? error : openFault(error, directory);
-	}
-}
-
-/** Gives back what was cleared: without these options RocksDB keeps the blob files as they are. */
-const COMPACTION = {
-	blobGarbageCollectionPolicy: 1,
-	blobGarbageCollectionAgeCutoff: 1,
-	bottommostLevelCompaction: 2,
-	exclusive: true,
-};
-
-interface Parts {
-	readonly storage: CorestoreStorage;
-	/** RocksDB's folder. */
-	readonly database: string;
-	readonly store: Corestore;
-	readonly own: Hyperdrive;
-	readonly blobs: Hyperblobs;
-	readonly logs: WriteAheadLogs;
-	readonly handed: HandedBodies;
-	readonly spool: string;
+	return new DriveBodies(options, await openParts(options));
 }
 
 export class DriveBodies implements ReclaimableBodies {
@@ -160,10 +99,10 @@ export class DriveBodies implements ReclaimableBodies {
 	#owners: ReadonlyMap<string, NodeId> = new Map();
 	readonly #known = new KnownBodies(BODIES_KNOWN_MAX);
 	readonly #recent = new RecentBodies(BODIES_RECENT_BYTES_MAX, BLOCK_BYTES);
+	readonly #compaction: Compaction;
 	readonly #writerHost: WriterHost;
 	/** What is being cleared: whoever looks for a body waits for it. */
 	#clearing: Promise<void> = Promise.resolve();
-	#compacting: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
 
 	/** Use openBodies(). */
@@ -231,6 +170,9 @@ export class DriveBodies implements ReclaimableBodies {
 			this.#gate,
 			options.log,
 			() => hope.renew(),
+		);
+		this.#compaction = new Compaction(parts.storage, this.#room, () =>
+			this.diskBytes(),
 		);
 		let files = 0;
 		this.#writerHost = {
@@ -419,20 +361,7 @@ export class DriveBodies implements ReclaimableBodies {
 	}
 
 	compact(): Promise<void> {
-		this.#compacting ??= this.#compact().finally(() => {
-			this.#compacting = undefined;
-		});
-		return this.#compacting;
-	}
-
-	async #compact(): Promise<void> {
-		// As much as is rewritten at worst must fit beside what is there.
-		await this.#room.check(await this.diskBytes());
-		try {
-			await this.#parts.storage.compact(COMPACTION);
-		} catch (error) {
-			throw await this.#room.fault(error);
-		}
+		return this.#compaction.run();
 	}
 
 	/** Waits for commits that have begun; fetches and reads that wait end with BodyUnavailable. */
@@ -446,7 +375,7 @@ export class DriveBodies implements ReclaimableBodies {
 		this.#fetches.close();
 		await this.#clearing;
 		// RocksDB must not be closed under it.
-		await this.#compacting?.catch(() => {});
+		await this.#compaction.ended();
 		this.#replication.close();
 		await this.#drives.close();
 		await this.#parts.own.close();

@@ -4,7 +4,14 @@
  * a reference, or clears its blocks, finds them. Nothing is here that was not whole and synced before it got its name.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import {
+	type FileHandle,
+	mkdir,
+	open,
+	readdir,
+	rename,
+	rm,
+} from "node:fs/promises";
 import { join } from "node:path";
 import {
 	type BlockRange,
@@ -93,7 +100,7 @@ export class HandedBodies {
 		reference: BodyRef,
 		{ start, end }: ByteRange,
 	): AsyncGenerator<Uint8Array> {
-		const file = await open(join(this.#directory, nameOf(reference)), "r");
+		const file = await this.#open(nameOf(reference));
 		try {
 			for (let at = start; at < end; ) {
 				const chunk = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, end - at));
@@ -104,6 +111,17 @@ export class HandedBodies {
 			}
 		} finally {
 			await file.close();
+		}
+	}
+
+	async #open(name: string): Promise<FileHandle> {
+		try {
+			return await open(join(this.#directory, name), "r");
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+			throw new BodyUnavailable("the body has just been cleared", {
+				cause: error,
+			});
 		}
 	}
 

@@ -1,6 +1,6 @@
 /** A body that a connected member has, and that hypercore cannot bring here from it: the member hands it over. */
 import { createHash } from "node:crypto";
-import { appendFileSync, readdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -198,6 +198,18 @@ it("the room comes back when it is cleared, as for any body", async () => {
 	expect(handedOf(b)).toEqual([]);
 	expect(await b.bodies.diskBytes()).toBe(before);
 	expect(await b.bodies.held(body.drive)).not.toContainEqual({ start, end });
+});
+
+it("one that goes while it is read is not had, rather than a fault of the disk", async () => {
+	const [b, c, body] = await stranded();
+	await b.bodies.takeIn(body, chunksOf("stranded"));
+	const [name = ""] = handedOf(b);
+	rmSync(join(members.directory("b"), "handed", name));
+	await expect(b.bodies.read(body)).rejects.toThrow(BodyUnavailable);
+	expect(await b.bodies.has(body)).toBe(false);
+	handoverOf(c);
+	await handoverOf(b).take(addressOf(c), [body]);
+	expect(await textOf(b, body)).toBe("stranded");
 });
 
 it("one that was damaged on the disk is found, not served, and taken anew", async () => {
