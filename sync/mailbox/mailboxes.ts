@@ -38,6 +38,7 @@ import { Touched } from "./touched.ts";
 import { Unkept } from "./unkept.ts";
 import type { View } from "./view.ts";
 import { Visits } from "./visits.ts";
+import { Waiting } from "./waiting.ts";
 import { highestE, type Watermark, Watermarks } from "./watermarks.ts";
 
 const BOXES_REMEMBERED = 1_000;
@@ -61,7 +62,7 @@ export class Mailboxes implements Fold {
 	/** Looked-at mailboxes where all that could be shown was: from then on only what is touched can become so. */
 	readonly #shownAll = new Set<MailboxId>();
 	/** Looked-at mailboxes with entries that wait for second copies. */
-	readonly #waiting = new Map<MailboxId, Set<EntryId>>();
+	readonly #waiting = new Waiting();
 	/** As committed: SELECT and STATUS ask for them several times each. Until the next commit. */
 	readonly #boxes = new Map<MailboxId, BoxRow>();
 	readonly #touched = new Touched();
@@ -90,7 +91,8 @@ export class Mailboxes implements Fold {
 			stamps,
 			rules,
 			pending: this.#pending,
-			isSafe: (row) => this.#isSafe(row),
+			ownOf: (row) => ownOperation(row, options.origin),
+			isCopied: (own) => this.#isCopied(own),
 		});
 		this.namedUids = new NamedUids({
 			rules,
@@ -207,7 +209,7 @@ export class Mailboxes implements Fold {
 				if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry, row);
 			}),
 		);
-		const looked = new Set(this.#waiting.keys());
+		const looked = new Set(this.#waiting.mailboxes());
 		for (const mailbox of this.#touched.mailboxes())
 			if (this.#looking.has(mailbox)) looked.add(mailbox);
 		for (const mailbox of looked) this.#showSome(tx, mailbox);
@@ -285,7 +287,7 @@ export class Mailboxes implements Fold {
 		const waiting = this.#showing.show(tx.batch, mailbox, rows);
 		if (!this.#looking.has(mailbox)) return;
 		this.#shownAll.add(mailbox);
-		this.#keepWaiting(mailbox, waiting);
+		this.#waiting.set(mailbox, waiting);
 	}
 
 	/** The same at the end of each batch: after the first time only what was touched, or waited, can have become fit. */
@@ -294,15 +296,15 @@ export class Mailboxes implements Fold {
 			this.show(tx, mailbox);
 			return;
 		}
-		const waited = this.#waiting.get(mailbox) ?? [];
-		const rows = this.#touched.rowsWith(tx.batch, mailbox, waited);
-		const waiting = this.#showing.show(tx.batch, mailbox, rows);
-		this.#keepWaiting(mailbox, waiting);
-	}
-
-	#keepWaiting(mailbox: MailboxId, waiting: Set<EntryId>): void {
-		if (waiting.size > 0) this.#waiting.set(mailbox, waiting);
-		else this.#waiting.delete(mailbox);
+		const { entries, still, below } = this.#waiting.due(
+			mailbox,
+			(entry) => this.#touched.has(mailbox, entry),
+			(own) => this.#isCopied(own),
+		);
+		const rows = this.#touched.rowsWith(tx.batch, mailbox, entries);
+		const waiting = this.#showing.show(tx.batch, mailbox, rows, below);
+		for (const [entry, wait] of waiting) still.set(entry, wait);
+		this.#waiting.set(mailbox, still);
 	}
 
 	/** Whether something waits for second copies, so that show should run again when they are made. */
@@ -310,13 +312,11 @@ export class Mailboxes implements Fold {
 		return this.#waiting.size > 0;
 	}
 
-	#isSafe(row: EntryRow): boolean {
-		const { origin, secondCopy } = this.#options;
-		const own = ownOperation(row, origin);
+	#isCopied(own: number): boolean {
 		if (own === 0) return true;
 		// Most entries of a batch have the same one, and who is up does not change within a batch.
 		if (this.#copied?.own !== own)
-			this.#copied = { own, isSafe: secondCopy(own) };
+			this.#copied = { own, isSafe: this.#options.secondCopy(own) };
 		return this.#copied.isSafe;
 	}
 

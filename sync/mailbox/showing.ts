@@ -20,6 +20,7 @@ import {
 import { shownRow } from "./shown.ts";
 import type { Stamps } from "./stamps.ts";
 import type { ViewChange } from "./view.ts";
+import type { Wait } from "./waiting.ts";
 
 export interface Staged {
 	readonly changes: ViewChange[];
@@ -30,8 +31,10 @@ export class Showing {
 	readonly #stamps: Stamps;
 	readonly #pending: Pending;
 	readonly #rules: Rules;
-	/** Rule 7: all that this node did to the entry is on one more member, if one can be reached. */
-	readonly #isSafe: (row: EntryRow) => boolean;
+	/** The highest operation on the entry that this node did; 0: none. */
+	readonly #ownOf: (row: EntryRow) => number;
+	/** Rule 7: all that this node did up to there is on one more member, if one can be reached. */
+	readonly #isCopied: (own: number) => boolean;
 	/** What this batch shows, by mailbox. */
 	readonly #staged = new Map<MailboxId, Staged>();
 
@@ -39,46 +42,51 @@ export class Showing {
 		stamps: Stamps;
 		pending: Pending;
 		rules: Rules;
-		isSafe: (row: EntryRow) => boolean;
+		ownOf: (row: EntryRow) => number;
+		isCopied: (own: number) => boolean;
 	}) {
 		this.#stamps = options.stamps;
 		this.#pending = options.pending;
 		this.#rules = options.rules;
-		this.#isSafe = options.isSafe;
+		this.#ownOf = options.ownOf;
+		this.#isCopied = options.isCopied;
 	}
 
-	/** Shows of these entries what may be shown, in UID order. Returns those that wait for second copies, or behind others. */
+	/**
+	 * Shows of these entries what may be shown, in UID order, and nothing new above the UID `below`. Returns those that wait
+	 * for second copies, or behind others.
+	 */
 	show(
 		batch: Batch,
 		mailbox: MailboxId,
 		entries: Iterable<readonly [EntryId, EntryRow | undefined]>,
-	): Set<EntryId> {
+		below = Number.POSITIVE_INFINITY,
+	): Map<EntryId, Wait> {
 		const box = getBox(batch, mailbox);
 		const appearing: {
 			uid: number;
 			entry: EntryId;
 			row: EntryRow;
-			isSafe: boolean;
+			own: number;
 		}[] = [];
-		const waiting = new Set<EntryId>();
+		const waiting = new Map<EntryId, Wait>();
 		for (const [entry, row] of entries) {
 			if (row === undefined) continue;
 			const uid = uidOf(row);
 			const appears = lives(row) && uid > 0 && !isShownAs(row, uid);
-			const isSafe = this.#isSafe(row);
-			if (!isSafe) waiting.add(entry);
+			const own = this.#ownOf(row);
 			// Also what is not safe yet: a lower UID must not be overtaken, or it could never be shown.
-			if (appears) appearing.push({ uid, entry, row, isSafe });
-			else if (!isSafe) continue;
+			if (appears) appearing.push({ uid, entry, row, own });
+			else if (!this.#isCopied(own)) waiting.set(entry, { own, uid: 0 });
 			else if (!lives(row)) this.#expunge(batch, mailbox, entry, row, box);
 			else if (row.v !== undefined)
 				this.#update(batch, mailbox, entry, row, box);
 		}
 		if (appearing.length > 1) appearing.sort((a, b) => a.uid - b.uid);
 		let overtaken = false;
-		for (const { entry, row, uid, isSafe } of appearing) {
-			overtaken ||= !isSafe;
-			if (overtaken) waiting.add(entry);
+		for (const { entry, row, uid, own } of appearing) {
+			overtaken ||= uid > below || !this.#isCopied(own);
+			if (overtaken) waiting.set(entry, { own, uid });
 			else if (uid > box.E || !this.#rules.watermark)
 				this.#appear(batch, mailbox, entry, row, box);
 			else if (row.v !== undefined)

@@ -18,6 +18,10 @@ export class Touched {
 		if (!rows.has(entry)) rows.set(entry, undefined);
 	}
 
+	has(mailbox: MailboxId, entry: EntryId): boolean {
+		return this.#all.get(mailbox)?.has(entry) === true;
+	}
+
 	/** Nothing of the entry is left. */
 	drop(mailbox: MailboxId, entry: EntryId): void {
 		this.#all.get(mailbox)?.delete(entry);
@@ -48,7 +52,7 @@ export class Touched {
 			}
 	}
 
-	/** The rows of these entries, and of those that are touched. */
+	/** The rows of these entries, which are not touched, and of those that are. */
 	rowsWith(
 		batch: Batch,
 		mailbox: MailboxId,
@@ -57,8 +61,7 @@ export class Touched {
 		const touched = this.#all.get(mailbox);
 		const rows: [EntryId, EntryRow | undefined][] = [];
 		for (const entry of entries)
-			if (touched?.has(entry) !== true)
-				rows.push([entry, getRow(batch, mailbox, entry)]);
+			rows.push([entry, getRow(batch, mailbox, entry)]);
 		for (const [entry, row] of touched ?? [])
 			rows.push([entry, row ?? getRow(batch, mailbox, entry)]);
 		return rows;
