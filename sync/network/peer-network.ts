@@ -3,7 +3,6 @@
  * What concerns one pair is in peer.ts.
  */
 import type { Duplex } from "node:stream";
-import { Temporary } from "../faults.ts";
 import type { Milliseconds, NodeId } from "../ids.ts";
 import {
 	CONNECTION_SPARE_MILLISECONDS_MAX,
@@ -11,7 +10,6 @@ import {
 	GOSSIP_BYTES_MAX,
 	GOSSIP_PER_SECOND_MAX,
 	MEMBERS_MAX,
-	REQUEST_BYTES_MAX,
 	REQUESTS_PER_CONNECTION_MAX,
 	STRANGER_MILLISECONDS_MAX,
 	STRANGERS_MAX,
@@ -27,14 +25,14 @@ import type {
 } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import { parseAnnounce, portOf } from "./addresses.ts";
-import { DialRound } from "./dial.ts";
+import { Asking } from "./asking.ts";
 import { Listeners } from "./listeners.ts";
 import { TICK_MILLISECONDS } from "./liveness.ts";
 import { Peer, type PeerContext } from "./peer.ts";
-import { PROTOCOL, requestProtocol, within } from "./protocols.ts";
+import { PROTOCOL, requestProtocol } from "./protocols.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { Removed } from "./removed.ts";
-import { Answers, ask } from "./requests.ts";
+import { Answers } from "./requests.ts";
 import type { StreamSource } from "./streams.ts";
 import type {
 	Transport,
@@ -68,7 +66,7 @@ export class PeerNetwork implements Network, StreamSource {
 	readonly #onBody = new Listeners<[NodeId, Duplex, boolean]>();
 	/** Body streams that nobody has taken yet. */
 	readonly #bodies = new Map<NodeId, { stream: Duplex; initiator: boolean }>();
-	readonly #asking = new Set<WireConnection>();
+	readonly #asking: Asking;
 	/** Since when a connection is seen without a purpose. */
 	readonly #idleSince = new WeakMap<WireConnection, Milliseconds>();
 	/** Members that are not to be met yet. */
@@ -102,6 +100,13 @@ export class PeerNetwork implements Network, StreamSource {
 		this.#options = options;
 		this.self = transport.self;
 		this.#answers = new Answers(options.clock, options.log);
+		this.#asking = new Asking({
+			clock: options.clock,
+			dialOne: transport.dialOne,
+			linked: ({ node }) => this.#peers.get(node)?.session?.connection,
+			isKept: ({ node }, connection) =>
+				this.#peers.get(node)?.uses(connection) ?? false,
+		});
 		this.#turnedAway = new TurnedAway(options.clock, options.log);
 		this.#removed = new Removed(options.clock, options.log);
 		this.#gossipRate = new RateLimit(
@@ -208,30 +213,13 @@ export class PeerNetwork implements Network, StreamSource {
 		return cancel;
 	}
 
-	async request(
+	request(
 		to: PeerAddress,
 		protocol: string,
 		body: Uint8Array,
 		timeoutMilliseconds: Milliseconds,
 	): Promise<Uint8Array> {
-		if (body.byteLength > REQUEST_BYTES_MAX)
-			throw new RangeError(
-				`a question of ${body.byteLength} bytes, at most ${REQUEST_BYTES_MAX} are allowed`,
-			);
-		const name = requestProtocol(protocol);
-		const { clock } = this.#options;
-		const start = clock.monotonic();
-		const linked = this.#peers.get(to.node)?.session?.connection;
-		const connection = linked ?? (await this.#dial(to, timeoutMilliseconds));
-		const left = timeoutMilliseconds - (clock.monotonic() - start);
-		this.#asking.add(connection);
-		try {
-			return await ask(connection, name, body, clock, left);
-		} finally {
-			this.#asking.delete(connection);
-			if (!this.#peers.get(to.node)?.uses(connection))
-				connection.abort(new Error("answered"));
-		}
+		return this.#asking.request(to, protocol, body, timeoutMilliseconds);
 	}
 
 	handle(protocol: string, handler: RequestHandler): void {
@@ -252,7 +240,7 @@ export class PeerNetwork implements Network, StreamSource {
 		this.#strangersAdmitted = admit;
 		if (!admit)
 			for (const connection of this.#strangers())
-				if (!this.#asking.has(connection))
+				if (!this.#asking.uses(connection))
 					connection.abort(new Error("no invite is open"));
 	}
 
@@ -331,26 +319,6 @@ export class PeerNetwork implements Network, StreamSource {
 		this.#onPeers.emit();
 	}
 
-	async #dial(
-		to: PeerAddress,
-		timeoutMilliseconds: Milliseconds,
-	): Promise<WireConnection> {
-		const { clock } = this.#options;
-		const round = new DialRound(clock, this.#transport.dialOne, to);
-		try {
-			return await within(
-				clock,
-				timeoutMilliseconds,
-				"no answer in time",
-				round.connection,
-			);
-		} catch (error) {
-			round.cancel();
-			const reason = (error as Error).message.split("\n")[0];
-			throw new Temporary(`cannot reach ${to.node}: ${reason}`);
-		}
-	}
-
 	/** A protocol for members; a stranger who tries it loses the connection. */
 	#member(
 		protocol: string,
@@ -398,7 +366,7 @@ export class PeerNetwork implements Network, StreamSource {
 		const now = this.#options.clock.monotonic();
 		for (const connection of this.#transport.connections()) {
 			const peer = this.#peers.get(connection.remotePeer.toString());
-			if (peer?.uses(connection) || this.#asking.has(connection)) continue;
+			if (peer?.uses(connection) || this.#asking.uses(connection)) continue;
 			const since = this.#idleSince.get(connection) ?? now;
 			this.#idleSince.set(connection, since);
 			const idleMax =
