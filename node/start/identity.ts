@@ -76,6 +76,13 @@ class Identifying {
 				driveName(known),
 				driveBlocks(store),
 			);
+			if (bodies.dropped !== undefined) {
+				parts.log.warn(
+					"the body store was damaged; each body is looked for, and what is missing is fetched from peers",
+					{ damage: bodies.dropped },
+				);
+				store.commit([[BODIES_LOST_KEY, "1"]]);
+			}
 			return { identity: known, bodies };
 		} catch (error) {
 			if (!(error instanceof DriveShort)) this.#putBodiesAside(error);

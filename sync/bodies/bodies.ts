@@ -83,6 +83,8 @@ export async function openBodies(
 
 export class DriveBodies implements ReclaimableBodies {
 	readonly drive: string;
+	/** What was damaged when the store was opened, so that bodies may be gone that were here; undefined where nothing was. */
+	readonly dropped: string | undefined;
 	readonly #options: OpenBodiesOptions;
 	readonly #parts: Parts;
 	readonly #sync: GroupSync;
@@ -111,6 +113,7 @@ export class DriveBodies implements ReclaimableBodies {
 		this.#parts = parts;
 		const { store, blobs, logs } = parts;
 		this.drive = blobs.core.key.toString("hex");
+		this.dropped = parts.dropped;
 		const sync: SyncToDisk = () => logs.sync();
 		this.#sync = new GroupSync(options.wrapSync?.(sync) ?? sync);
 		this.#drives = new Drives(

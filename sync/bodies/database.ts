@@ -2,6 +2,7 @@
  * The RocksDB below the drives. hypercore-storage makes its column family with options of its own, some of which cannot
  * be given to it and cost writes here; so it is handed a database that makes it otherwise.
  */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import CorestoreStorage from "hypercore-storage";
 import RocksDB, {
@@ -44,3 +45,19 @@ export const openStorage = (drives: string): CorestoreStorage =>
 		// Else a folder that was copied here would not open.
 		{ allowBackup: true },
 	);
+
+/**
+ * What RocksDB left out of its log when it was opened just now, as it says itself: it opens without an error where the log
+ * is damaged, and whatever came after the damage is gone. After a power cut that may be what was never synced.
+ */
+export async function droppedAtOpen(
+	drives: string,
+): Promise<string | undefined> {
+	const text = await readFile(join(databaseFolder(drives), "LOG"), "latin1");
+	for (const line of text.split("\n")) {
+		const at = line.indexOf(": dropping ");
+		if (at > 0 && line.includes("Corruption", at))
+			return line.slice(line.lastIndexOf("] ", at) + 2);
+	}
+	return undefined;
+}

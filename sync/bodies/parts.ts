@@ -5,7 +5,7 @@ import Corestore from "corestore";
 import type Hyperblobs from "hyperblobs";
 import type CorestoreStorage from "hypercore-storage";
 import Hyperdrive from "hyperdrive";
-import { databaseFolder, openStorage } from "./database.ts";
+import { databaseFolder, droppedAtOpen, openStorage } from "./database.ts";
 import { WriteAheadLogs } from "./durable.ts";
 import { DriveShort, openFault } from "./faults.ts";
 import { takeFormat } from "./format.ts";
@@ -22,6 +22,8 @@ export interface Parts {
 	readonly handed: HandedBodies;
 	/** Folder of what is being written; empty at first. */
 	readonly spool: string;
+	/** What its log was damaged by, so that bodies are gone; undefined where it was whole. */
+	readonly dropped: string | undefined;
 }
 
 /** Rejects as openBodies() does. */
@@ -63,6 +65,7 @@ export async function openParts(options: {
 			handed,
 			spool,
 			database: databaseFolder(drives),
+			dropped: await droppedAtOpen(drives),
 		};
 	} catch (error) {
 		await store?.close().catch(() => {});

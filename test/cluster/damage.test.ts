@@ -131,6 +131,28 @@ test("each file of a data folder, cut and flipped: the node becomes whole again 
 	}
 }, 400_000);
 
+test("bodies whose log was damaged are missed at the start, and are back when the members are converged", async () => {
+	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
+	try {
+		const maker = new MessageMaker("log");
+		const [a, b] = cluster.nodes;
+		if (!a || !b) throw new Error("no cluster");
+		await sendAll(a, maker, range(0, MESSAGES));
+		await settled(cluster.nodes, MESSAGES);
+		await b.converged();
+		await b.stop();
+		const log = filesOf(b.data).find((name) => /db.\d+\.log$/.test(name));
+		const file = join(b.data, log as string);
+		damage(file, "flip", statSync(file).size >> 1);
+		await b.start();
+		await b.converged();
+		expect(b.diary).toMatch(/the body store was damaged/);
+		expect(await b.cli(["check"]), b.tail()).toMatchObject({ code: 0 });
+	} finally {
+		await cluster.close();
+	}
+}, 120_000);
+
 const PAGE_BYTES = 4096;
 const smallJournals = join(repository, "test/harness/plant-small-journals.ts");
 

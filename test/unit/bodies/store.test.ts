@@ -1,4 +1,5 @@
 /** What only the real store can go through: files, folders, sockets, damage. */
+import { randomBytes } from "node:crypto";
 import {
 	chmodSync,
 	closeSync,
@@ -187,6 +188,31 @@ describe("members", () => {
 		await connectStreams(a, b);
 		await fetching;
 		expect(await b.bodies.has(reference)).toBe(true);
+	});
+
+	it("are missed where the log was damaged, which RocksDB opens without them", async () => {
+		const { a, b } = await pair();
+		const references: BodyRef[] = [];
+		for (let i = 0; i < 5; i++)
+			references.push(await put(a.bodies, randomBytes(50_000)));
+		await connectStreams(a, b);
+		for (const reference of references) await b.bodies.fetch(reference);
+		expect(b.bodies.dropped).toBeUndefined();
+		await b.bodies.close();
+		const [log] = readdirSync(database(b)).filter((name) =>
+			name.endsWith(".log"),
+		);
+		overwrite(join(database(b), log as string), 120_000, "damage");
+		b.bodies = await openIn(b);
+		expect(b.bodies.dropped).toMatch(/\.log: dropping \d+ bytes; Corruption/);
+		const states = await Promise.all(
+			references.map((reference) => b.bodies.verify(reference)),
+		);
+		expect(states).toContain("missing");
+		// Told once: what is left is whole.
+		await b.bodies.close();
+		b.bodies = await openIn(b);
+		expect(b.bodies.dropped).toBeUndefined();
 	});
 
 	it("give back what is damaged here", async () => {
