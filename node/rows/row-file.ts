@@ -14,17 +14,14 @@ import {
 	ftruncateSync,
 	openSync,
 	readdirSync,
-	readSync,
-	renameSync,
 	rmSync,
-	writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { readAll, readIntoLent, writeAll } from "./bytes.ts";
 import {
 	checksum,
 	encodeGone,
 	HEAD_BYTES,
-	type Head,
 	HeadTable,
 	isSound,
 	type Part,
@@ -38,11 +35,11 @@ import {
 	type Wanted,
 	type Written,
 } from "./layout.ts";
+import { FILE_MODE, rewritten } from "./rewritten.ts";
 
 const MAGIC = "pmnode rows";
 const FORMAT_AT = 32;
 const GENERATION_AT = 36;
-const FILE_MODE = 0o600;
 /** Records of rows that are gone which no file is rewritten for. */
 const GONE_RECORDS_MIN = 100;
 
@@ -336,90 +333,21 @@ export class RowFile {
 	#compact(table: HeadTable): void {
 		const { base } = this.#options;
 		const generation = this.#generation + 1;
-		const rows = openSync(rowsPath(base, generation), "w+", FILE_MODE);
-		const next = new HeadTable();
-		let end = 0;
-		const heads: Buffer[] = [this.#fileHead(generation)];
-		const fresh = `${headsPath(base)}.new`;
-		try {
-			const part = new Map<string, Written>();
-			let partBytes = 0;
-			const write = (): void => {
-				const { heads: moved, bytes } = laidOut(part, end);
-				writeAll(rows, bytes, end);
-				end += bytes.length;
-				for (const head of moved) {
-					heads.push(head);
-					next.add(head);
-				}
-				part.clear();
-				partBytes = 0;
-			};
-			for (const hash of table.hashes()) {
-				const head = table.get(hash) as Head;
-				const note = readAll(this.#rows, head.noteOffset, head.noteBytes);
-				const row = readAll(this.#rows, head.rowOffset, head.rowBytes);
-				// With their checksums of old: what is damaged stays so.
-				part.set(hash, { ...head, note, row });
-				partBytes += note.length + row.length;
-				if (partBytes >= READ_BYTES) write();
-			}
-			write();
-			const file = openSync(fresh, "w+", FILE_MODE);
-			try {
-				writeAll(file, Buffer.concat(heads), 0);
-				renameSync(fresh, headsPath(base));
-			} catch (error) {
-				closeSync(file);
-				throw error;
-			}
-			closeSync(this.#heads);
-			this.#heads = file;
-		} catch (error) {
-			closeSync(rows);
-			for (const path of [fresh, rowsPath(base, generation)])
-				rmSync(path, { force: true });
-			throw error;
-		}
+		const next = rewritten({
+			table,
+			rows: this.#rows,
+			start: this.#fileHead(generation),
+			headsPath: headsPath(base),
+			rowsPath: rowsPath(base, generation),
+		});
+		closeSync(this.#heads);
+		this.#heads = next.heads;
 		closeSync(this.#rows);
 		rmSync(rowsPath(base, this.#generation), { force: true });
-		this.#rows = rows;
+		this.#rows = next.rows;
 		this.#generation = generation;
-		this.#rowsEnd = end;
-		this.#headsEnd = heads.length * HEAD_BYTES;
-		this.#table = next;
+		this.#rowsEnd = next.rowsEnd;
+		this.#headsEnd = next.headsEnd;
+		this.#table = next.table;
 	}
-}
-
-function writeAll(file: number, bytes: Uint8Array, position: number): void {
-	for (let at = 0; at < bytes.length; )
-		at += writeSync(file, bytes, at, bytes.length - at, position + at);
-}
-
-/**
- * Of all groups that are read, one after the other: what is taken out of one is valid until the next. Memory of so many
- * bytes that is new each time costs more than to read them.
- */
-let lent: Buffer | undefined;
-
-function readIntoLent(file: number, position: number, length: number): Buffer {
-	if (length > READ_BYTES) return readAll(file, position, length);
-	lent ??= Buffer.allocUnsafeSlow(READ_BYTES);
-	return readAll(file, position, length, lent);
-}
-
-/** Fewer than `length` where the file ends. */
-function readAll(
-	file: number,
-	position: number,
-	length: number,
-	bytes: Buffer = Buffer.allocUnsafe(length),
-): Buffer {
-	let at = 0;
-	while (at < length) {
-		const read = readSync(file, bytes, at, length - at, position + at);
-		if (read === 0) break;
-		at += read;
-	}
-	return bytes.subarray(0, at);
 }

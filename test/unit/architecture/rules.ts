@@ -72,7 +72,7 @@ const pure = ["sync/documents", "sync/mailbox"];
 const realAdapters = ["sync/real", "sync/network", "sync/bodies"];
 /** Caches that may be deleted at any time. */
 const caches = [
-	"node/rows/row-file.ts",
+	"node/rows",
 	"node/mime/cache-file.ts",
 	"node/search/file.ts",
 	"node/search/index.ts",
