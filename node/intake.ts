@@ -215,9 +215,12 @@ class IncomingMessage implements Incoming {
 	}
 }
 
-const accountsOf = (envelope: Envelope): AccountId[] => [
-	...new Set(envelope.recipients.flatMap((recipient) => recipient.accounts)),
-];
+function accountsOf({ recipients }: Envelope): readonly AccountId[] {
+	const [first, second] = recipients;
+	if (second === undefined && first?.accounts.length === 1)
+		return first.accounts;
+	return [...new Set(recipients.flatMap(({ accounts }) => accounts))];
+}
 
 /**
  * The envelope's part of the transaction key. Parts are length-prefixed; recipients in any order and case are the same,

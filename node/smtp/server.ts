@@ -156,6 +156,7 @@ class Listener extends SMTPServer {
 			scram: (clientFirst, channel, remoteIp) =>
 				authenticator.scram(clientFirst, channel, remoteIp),
 			binding: (type, secure) => channelBinding(type, secure, tls.pem().cert),
+			refusal: (error) => refusalFor(error, log),
 			loginRefusal: (error) => loginRefusal(error, log),
 			// STARTTLS takes all listeners off the first socket, so its "close" alone is not enough.
 			closed: () => this.#places.get(socket)?.(),

@@ -37,9 +37,18 @@ export function traceFields(facts: TraceFacts, hostname: string): string {
 		.concat(`;\r\n\t${dateTime(facts.receivedMilliseconds)}\r\n`);
 }
 
+/** Most messages come within the second of the one before. */
+let lastSecond = { seconds: Number.NaN, text: "" };
+
 /** RFC 5322 §3.3, in UTC. */
-const dateTime = (milliseconds: Milliseconds): string =>
-	new Date(milliseconds).toUTCString().replace("GMT", "+0000");
+function dateTime(milliseconds: Milliseconds): string {
+	const seconds = Math.floor(milliseconds / 1000);
+	if (seconds !== lastSecond.seconds) {
+		const text = new Date(milliseconds).toUTCString();
+		lastSecond = { seconds, text: text.replace("GMT", "+0000") };
+	}
+	return lastSecond.text;
+}
 
 /** What the client called itself is free text: keep what can stand in a host name or an address literal. */
 const heloName = (helo: string): string =>
