@@ -225,6 +225,10 @@ export class DriveBodies implements ReclaimableBodies {
 		}
 	}
 
+	async isStuck(reference: BodyRef): Promise<boolean> {
+		return isSane(reference) && this.#lying.isStuck(reference);
+	}
+
 	async takeIn(
 		reference: BodyRef,
 		bytes: AsyncIterable<Uint8Array>,

@@ -39,6 +39,13 @@ export class Lying {
 		return isStranded(await this.#drives.get(reference.drive), reference);
 	}
 
+	/** Whether nothing of its drive is on its way here. */
+	async isStuck({ drive }: BodyRef): Promise<boolean> {
+		// Of a drive that does not open nothing comes.
+		const core = await this.#drives.get(drive).catch(() => undefined);
+		return core?.peers.every(({ inflight }) => inflight === 0) ?? true;
+	}
+
 	/** Bytes of a body that lies here. Rejects with BodyUnavailable where some are gone. */
 	async *read(
 		reference: BodyRef,

@@ -105,6 +105,11 @@ export interface Bodies {
 /** What the owner of a body store also does with it: takes in what was handed over, gives the disk back. Readers need none of this. */
 export interface ReclaimableBodies extends Bodies {
 	/**
+	 * Whether nothing is on its way of what fetch() asked for: a body that was not had in time may else just come slowly, and
+	 * must not be asked for in another way as well.
+	 */
+	isStuck(ref: BodyRef): Promise<boolean>;
+	/**
 	 * Makes a durable copy here of bytes that a member gave by itself, where fetch() cannot bring them: checked against the
 	 * hash, synced. Rejects with BodyUnavailable when they are wrong (`bytes` may only reject with that), StoreFull or
 	 * StoreFailed. Resolves at once, and reads nothing, where the body is here.

@@ -46,8 +46,8 @@ export class Handover {
 		bodies: readonly BodyRef[],
 	): Promise<BodyRef[]> {
 		const taken: BodyRef[] = [];
-		const wanted = bodies.filter((body) => this.#options.isWanted(body));
 		try {
+			const wanted = await this.#stuck(bodies);
 			for (let at = 0; at < wanted.length; ) {
 				const some = together(wanted, at);
 				at += some.length;
@@ -65,6 +65,15 @@ export class Handover {
 				{ peer: member.node, count: taken.length },
 			);
 		return taken;
+	}
+
+	/** Of these the ones that are missed and do not come. */
+	async #stuck(all: readonly BodyRef[]): Promise<BodyRef[]> {
+		const { bodies, isWanted } = this.#options;
+		const stuck: BodyRef[] = [];
+		for (const body of all)
+			if (isWanted(body) && (await bodies.isStuck(body))) stuck.push(body);
+		return stuck;
 	}
 
 	async #takeSome(

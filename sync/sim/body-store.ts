@@ -157,6 +157,10 @@ export class SimBodies implements ReclaimableBodies {
 		return this.#ensure(reference, false);
 	}
 
+	async isStuck(reference: BodyRef): Promise<boolean> {
+		return this.#world.holder(this.node, reference) === undefined;
+	}
+
 	async takeIn(
 		reference: BodyRef,
 		bytes: AsyncIterable<Uint8Array>,

@@ -116,15 +116,16 @@ export const fetchAll = ({ bodies }: Member, some: readonly BodyRef[]) =>
 
 /**
  * A body of a that c has and that hypercore cannot bring to b: c never was as long as b is, and misses what it takes to
- * prove to b that the drive goes on.
+ * prove to b that the drive goes on. Nor can b prove the early bodies, which it alone has, to c.
  */
 export async function strand(
 	members: Members,
 	[a, b, c]: readonly [Member, Member, Member],
 	text = "stranded",
-): Promise<BodyRef> {
+): Promise<{ stranded: BodyRef; early: readonly BodyRef[] }> {
 	const early = await members.connect(a, b);
-	await fetchAll(b, await putSome(a, 6));
+	const first = await putSome(a, 6);
+	await fetchAll(b, first);
 	early();
 	await putSome(a, 5);
 	const stranded = await put(a, text);
@@ -134,5 +135,5 @@ export async function strand(
 	await c.bodies.fetch(stranded);
 	late();
 	await members.close(a);
-	return stranded;
+	return { stranded, early: first };
 }

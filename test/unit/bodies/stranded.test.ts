@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { appendFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import Replicator, { type Peer } from "hypercore/lib/replicator.js";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { bodyHash, type NodeId } from "../../../sync/ids.ts";
 import {
@@ -63,7 +64,7 @@ const addressOf = ({ node }: Member): PeerAddress => ({ node, multiaddrs: [] });
 async function stranded(text?: string): Promise<[Member, Member, BodyRef]> {
 	const all = await members.three();
 	const [, b, c] = all;
-	const body = await strand(members, all, text);
+	const { stranded: body } = await strand(members, all, text);
 	await members.connect(b, c);
 	expect(await c.bodies.has(body)).toBe(true);
 	return [b, c, body];
@@ -254,6 +255,62 @@ it("only members are answered; who does not know the question, or lacks the body
 	await expect(handler(stranger, new Uint8Array())).rejects.toThrow(
 		/only members/,
 	);
+	expect(handedOf(b)).toEqual([]);
+});
+
+it("nor can one that is behind bring what it has to one that is ahead; it hands it over", async () => {
+	const all = await members.three();
+	const [, b, c] = all;
+	const { early } = await strand(members, all);
+	const [body] = early.slice(4) as [BodyRef];
+	await members.connect(b, c);
+	let ended: unknown;
+	void c.bodies.fetch(body).catch((error) => {
+		ended = error;
+	});
+	await until("the fetch to end", async () => {
+		await members.clock.advance(BODY_HOPE_MILLISECONDS / 10);
+		return ended;
+	});
+	expect(ended).toBeInstanceOf(BodyUnavailable);
+	expect(await c.bodies.isStuck(body)).toBe(true);
+	handoverOf(b);
+	expect(await handoverOf(c).take(addressOf(b), [body])).toEqual([body]);
+	expect(await textOf(c, body)).toBe("body 4");
+});
+
+it("a reference that cannot be right keeps no other body from coming", async () => {
+	const [b, c, body] = await stranded();
+	handoverOf(c);
+	const bad = { ...body, sizeBytes: body.sizeBytes + 1e6 };
+	expect(await b.bodies.isStuck(bad)).toBe(false);
+	const taking = handoverOf(b);
+	expect(await taking.take(addressOf(c), [bad, body])).toEqual([body]);
+});
+
+it("what comes slowly is not asked for in another way as well", async () => {
+	const [a, b] = await members.three();
+	await members.connect(a, b);
+	const body = await put(a, "slow");
+	handoverOf(a);
+	const { prototype } = Replicator.Peer;
+	const under = Promise.withResolvers<void>();
+	const { _handleData } = prototype;
+	const arriving = vi.spyOn(prototype, "_handleData");
+	arriving.mockImplementation(async function (this: Peer, data) {
+		await under.promise;
+		await _handleData.call(this, data);
+	});
+	try {
+		const fetching = b.bodies.fetch(body);
+		await until("b to ask a for it", () => arriving.mock.calls.length > 0);
+		const taken = await handoverOf(b).take(addressOf(a), [body]);
+		expect([taken.length, asked]).toEqual([0, 0]);
+		under.resolve();
+		await fetching;
+	} finally {
+		arriving.mockRestore();
+	}
 	expect(handedOf(b)).toEqual([]);
 });
 
