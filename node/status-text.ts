@@ -173,8 +173,9 @@ export const roundTripText = (peer: StatusPeer): string =>
 		? "–"
 		: `${peer.rttMilliseconds.toFixed(peer.rttMilliseconds < 10 ? 1 : 0)} ms`;
 
-/** `nothing`, `1 change`, `12 changes, 3 bodies`. */
+/** `nothing`, `1 change`, `12 changes, 3 bodies`; or that there is nobody yet to miss anything, and what to do. */
 export function missingText(peer: StatusPeer): string {
+	if (peer.neverCame) return "never came: join it again, or remove it";
 	const parts = [
 		peer.missingChanges > 0 ? count(peer.missingChanges, "change") : "",
 		peer.missingBodies > 0

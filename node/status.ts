@@ -32,6 +32,8 @@ export interface StatusPeer {
 	/** Changes, and bodies, that this node has and the peer, as far as known here, has not. */
 	readonly missingChanges: number;
 	readonly missingBodies: number;
+	/** It was admitted and never came: it may not have heard of it. An earlier release does not tell. */
+	readonly neverCame?: true;
 }
 
 export interface StatusJson {

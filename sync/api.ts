@@ -262,6 +262,8 @@ export interface PeerReport {
 	readonly rttMilliseconds: number | undefined;
 	/** False while it joins, or its disk is full, as far as it is known here: nobody waits for its copies. */
 	readonly isWaitedFor: boolean;
+	/** False while nothing of it ever came here: it was admitted, and may not have heard of it. */
+	readonly hasCome: boolean;
 	/** Changes that this node has and the peer, as far as known here, has not durably. */
 	readonly missingChanges: number;
 	readonly missingBodies: number;

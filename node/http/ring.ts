@@ -38,6 +38,7 @@ ${peers.map(({ peer, at }) => circle(at, peer.name, peer.state, many ? "" : miss
 }
 
 const missingLabel = (peer: StatusPeer): string => {
+	if (peer.neverCame) return "never came";
 	const missing = missingText(peer);
 	return missing === "nothing" ? "" : `${missing} missing`;
 };

@@ -43,7 +43,10 @@ export function statusOf(
 			dns: "off",
 			p2p: off("p2p"),
 		},
-		peers: report.peers.map(({ isWaitedFor: _, ...peer }) => peer),
+		peers: report.peers.map(({ isWaitedFor: _, hasCome, ...peer }) => ({
+			...peer,
+			...(!hasCome && { neverCame: true as const }),
+		})),
 		scrub: report.scrub,
 		mail: {
 			accounts: report.accounts,

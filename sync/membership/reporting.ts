@@ -2,6 +2,7 @@
 import type { PeerReport, ReplicaReport } from "../api.ts";
 import type { Scrub } from "../check/scrub.ts";
 import type { ClusterState } from "../directory/cluster.ts";
+import type { NodeId } from "../ids.ts";
 import type { Ledger } from "../log/ledger.ts";
 import { missing } from "../log/record.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
@@ -88,16 +89,25 @@ export class Reporting {
 		rttMilliseconds,
 	}: ReturnType<Network["peers"]>[number]): PeerReport {
 		const { replication, ledger, cluster } = this.#options;
-		const { holds, absent } = replication.facts(node);
+		const { holds, absent, had } = replication.facts(node);
 		return {
 			id: node,
 			name: cluster.member(node)?.name ?? "",
 			state,
 			rttMilliseconds,
 			isWaitedFor: !absent,
+			hasCome: had.size > 0 || this.#hasWritten(node),
 			missingChanges: missing(holds?.vector ?? new Map(), ledger.log.vector),
 			missingBodies: holds?.missingBodies ?? 0,
 		};
+	}
+
+	/** It may have met other members only. */
+	#hasWritten(node: NodeId): boolean {
+		const { cluster, ledger } = this.#options;
+		return cluster
+			.incarnations()
+			.some((one) => one.node === node && ledger.log.vector.has(one.origin));
 	}
 
 	#isConverged(up: readonly PeerReport[]): boolean {

@@ -34,6 +34,46 @@ const said = (cluster: SimCluster, text: string): number =>
 	cluster.trace().split(text).length - 1;
 
 describe("nodes without documents", () => {
+	it("who was admitted and did not hear it is told from members that are down, until it comes", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		const link = await cluster.run(cluster.invite("a"));
+		/** Whether each of the others ever came, as a node sees it. */
+		const come = (node: string) =>
+			cluster
+				.replica(node)
+				.report()
+				.peers.map(({ name, hasCome }) => [name, hasCome])
+				.sort();
+		await deliverMany(cluster, ["b"], 1);
+		cluster.slow("a", "c", [ANSWER_MILLISECONDS, ANSWER_MILLISECONDS]);
+		void cluster.joinWith("c", link);
+		await cluster.until("a to admit c", () => come("a").length === 2);
+		cluster.crash("c");
+		await cluster.pass(60_000);
+		const waiting = [
+			["b", true],
+			["c", false],
+		];
+		expect(come("a")).toEqual(waiting);
+		// Also of one that is down since before this process started.
+		cluster.crash("b");
+		cluster.crash("a");
+		await cluster.run(cluster.start("a"));
+		await cluster.pass(10_000);
+		expect(come("a")).toEqual(waiting);
+		await cluster.run(cluster.start("b"));
+		await cluster.pass(10_000);
+		cluster.slow("a", "c", [1, 5]);
+		await cluster.run(cluster.joinWith("c", link));
+		await cluster.settle();
+		for (const node of ["a", "b"])
+			expect(come(node).map(([, hasCome]) => hasCome)).toEqual([true, true]);
+		// Who never met a member has what it wrote from others.
+		cluster.crash("b");
+		await cluster.run(cluster.join("d", "a"));
+		expect(come("d")).toContainEqual(["b", true]);
+	});
+
 	it("who joins through a member that is lost at that moment gets all from the others, without a word of warning", async () => {
 		const cluster = await clusterOf(["a", "b", "c"]);
 		await deliverMany(cluster, ["a", "b", "c"], 6);

@@ -130,6 +130,18 @@ describe("status in words", () => {
 		);
 	});
 
+	test("a member that was admitted and never came is told from one that is down", () => {
+		const [peer] = STATUS.peers;
+		if (peer === undefined) throw new Error("no peer");
+		const lines = statusText(
+			{ ...STATUS, peers: [{ ...peer, state: "down", neverCame: true }] },
+			false,
+		);
+		expect(lines.find((line) => line.startsWith("b"))).toMatch(
+			/^b +down .*never came: join it again, or remove it$/,
+		);
+	});
+
 	test("counts and times as people say them", () => {
 		const peer = STATUS.peers[0] as (typeof STATUS.peers)[number];
 		const missing = (missingChanges: number, missingBodies: number) =>
