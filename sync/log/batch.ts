@@ -75,9 +75,9 @@ export class Batch {
 		return text === undefined ? undefined : (JSON.parse(text as string) as T);
 	}
 	#recentValue<T>(key: string): T | undefined {
-		if (this.#recent?.has(key) !== true || this.#writes.has(key))
-			return undefined;
-		return this.#recent.take(key) as T;
+		// What was put as text counts.
+		if (this.#recent === undefined || this.#writes.has(key)) return undefined;
+		return this.#recent.take(key) as T | undefined;
 	}
 
 	#cell(key: string): Cell | undefined {

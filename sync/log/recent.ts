@@ -14,14 +14,16 @@ export class Recent {
 
 	take(key: string): unknown {
 		const value = this.#values.get(key);
-		this.#values.delete(key);
+		if (value !== undefined) this.#values.delete(key);
 		return value;
 	}
 
 	/** `undefined`: the key is not in the store any more. */
 	put(key: string, value: unknown): void {
-		this.#values.delete(key);
-		if (value === undefined) return;
+		if (value === undefined) {
+			this.#values.delete(key);
+			return;
+		}
 		this.#values.set(key, value);
 		if (this.#values.size <= RECENT_VALUES_MAX) return;
 		for (const [oldest] of this.#values) {
