@@ -119,11 +119,13 @@ export class Batch {
 		return this.#writes.size === 0 && this.#dirty.length === 0;
 	}
 
-	/** It is in the store: what it wrote is kept taken apart, for those that come next. */
-	committed(): void {
-		if (this.#recent === undefined) return;
-		for (const key of this.#writes.keys()) this.#recent.take(key);
-		for (const [key, { value }] of this.#dirty) this.#recent.put(key, value);
+	/** It is in the store. `keeps`: those that come next will look at the same, so that it stays taken apart. */
+	committed(keeps: boolean): void {
+		const recent = this.#recent;
+		if (recent === undefined || (!keeps && recent.isEmpty)) return;
+		for (const key of this.#writes.keys()) recent.take(key);
+		for (const [key, { value }] of this.#dirty)
+			recent.put(key, keeps ? value : undefined);
 	}
 
 	writes(): StoreWrite[] {

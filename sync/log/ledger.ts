@@ -314,13 +314,14 @@ export class Ledger {
 		done: readonly { waiting: Waiting; sequence: number }[],
 	): void {
 		this.#batches++;
-		flush.batch.committed();
 		this.log.committed(flush.batch, flush.origins);
 		this.#snapshots = this.documents.committed();
 		this.#inbound.committed();
 		for (const fold of this.#folds) fold.committed();
 		for (const { waiting, sequence } of done) waiting.resolve(sequence);
 		if (flush.origins.size > 0) this.#events.committed(flush.groups.length > 0);
+		// What is not on its way to a member was shown with this batch: to keep it would only be work for the garbage collector.
+		flush.batch.committed(this.#events.onTheWay());
 		this.#settleLater();
 		const more = this.#inbound.count > 0 && flush.taken > 0;
 		if (this.#works.length > 0 || more) this.#schedule();

@@ -8,6 +8,10 @@ import { RECENT_VALUES_MAX } from "../limits.ts";
 export class Recent {
 	readonly #values = new Map<string, unknown>();
 
+	get isEmpty(): boolean {
+		return this.#values.size === 0;
+	}
+
 	has(key: string): boolean {
 		return this.#values.has(key);
 	}
@@ -18,7 +22,7 @@ export class Recent {
 		return value;
 	}
 
-	/** `undefined`: the key is not in the store any more. */
+	/** `undefined`: it is not there any more, or not to be kept. */
 	put(key: string, value: unknown): void {
 		if (value === undefined) {
 			this.#values.delete(key);

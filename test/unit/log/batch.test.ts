@@ -15,7 +15,11 @@ const step = fc.record({
 	what: fc.constantFrom("change", "look", "remove", "put", "expect"),
 });
 const batches = fc.array(
-	fc.record({ steps: fc.array(step, { maxLength: 8 }), fails: fc.boolean() }),
+	fc.record({
+		steps: fc.array(step, { maxLength: 8 }),
+		fails: fc.boolean(),
+		keeps: fc.boolean(),
+	}),
 	{ maxLength: 12 },
 );
 type Batches = typeof batches extends fc.Arbitrary<infer T> ? T : never;
@@ -24,7 +28,7 @@ type Batches = typeof batches extends fc.Arbitrary<infer T> ? T : never;
 function run(all: Batches, recent: Recent | undefined) {
 	const store = new MemoryStore();
 	const seen: unknown[] = [];
-	for (const { steps, fails } of all) {
+	for (const { steps, fails, keeps } of all) {
 		const batch = new Batch(store, recent);
 		for (const [i, { key: at, what }] of steps.entries()) {
 			if (what === "expect") batch.expect(["a", "b", "c", "d", "e", "f"]);
@@ -43,7 +47,7 @@ function run(all: Batches, recent: Recent | undefined) {
 		if (fails) recent?.clear();
 		else {
 			store.commit(batch.writes());
-			batch.committed();
+			batch.committed(keeps);
 		}
 	}
 	return { seen, kept: [...store.range("", "~")] };
@@ -65,7 +69,7 @@ test("what one batch wrote the next one need not take apart", () => {
 	const row = { n: 1, list: [] };
 	first.change("a", row);
 	store.commit(first.writes());
-	first.committed();
+	first.committed(true);
 	expect(new Batch(store, recent).object("a")).toBe(row);
 	// It was taken, and may be changed by who has it.
 	expect(new Batch(store, recent).object("a")).not.toBe(row);
