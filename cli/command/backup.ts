@@ -39,6 +39,6 @@ async function run(
 	if (missing > 0) process.exitCode = 1;
 	if (options.quiet === true) return;
 	process.stderr.write(
-		`${messages} messages of ${accounts} accounts are in ${printable(directory)}; ${bytesText(newBytes)} were new${missing > 0 ? `; ${missing} ${missing === 1 ? "thing is" : "things are"} missing` : ""}\n`,
+		`${messages} ${messages === 1 ? "message" : "messages"} of ${accounts} ${accounts === 1 ? "account" : "accounts"} ${messages === 1 ? "is" : "are"} in ${printable(directory)}; ${bytesText(newBytes)} were new${missing > 0 ? `; ${missing} ${missing === 1 ? "thing is" : "things are"} missing` : ""}\n`,
 	);
 }

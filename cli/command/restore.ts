@@ -83,7 +83,7 @@ async function restoreMail(
 	const { restored, present, missing } = result;
 	if (quiet !== true)
 		process.stderr.write(
-			`${restored} messages are back, ${present} were there${missingText(missing)}\n`,
+			`${restored} ${restored === 1 ? "message is" : "messages are"} back, ${present} ${present === 1 ? "was" : "were"} there${missingText(missing)}\n`,
 		);
 	return result;
 }

@@ -164,7 +164,14 @@ class Backup {
 				missing: this.#missing.length,
 			};
 		} finally {
-			for (const suffix of ["", "-wal", "-shm", "-journal"])
+			for (const suffix of [
+				"",
+				"-wal",
+				"-shm",
+				"-journal",
+				"-journal1",
+				"-journal2",
+			])
 				await rm(file + suffix, { force: true });
 		}
 	}

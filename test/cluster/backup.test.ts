@@ -48,8 +48,14 @@ test("a backup under load is consistent, the next one small, and one account com
 		await sendAll(a, maker, range(500, 510));
 		const third = await a.cli(["backup", folder]);
 		expect(third.code).toBe(0);
-		expect(third.stderr).toMatch(/^510 messages of 1 accounts are in /);
+		expect(third.stderr).toMatch(/^510 messages of 1 account are in /);
 		expect(sizeOf(folder) - before).toBeLessThan(before / 4);
+		// Nothing of the copying is left.
+		expect(readdirSync(folder).sort()).toEqual([
+			"manifest.before.json",
+			"manifest.json",
+			"packs",
+		]);
 
 		// A user's accident, and its undoing on another node.
 		const client = await b.imap(user, password);

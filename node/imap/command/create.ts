@@ -14,6 +14,8 @@ const uses: Readonly<Record<string, Exclude<Role, "inbox">>> = {
 	TRASH: "trash",
 };
 
+const USES = "\\Archive \\Drafts \\Junk \\Sent \\Trash";
+
 /** CREATE, RFC 3501 §6.3.3, for a special use too (RFC 6154 §3), with MAILBOXID (RFC 8474 §4.1). */
 export async function create({
 	parser,
@@ -54,6 +56,10 @@ function parseUse(parser: Parser): Exclude<Role, "inbox"> | undefined {
 	if (first === undefined) return undefined;
 	const role = Object.hasOwn(uses, first) ? uses[first] : undefined;
 	if (role === undefined || asked.length > 1)
-		throw new Refusal("NO", "USEATTR", "A mailbox has one of the known uses");
+		throw new Refusal(
+			"NO",
+			"USEATTR",
+			`A mailbox may have one of these uses: ${USES}`,
+		);
 	return role;
 }

@@ -115,7 +115,7 @@ const parseWords = (
 			what,
 			() => {
 				const word = parser.word(what);
-				if (!allowed.has(word)) throw new ParseFault(`unknown ${what}`);
+				if (!allowed.has(word)) throw new ParseFault(`${word} is not ${what}`);
 				return word;
 			},
 			true,
