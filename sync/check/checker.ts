@@ -39,6 +39,8 @@ export interface CheckerOptions {
 	readonly adopted: Space["adopted"];
 	/** Whether no member has the body. */
 	readonly isLost: (body: BodyRef) => boolean;
+	/** Whether it is not here yet, and being fetched. */
+	readonly isAwaited: (body: BodyRef) => boolean;
 	/** Own changes that fewer members hold than the operator wants: the first of them, the last there is, and how many. */
 	readonly tooFewCopies: () => {
 		readonly first: number;

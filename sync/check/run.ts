@@ -10,7 +10,11 @@ import {
 	CHECK_PROBLEMS_MAX,
 } from "../limits.ts";
 import { decodeFacts, lives } from "../mailbox/rows.ts";
-import type { BodyRef } from "../ports/bodies.ts";
+import {
+	type BodyRef,
+	type BodyState,
+	BodyUnavailable,
+} from "../ports/bodies.ts";
 import { StoreFull } from "../ports/store.ts";
 import { boxOf, checkBox, mailboxesOf } from "./boxes.ts";
 import type { Checker, CheckerOptions } from "./checker.ts";
@@ -258,8 +262,8 @@ export class Run {
 		entry: EntryId,
 		body: BodyRef,
 	): Promise<Step> {
-		const { bodies, mailboxes, isLost } = this.#parts;
-		const state = await bodies.verify(body);
+		const { mailboxes, isLost } = this.#parts;
+		const state = await this.#stateOf(body);
 		if (state === "whole") return 1;
 		const row = mailboxes.row(mailbox, entry);
 		// Expunged, or named otherwise, since.
@@ -267,6 +271,19 @@ export class Run {
 		if (decodeFacts(row.f as string).body.hash !== body.hash) return 1;
 		const lost = isLost(body);
 		return { kind: "body", mailbox, entry, body, state, lost };
+	}
+
+	/** What its entry brought a moment ago is on its way, and waited for as whoever reads it would. */
+	async #stateOf(body: BodyRef): Promise<BodyState> {
+		const { bodies, isAwaited } = this.#parts;
+		const state = await bodies.verify(body);
+		if (state !== "missing" || !isAwaited(body)) return state;
+		try {
+			await bodies.fetch(body);
+		} catch (error) {
+			if (!(error instanceof BodyUnavailable)) throw error;
+		}
+		return await bodies.verify(body);
 	}
 
 	/** Copies that are being made, or cannot be since members are down, are no fault of the data. */

@@ -165,6 +165,7 @@ export class Parts {
 			adopted: (...entry) => this.space.adopted(...entry),
 			fetchBody: (body) => this.census.fetch(body),
 			isLost: (body) => this.needs.isLost(body),
+			isAwaited: (body) => this.needs.isAwaited(body),
 			tooFewCopies: () => this.reporting.tooFewCopies(),
 			directoryChanged: (what) => {
 				if (what === "cluster") {
