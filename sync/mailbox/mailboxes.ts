@@ -6,6 +6,7 @@
  * and view (what sessions read), review (what waited at the start), losses (former lives and lost members).
  */
 import type { EntryId, MailboxId, Uid } from "../ids.ts";
+import { WANTS_MAX } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
 import { prefixEnd } from "../ports/store.ts";
@@ -265,6 +266,15 @@ export class Mailboxes implements Fold {
 	}
 
 	// ------------------------------------------------------------------ numbering (rules 2 to 6)
+
+	/**
+	 * What this node found too low is told before what it has: of what its life is known to have had, the next one takes as
+	 * shown whatever nobody was asked to renumber (rule 9).
+	 */
+	tellWanted(): void {
+		const wants = this.numbering.wanted(WANTS_MAX);
+		if (wants.length > 0) this.#options.wants(wants);
+	}
 
 	/** Other nodes told these E. */
 	watermarksHeard(tx: Transaction, told: readonly Watermark[]): void {

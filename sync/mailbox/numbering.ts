@@ -267,10 +267,10 @@ export class Numbering {
 	}
 
 	/** Claims known to be too low somewhere, to be told again: the first of them, the next when those are settled. */
-	wanted(): Want[] {
+	wanted(most = WANTS_TOLD_MAX): Want[] {
 		const first: Want[] = [];
 		for (const want of this.#wanted.values()) {
-			if (first.length >= WANTS_TOLD_MAX) break;
+			if (first.length >= most) break;
 			first.push(want);
 		}
 		return first;

@@ -367,6 +367,7 @@ export class Lives {
 				() => {
 					this.#busy = false;
 					mailboxes.recount();
+					mailboxes.tellWanted();
 					diary.info("a new life of this node has begun", {
 						origin: ledger.origin,
 					});

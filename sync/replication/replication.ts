@@ -1,4 +1,5 @@
 import { type MailboxId, mailboxId, type NodeId, type Origin } from "../ids.ts";
+import { WANTS_MAX } from "../limits.ts";
 import type { Work } from "../log/ledger.ts";
 import { covers, missing, type Vector } from "../log/record.ts";
 import { LINK_REPLACED, type Link } from "../ports/network.ts";
@@ -262,6 +263,9 @@ export class Replication {
 			heads,
 			life: this.#options.life(),
 		});
+		this.tell.wants(this.#options.mailboxes.numbering.wanted(WANTS_MAX), [
+			session,
+		]);
 		// Only now: what the peer sent already comes at once, and its answers must follow the hello.
 		link.handlers = {
 			message: (message) => {
@@ -346,8 +350,6 @@ export class Replication {
 		if (this.behind() > BEHIND_CHANGES) this.#ready = false;
 		for (const one of watermarkFrames(mailboxes.watermarks.all()))
 			session.send(one);
-		const wants = mailboxes.numbering.wanted();
-		if (wants.length > 0) session.send({ type: "wants", wants });
 		this.#options.needs.retry();
 		this.#pulling.schedule();
 		this.#options.hello(frame);

@@ -107,9 +107,10 @@ export class Telling {
 		};
 	}
 
-	wants(wants: readonly Want[]): void {
+	/** Before it is told that what they are of is held here (rule 9), on a new link too. */
+	wants(wants: readonly Want[], sessions = this.#options.sessions()): void {
 		for (let i = 0; i < wants.length; i += WANTS_TOLD_MAX)
-			for (const session of this.#options.sessions())
+			for (const session of sessions)
 				session.send({
 					type: "wants",
 					wants: wants.slice(i, i + WANTS_TOLD_MAX),

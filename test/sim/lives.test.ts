@@ -134,6 +134,29 @@ describe("a node put back to an old copy", () => {
 		expect(await textsAt(cluster, "b")).toHaveLength(8);
 	});
 
+	it("and again a moment later: what only its last life had, and showed to nobody, is not taken as shown", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a", "b"], 2, "before");
+		await cluster.settle();
+		const backup = cluster.backup("b");
+		cluster.crash("b");
+		await deliverMany(cluster, ["a", "c"], 4, "without b");
+		const read = async () => {
+			await cluster.run(cluster.start("b"));
+			const reader = await cluster.run(cluster.read("b", "anna"));
+			const { uidNext } = reader.mailbox;
+			reader.close();
+			return uidNext;
+		};
+		cluster.restore("b", backup);
+		const told = await read();
+		expect(told).toBeGreaterThan(2 ** 20);
+		cluster.restore("b", backup);
+		expect(await read()).toBeGreaterThan(told);
+		await cluster.verify();
+		expect(await textsAt(cluster, "b")).toHaveLength(6);
+	});
+
 	it("is told by the first member that it hears, before it writes", async () => {
 		const cluster = await clusterOf(["a", "b", "c"]);
 		const backup = cluster.backup("b");

@@ -192,4 +192,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"visit:34012252 clock:16982906 start:33007123 act:32704526 start:33514623 push:64754717 leave:17371915 act:47760886 visit:5444300 start:26352376 deliver:50206113 push:49861188 full:57261211 act:49644256 triangle:43026495 oneWay:65129496 burst:43235415 reset:50528224 deliver:28126998 deliver:103531 push:43397483 heal:43700332 visit:53543378 visit:57891510 act:21445642 visit:16509486 act:10334099 start:65715213 push:3041329 act:42114917 deliver:31513349 act:30487487 oneWay:57529440 retry:21507527 oneWay:15801564 leave:49309181 leave:3486613 crash:37215373 burst:57721936 leave:9372897 slowDisk:61308862 deliver:49541551 clock:60059777 push:51213320 join:1128304 visit:6118787 deliver:25474376 visit:36684923 deliver:10526239 visit:40921553 pipeline:12583882 split:36686984 triangle:27924961 deliver:20733961 visit:57490697 split:26933997 burst:12129921 visit:19417696 burst:20007844 remove:60845347 split:3217843",
 		was: "a wait for copies that ended when its time was over counted as too short by the rounding of a clock that drifts (a fault of the checker)",
 	},
+	{
+		config: "restore",
+		seed: 62463702,
+		steps:
+			"act:43026630 pipeline:52282610 visit:16101008 slow:65630450 backup:2047120 crash:5746638 restore:4643927 start:64020198 act:7388011 visit:35307522 restore:65935112",
+		was: "a new life said that it had a message before it said that the UID was too low for it, was put back again meanwhile, and the next life took as shown what no client had been shown (rule 9)",
+	},
 ];
