@@ -109,8 +109,8 @@ export class Telling {
 
 	/** Before it is told that what they are of is held here (rule 9), on a new link too. */
 	wants(wants: readonly Want[], sessions = this.#options.sessions()): void {
-		for (let i = 0; i < wants.length; i += WANTS_TOLD_MAX)
-			for (const session of sessions)
+		for (const session of sessions)
+			for (let i = 0; i < wants.length; i += WANTS_TOLD_MAX)
 				session.send({
 					type: "wants",
 					wants: wants.slice(i, i + WANTS_TOLD_MAX),
