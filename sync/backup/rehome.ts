@@ -13,6 +13,7 @@ import {
 	decodeFacts,
 	type EntryRow,
 	encodeFacts,
+	factsSegment,
 	getRow,
 	lives,
 } from "../mailbox/rows.ts";
@@ -76,7 +77,7 @@ export async function rehome(options: RehomeOptions): Promise<void> {
 					if (row === undefined || !lives(row)) continue;
 					const facts = decodeFacts(row.f as string);
 					if (facts.body.hash !== place.hash) continue;
-					tx.edit(segmentDocument(mailbox, row.s), {
+					tx.edit(segmentDocument(mailbox, factsSegment(row)), {
 						key: keys.facts(entry),
 						add: encodeFacts({ ...facts, body: place }),
 					});

@@ -5,7 +5,7 @@ import type { DocumentId, EntryId, MailboxId } from "../ids.ts";
 import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
 import { dropLowestClaim } from "../mailbox/fold.ts";
 import { bodyTag, type EntryRow, rowKey } from "../mailbox/rows.ts";
-import type { Store } from "../ports/store.ts";
+import { prefixEnd, type Store } from "../ports/store.ts";
 import type { Step } from "./flaws.ts";
 import { walk } from "./walk.ts";
 
@@ -35,21 +35,36 @@ export function entryKeys(document: FlatDocument): Map<EntryId, string[]> {
 	return byEntry;
 }
 
+/** Keys of an entry, and the document that has them. */
+type Part = readonly [document: FlatDocument, keysOfEntry: readonly string[]];
+
 /** The row that these keys of the document make, without what is local, inherited or counted. */
-export function rowOf(
-	document: FlatDocument,
-	keysOfEntry: readonly string[],
-): Replicated {
+export const rowOf = (...part: Part): Replicated => rowOfAll([part]);
+
+/** `parts`: by ascending segment. A delivery that was tried on two nodes may lie in two; the facts of the lowest count. */
+function rowOfAll(parts: readonly Part[]): Replicated {
 	const row: Replicated & { t: Record<number, string> } = {
 		u: [],
 		t: {},
 		g: {},
 	};
+	for (const part of parts) addPart(row, part);
+	const own = row.f === undefined ? undefined : bodyTag(row.f);
+	for (const uid of row.u)
+		if (own === undefined || row.t[uid] === own) delete row.t[uid];
+	while (row.u.length > CLAIMS_PER_ENTRY_MAX) dropLowestClaim(row);
+	return row;
+}
+
+function addPart(
+	row: Replicated & { t: Record<number, string> },
+	[document, keysOfEntry]: Part,
+): void {
 	for (const key of keysOfEntry) {
 		const [kind, , detail] = splitKey(key);
 		const values = document.values(key);
 		const text = smallest(values);
-		if (kind === "e" && text !== undefined) row.f = text;
+		if (kind === "e" && text !== undefined) row.f ??= text;
 		else if (kind === "x") row.x = true;
 		else if (kind === "f" && text !== undefined) row.g[detail] = text;
 		else if (kind === "u") {
@@ -57,11 +72,26 @@ export function rowOf(
 			if (typeof values[0] === "string") row.t[Number(detail)] = values[0];
 		}
 	}
-	const own = row.f === undefined ? undefined : bodyTag(row.f);
-	for (const uid of row.u)
-		if (own === undefined || row.t[uid] === own) delete row.t[uid];
-	while (row.u.length > CLAIMS_PER_ENTRY_MAX) dropLowestClaim(row);
-	return row;
+}
+
+/** The row that all segments of the mailbox together make: to be asked for the few that are not as one of them says. */
+function rowOfMailbox(
+	store: Store,
+	documents: Documents,
+	mailbox: MailboxId,
+	entry: EntryId,
+): Replicated {
+	const prefix = `docs/${segmentDocument(mailbox, 0).slice(0, -1)}`;
+	const segments: number[] = [];
+	for (const [key] of store.range(prefix, prefixEnd(prefix)))
+		segments.push(Number(key.slice(prefix.length)));
+	const parts: Part[] = [];
+	for (const segment of segments.sort((a, b) => a - b)) {
+		const document = documents(segmentDocument(mailbox, segment));
+		const found = document && entryKeys(document).get(entry);
+		if (found) parts.push([document, found]);
+	}
+	return rowOfAll(parts);
 }
 
 /** Equal for rows that mean the same, whatever order their parts came in. */
@@ -89,18 +119,25 @@ export function* checkSegment(
 	let done = 0;
 	for (const [entry, found] of entryKeys(listed)) {
 		const document = documents(id);
-		const what = document && rowFault(store, document, mailbox, entry, found);
+		const what =
+			document &&
+			rowFault({ store, documents, mailbox }, document, entry, found);
 		if (what !== undefined) yield { kind: "row", mailbox, entry, what };
 		if (++done % SLICE_ENTRIES === 0) yield SLICE_ENTRIES;
 	}
 	yield done % SLICE_ENTRIES;
 }
 
+interface Looked {
+	readonly store: Store;
+	readonly documents: Documents;
+	readonly mailbox: MailboxId;
+}
+
 /** How the row differs from the document, if it does. */
 function rowFault(
-	store: Store,
+	{ store, documents, mailbox }: Looked,
 	document: FlatDocument,
-	mailbox: MailboxId,
 	entry: EntryId,
 	found: readonly string[],
 ): string | undefined {
@@ -118,7 +155,9 @@ function rowFault(
 	const now = entryKeys(document).get(entry) ?? [];
 	const expected = rowOf(document, now);
 	if (meaning(expected) === meaning(row)) return undefined;
-	return differences(expected, row);
+	const whole = rowOfMailbox(store, documents, mailbox, entry);
+	if (meaning(whole) === meaning(row)) return undefined;
+	return differences(whole, row);
 }
 
 function differences(expected: Replicated, row: Replicated): string {

@@ -17,6 +17,7 @@ import {
 	encodeFacts,
 	expectRows,
 	type Facts,
+	factsSegment,
 	flagsOf,
 	getBox,
 	getRow,
@@ -66,7 +67,7 @@ export function nameBody(
 	facts: Facts | string | undefined,
 ): void {
 	if (facts === undefined) return;
-	tx.edit(segmentDocument(mailbox, row.s), {
+	tx.edit(segmentDocument(mailbox, factsSegment(row)), {
 		key: keys.facts(entry),
 		add: typeof facts === "string" ? facts : encodeFacts(facts),
 	});

@@ -12,6 +12,7 @@ import {
 	decodeFacts,
 	type EntryRow,
 	type Facts,
+	factsSegment,
 	getBox,
 	getRow,
 	liveBytesOf,
@@ -74,8 +75,7 @@ export function foldSegment(
 	const maySize = kind === "e" || kind === "x";
 	const sizeBefore = maySize ? liveBytesOf(row) : 0;
 	let facts: Facts[] = [];
-	if (kind === "e")
-		facts = foldFacts(batch, mailbox, entry, row, change, rules);
+	if (kind === "e") facts = foldFacts(batch, place, entry, row, change, rules);
 	else if (kind === "u")
 		foldClaim(batch, mailbox, row, Number(detail), change.values[0]);
 	else if (kind === "x") row.x = true;
@@ -103,7 +103,7 @@ function operationsFor(row: EntryRow, isFlag: boolean) {
 
 function foldFacts(
 	batch: Batch,
-	mailbox: MailboxId,
+	{ mailbox, segment }: { mailbox: MailboxId; segment: number },
 	entry: EntryId,
 	row: EntryRow,
 	change: KeyChange,
@@ -113,7 +113,8 @@ function foldFacts(
 	const [smallest] = [...texts].sort();
 	if (smallest === undefined) return [];
 	const isNew = row.f === undefined;
-	if (row.f !== smallest) setFacts(row, smallest);
+	// Two nodes may put one delivery into different segments: which of them came last is not the same everywhere.
+	if (isNew || segment <= factsSegment(row)) setFacts(row, smallest, segment);
 	const box = getBox(batch, mailbox);
 	if (isNew) {
 		if (row.s > box.segment) {
@@ -128,8 +129,11 @@ function foldFacts(
 }
 
 /** Claims that were made for the body so far are none for another one, and the other way round. */
-function setFacts(row: EntryRow, facts: string): void {
+function setFacts(row: EntryRow, facts: string, segment: number): void {
 	const before = row.f;
+	if (segment === row.s) delete row.fs;
+	else row.fs = segment;
+	if (before === facts) return;
 	row.f = facts;
 	if (before === undefined) return;
 	if (row.v !== undefined) row.v.f ??= before;

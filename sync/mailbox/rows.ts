@@ -110,8 +110,13 @@ export type Operations = Record<Origin, number>;
 export interface EntryRow {
 	/** Segment. */
 	readonly s: number;
-	/** Facts, once they are here; of concurrent ones (a retried delivery) the smallest text. */
+	/**
+	 * Facts, once they are here. A delivery that was tried on two nodes has them twice: those of the lowest segment count, and
+	 * within it the smallest text.
+	 */
 	f?: string;
+	/** Segment of the facts, where it is another one. */
+	fs?: number;
 	/** UIDs claimed, the highest CLAIMS_PER_ENTRY_MAX of them. */
 	u: number[];
 	/** Of those the ones that were claimed for another body than that of `f`: UID → body. */
@@ -261,6 +266,9 @@ const BODY_TAG_LENGTH = 16;
 /** What was shown is of these facts. */
 export const shownFacts = (row: EntryRow): string =>
 	row.v?.f ?? (row.f as string);
+
+/** Where the facts that count are written. */
+export const factsSegment = (row: EntryRow): number => row.fs ?? row.s;
 
 /** Shown under this UID, and with the body that it has now. */
 export const isShownAs = (row: EntryRow, uid: number): boolean =>

@@ -11,7 +11,13 @@ import { OpenDocuments } from "../documents/open.ts";
 import { CLUSTER, kindOf } from "../documents/shapes.ts";
 import { type DocumentId, type MailboxId, origin } from "../ids.ts";
 import { ChangeLog } from "../log/log.ts";
-import { type BoxRow, boxKey, lives, uidOf } from "../mailbox/rows.ts";
+import {
+	type BoxRow,
+	boxKey,
+	factsSegment,
+	lives,
+	uidOf,
+} from "../mailbox/rows.ts";
 import { type SlotRange, spansOf } from "../mailbox/slots.ts";
 import type { ClusterReplica } from "../replica.ts";
 import { rowsOn } from "./rows.ts";
@@ -259,19 +265,7 @@ export function compare(
 		throw new Violation("I4", `${what}: another order`);
 }
 
-const SHARED = [
-	"s",
-	"f",
-	"u",
-	"t",
-	"x",
-	"g",
-	"l",
-	"to",
-	"o",
-	"q",
-	"r",
-] as const;
+const SHARED = ["f", "u", "t", "x", "g", "l", "to", "o", "q", "r"] as const;
 
 /** The replicated part of all rows, which must be alike on nodes that have the same changes. */
 export function sharedRows(disk: MemoryStore): string[] {
@@ -280,7 +274,7 @@ export function sharedRows(disk: MemoryStore): string[] {
 		// Each node forgets the dead in its own time.
 		if (row.x) continue;
 		const shared = SHARED.map((name) => JSON.stringify(sorted(row[name])));
-		lines.push(`${mailbox}/${entry} ${shared.join(" ")}`);
+		lines.push(`${mailbox}/${entry} ${factsSegment(row)} ${shared.join(" ")}`);
 	}
 	return lines;
 }

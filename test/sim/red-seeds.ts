@@ -199,4 +199,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"act:43026630 pipeline:52282610 visit:16101008 slow:65630450 backup:2047120 crash:5746638 restore:4643927 start:64020198 act:7388011 visit:35307522 restore:65935112",
 		was: "a new life said that it had a message before it said that the UID was too low for it, was put back again meanwhile, and the next life took as shown what no client had been shown (rule 9)",
 	},
+	{
+		config: "members",
+		seed: 770005,
+		steps:
+			"burst:45813340 burst:5137965 join:7167681 deliver:38903746 deliver:59430951 crash:14492600 burst:30843998 burst:57796875 split:23639897 deliver:25453176 start:48613827 burst:51861143 act:57657423 deliver:52815904 burst:17858886 oneWay:12356599 crash:37148326 burst:23648470 visit:29788832 visit:52039072 act:537419 deliver:48627403 pipeline:31680883 burst:35715362 deliver:38616538 split:42237284 leave:45532073 deliver:59740187 heal:31400683 burst:2955629 deliver:18059823 deliver:65999514 pipeline:6671091 deliver:58612591 retry:27368810",
+		was: "a delivery that was tried on two nodes lay in two segments, and which of its bodies counted was for each node the one that it heard of last",
+	},
 ];
