@@ -287,7 +287,8 @@ export function makeContext(parts: Parts): Context {
 		second: async (sequence) => {
 			if (parts.rules.secondCopy) await parts.copies.wait(sequence, 2, false);
 		},
-		copies: (sequence) => waitForCopies(parts, sequence),
+		copies: (sequence, waitedMilliseconds) =>
+			waitForCopies(parts, sequence, waitedMilliseconds),
 		mayAccept: () => {
 			if (whenAlone === "defer" && 1 + parts.presence.ready().length < copies)
 				throw tooFewMembers();
@@ -298,9 +299,13 @@ export function makeContext(parts: Parts): Context {
 	};
 }
 
-async function waitForCopies(parts: Parts, sequence: number): Promise<void> {
+async function waitForCopies(
+	parts: Parts,
+	sequence: number,
+	waitedMilliseconds?: number,
+): Promise<void> {
 	const { copies, whenAlone } = parts.options;
-	await parts.copies.wait(sequence, copies, true);
+	await parts.copies.wait(sequence, copies, true, waitedMilliseconds);
 	if (
 		whenAlone === "defer" &&
 		sequence > 0 &&

@@ -255,8 +255,10 @@ export class AccountSession implements Account {
 		let bytes = 0;
 		for (const { body } of messages) bytes += body.sizeBytes;
 		const entries = randomEntryIds(random, messages.length);
+		let sequence = 0;
+		const start = clock.monotonic();
 		const { uids, late } = await this.place(mailbox, entries, async () => {
-			const sequence = await ledger.write((tx) => {
+			sequence = await ledger.write((tx) => {
 				if (!messages.every(({ body }) => mayName(body))) throw bodyTooOld();
 				checkRoom(this.#context, this.id, bytes, messages.length, tx.batch);
 				for (const [i, message] of messages.entries()) {
@@ -278,6 +280,8 @@ export class AccountSession implements Account {
 			});
 			await copies(sequence);
 		});
+		// Nobody may have been in reach then, and a member have come while the UID was waited for (rule 7).
+		await copies(sequence, clock.monotonic() - start);
 		const known = entries.flatMap((entry) => uids.get(entry) ?? []);
 		const { uidValidity } = mailbox;
 		const all = !late && known.length === entries.length;

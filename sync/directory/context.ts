@@ -22,8 +22,14 @@ export interface Context {
 	readonly slots: () => SlotRange;
 	/** Resolves when own change `sequence` is on one more member, or none can be reached (rule 7); 0 at once. */
 	readonly second: (sequence: number) => Promise<void>;
-	/** Resolves when it and its bodies are on `--copies` members; rejects with Temporary. */
-	readonly copies: (sequence: number) => Promise<void>;
+	/**
+	 * Resolves when it and its bodies are on `--copies` members; rejects with Temporary. `waitedMilliseconds`: so long the
+	 * command has waited already, of the time that members which are catching up are waited for.
+	 */
+	readonly copies: (
+		sequence: number,
+		waitedMilliseconds?: number,
+	) => Promise<void>;
 	/** Rejects with Temporary where too few members are up and the operator wants mail deferred then. */
 	readonly mayAccept: () => void;
 	/**

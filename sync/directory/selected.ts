@@ -312,8 +312,10 @@ export class Selected implements SelectedMailbox {
 		const now = clock.now();
 		const [to] = randomEntryIds(random, 1) as [EntryId];
 		const pairs = this.#entries([uid]).map(({ entry }) => ({ uid, entry, to }));
+		let sequence = 0;
+		const start = clock.monotonic();
 		const { uidValidity, uids } = await this.#place(box, pairs, async () => {
-			const sequence = await ledger.write((tx) => {
+			sequence = await ledger.write((tx) => {
 				const [pair] = pairs;
 				const row = pair && getRow(tx.batch, this.id, pair.entry);
 				if (row === undefined || pair === undefined || !lives(row))
@@ -332,6 +334,8 @@ export class Selected implements SelectedMailbox {
 			await copies(sequence);
 			await this.#seen();
 		});
+		// As in append(): a member may have come meanwhile.
+		await copies(sequence, clock.monotonic() - start);
 		return { uidValidity, uids };
 	}
 

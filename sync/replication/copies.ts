@@ -134,9 +134,15 @@ export class Copies {
 	/**
 	 * Resolves when `members` hold it, or as many as are up; rejects with Temporary after a bound. With their bodies, copies
 	 * are spread over sites first: among those that hold it are as many sites as can be had. Members that are catching up get
-	 * it behind all that they lack, so they are waited for only a while.
+	 * it behind all that they lack, so they are waited for only a while, of which `waitedMilliseconds` are over.
 	 */
-	wait(sequence: number, members: number, withBodies: boolean): Promise<void> {
+	wait(
+		sequence: number,
+		members: number,
+		withBodies: boolean,
+		waitedMilliseconds = 0,
+	): Promise<void> {
+		const left = COPIES_BEHIND_MILLISECONDS_MAX - waitedMilliseconds;
 		return new Promise((resolve, reject) => {
 			const waiter: Waiter = {
 				sequence,
@@ -144,12 +150,13 @@ export class Copies {
 				withBodies,
 				resolve,
 				reject,
-				patient: true,
+				patient: left > 0,
 				cancel: () => {},
 			};
 			if (sequence === 0 || this.#enough(waiter)) return resolve();
-			this.#countDown(waiter, COPIES_BEHIND_MILLISECONDS_MAX);
 			this.#waiters.push(waiter);
+			if (waiter.patient) this.#countDown(waiter, left);
+			else this.#losePatience(waiter);
 		});
 	}
 

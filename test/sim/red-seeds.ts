@@ -206,4 +206,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"burst:45813340 burst:5137965 join:7167681 deliver:38903746 deliver:59430951 crash:14492600 burst:30843998 burst:57796875 split:23639897 deliver:25453176 start:48613827 burst:51861143 act:57657423 deliver:52815904 burst:17858886 oneWay:12356599 crash:37148326 burst:23648470 visit:29788832 visit:52039072 act:537419 deliver:48627403 pipeline:31680883 burst:35715362 deliver:38616538 split:42237284 leave:45532073 deliver:59740187 heal:31400683 burst:2955629 deliver:18059823 deliver:65999514 pipeline:6671091 deliver:58612591 retry:27368810",
 		was: "a delivery that was tried on two nodes lay in two segments, and which of its bodies counted was for each node the one that it heard of last",
 	},
+	{
+		config: "hostile",
+		seed: 780007,
+		steps:
+			"split:5860268 burst:37881150 heal:7111621 stop:7826695 act:20111202 split:5394577",
+		was: "nobody was in reach when an APPEND asked for copies; a member that came while its UID was waited for was not asked, and it was confirmed with one copy",
+	},
 ];

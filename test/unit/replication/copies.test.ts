@@ -40,9 +40,9 @@ function world() {
 		site: (node) => sites.get(node),
 		ownSite: () => "one",
 	});
-	const waiting = (members: number, withBodies = true) => {
+	const waiting = (members: number, withBodies = true, waited = 0) => {
 		const state = { outcome: "waits" };
-		copies.wait(1, members, withBodies).then(
+		copies.wait(1, members, withBodies, waited).then(
 			() => {
 				state.outcome = "done";
 			},
@@ -83,6 +83,21 @@ describe("copies", () => {
 		expect(await state()).toBe("waits");
 		heard(far);
 		expect(await state()).toBe("done");
+	});
+
+	it("who was waited for already while it catches up is not waited for as long again", async () => {
+		const { behind, waiting } = world();
+		for (const node of [near, next, far]) behind.add(node);
+		const half = COPIES_BEHIND_MILLISECONDS_MAX / 2;
+		const state = waiting(2, true, half);
+		expect(await state(half - 1)).toBe("waits");
+		expect(await state(1)).toBe("done");
+		const over = waiting(2, true, COPIES_BEHIND_MILLISECONDS_MAX);
+		expect(await over()).toBe("done");
+		behind.delete(near);
+		const ready = waiting(2, true, COPIES_BEHIND_MILLISECONDS_MAX);
+		expect(await ready()).toBe("waits");
+		expect(await ready(COPIES_MILLISECONDS_MAX)).toBe("refused");
 	});
 
 	it("two: at the own site where no other one is up", async () => {
