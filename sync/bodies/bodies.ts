@@ -38,7 +38,7 @@ import { FetchQueue } from "./fetch.ts";
 import { Gate } from "./gate.ts";
 import { Hope } from "./hope.ts";
 import { KnownBodies } from "./known.ts";
-import { Lying } from "./lying.ts";
+import { LocalBodies } from "./local.ts";
 import { openParts, type Parts } from "./parts.ts";
 import { RecentBodies } from "./recent.ts";
 import { databaseBytes } from "./reclaim.ts";
@@ -91,7 +91,7 @@ export class DriveBodies implements ReclaimableBodies {
 	readonly #gate = new Gate();
 	readonly #room: DiskRoom;
 	readonly #drives: Drives;
-	readonly #lying: Lying;
+	readonly #local: LocalBodies;
 	readonly #appender: Appender;
 	readonly #fetches: FetchQueue;
 	readonly #takings: Takings;
@@ -123,7 +123,7 @@ export class DriveBodies implements ReclaimableBodies {
 			options.log,
 			(error) => this.#refused(error),
 		);
-		this.#lying = new Lying(this.#drives, parts.handed);
+		this.#local = new LocalBodies(this.#drives, parts.handed);
 		this.#room = new DiskRoom(options.directory, options.clock, () =>
 			this.#resume(),
 		);
@@ -161,11 +161,11 @@ export class DriveBodies implements ReclaimableBodies {
 		this.#fetches = new FetchQueue(
 			options.clock,
 			async (reference, signal) => {
-				if (await this.#lying.wasHanded(reference)) this.#known.add(reference);
+				if (await this.#local.wasHanded(reference)) this.#known.add(reference);
 				else await downloads.download(reference, signal);
 			},
 			hope,
-			(reference) => this.#lying.isStranded(reference),
+			(reference) => this.#local.isStranded(reference),
 		);
 		this.#replication = new Replication(
 			store,
@@ -217,7 +217,7 @@ export class DriveBodies implements ReclaimableBodies {
 	async #look(reference: BodyRef): Promise<BodyState> {
 		try {
 			checkReference(reference);
-			return await this.#lying.state(reference);
+			return await this.#local.state(reference);
 		} catch (error) {
 			const { hash } = reference;
 			this.#options.log.warn("a body cannot be read here", { hash, error });
@@ -226,7 +226,7 @@ export class DriveBodies implements ReclaimableBodies {
 	}
 
 	async isStuck(reference: BodyRef): Promise<boolean> {
-		return isSane(reference) && this.#lying.isStuck(reference);
+		return isSane(reference) && this.#local.isStuck(reference);
 	}
 
 	async takeIn(
@@ -308,7 +308,7 @@ export class DriveBodies implements ReclaimableBodies {
 	): AsyncGenerator<Uint8Array> {
 		await this.#ensure(reference, true);
 		try {
-			yield* this.#lying.read(reference, clampRange(reference, start, end));
+			yield* this.#local.read(reference, clampRange(reference, start, end));
 		} catch (error) {
 			// The next read looks again, and fetches it anew.
 			this.#forget(reference);
@@ -352,14 +352,14 @@ export class DriveBodies implements ReclaimableBodies {
 
 	async #clear(drive: string, ranges: readonly BlockRange[]): Promise<void> {
 		try {
-			await this.#lying.clear(drive, ranges);
+			await this.#local.clear(drive, ranges);
 		} catch (error) {
 			throw await this.#room.fault(error);
 		}
 	}
 
 	async held(drive: string): Promise<readonly BlockRange[]> {
-		return this.#lying.held(drive);
+		return this.#local.held(drive);
 	}
 
 	async diskBytes(): Promise<number> {

@@ -7,7 +7,7 @@ import { type HandedBodies, joined } from "./handed.ts";
 import { clearBlocks, heldBlocks } from "./reclaim.ts";
 import type { ByteRange } from "./reference.ts";
 
-export class Lying {
+export class LocalBodies {
 	readonly #drives: Pick<Drives, "get">;
 	readonly #handed: HandedBodies;
 
