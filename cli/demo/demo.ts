@@ -137,9 +137,10 @@ class Demo {
 	}
 
 	async #sendSamples(): Promise<void> {
+		const shared = SAMPLES.filter(({ to }) => to.length > 1).length;
 		this.#screen.say(
 			this.#screen.dim(
-				`delivering ${SAMPLES.length} sample messages over SMTP, in turn to each node …`,
+				`delivering ${SAMPLES.length} sample messages over SMTP, ${shared} of them to both users, in turn to each node …`,
 			),
 		);
 		const now = realClock.now();
