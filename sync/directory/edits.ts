@@ -168,11 +168,15 @@ function removeFlag(
 	while (at !== null) {
 		const row: EntryRow | undefined = getRow(tx.batch, ...at);
 		if (row?.f === undefined) return;
-		if (row.g[flag] !== undefined)
-			tx.edit(segmentDocument(at[0], row.s), {
-				key: keys.flag(at[1], flag),
-				remove: true,
-			});
+		const spelt = row.g[flag];
+		const key = keys.flag(at[1], flag);
+		if (spelt !== undefined)
+			for (const segment of [row.s, ...(row.ss ?? [])]) {
+				const document = segmentDocument(at[0], segment);
+				// Which of several has it is not known here, and nobody takes a removal of what is not there.
+				if (row.ss !== undefined) tx.edit(document, { key, add: spelt });
+				tx.edit(document, { key, remove: true });
+			}
 		at = decodeFacts(row.f).from;
 	}
 }

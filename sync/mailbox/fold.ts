@@ -80,6 +80,8 @@ export function foldSegment(
 		foldClaim(batch, mailbox, row, Number(detail), change.values[0]);
 	else if (kind === "x") row.x = true;
 	else if (isFlag) foldFlag(row, detail, change);
+	if (segment !== row.s && !row.ss?.includes(segment))
+		row.ss = [...(row.ss ?? []), segment];
 	noteOperation(operationsFor(row, isFlag), change.origin, change.sequence);
 	row.n++;
 	const livesMore = Number(lives(row)) - Number(lived);

@@ -117,6 +117,8 @@ export interface EntryRow {
 	f?: string;
 	/** Segment of the facts, where it is another one. */
 	fs?: number;
+	/** Other segments that say something of the entry: it was delivered there as well. */
+	ss?: number[];
 	/** UIDs claimed, the highest CLAIMS_PER_ENTRY_MAX of them. */
 	u: number[];
 	/** Of those the ones that were claimed for another body than that of `f`: UID → body. */

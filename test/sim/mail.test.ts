@@ -116,6 +116,37 @@ describe("connected nodes", () => {
 		for (const reader of readers) expect(reader.messages()).toHaveLength(8);
 	});
 
+	it("tried on both sides in two segments: a flag set at one node is taken at the other", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 126);
+		cluster.split(["a"], ["b"]);
+		await cluster.pass(8_000);
+		await ok(cluster, cluster.deliver("a", "anna", "twice"));
+		await deliverMany(cluster, ["b"], 4, "other");
+		await ok(cluster, cluster.deliver("b", "anna", "twice"));
+		cluster.heal();
+		await cluster.settle();
+		const [a, b] = [
+			await cluster.run(cluster.read("a", "anna")),
+			await cluster.run(cluster.read("b", "anna")),
+		];
+		await cluster.settle();
+		const [first, ...others] = a
+			.messages()
+			.filter(({ hash }) => cluster.history.labelOf(hash).includes("twice"));
+		if (first === undefined || others.length > 0) throw new Error("not one");
+		await ok(cluster, b.flag(first, "$One"));
+		await ok(cluster, a.flag(first, "$Two"));
+		await cluster.settle();
+		await ok(cluster, a.unflag(first, "$One"));
+		await ok(cluster, b.unflag(first, "$Two"));
+		await cluster.verify();
+		for (const reader of [a, b])
+			expect(
+				reader.messages().find(({ uid }) => uid === first.uid)?.flags,
+			).toEqual([]);
+	});
+
 	it("a retry of what is here already waits for its copies as well", async () => {
 		const cluster = await clusterOf(["a", "b"]);
 		cluster.pause("b");
