@@ -10,6 +10,7 @@ import { Duty } from "../membership/duty.ts";
 import { identityWrites } from "../membership/identity.ts";
 import { Lives } from "../membership/lives.ts";
 import { Reporting } from "../membership/reporting.ts";
+import { Vacancies } from "../membership/vacancies.ts";
 import type { PeerStatus } from "../ports/network.ts";
 import { Census } from "../replication/census.ts";
 import { Handover } from "../replication/handover.ts";
@@ -52,6 +53,16 @@ export function makeLives(parts: Parts, whole: Whole): Lives {
 		rules,
 		alone,
 		contacts: () => parts.presence.contacts(),
+		vacancies: new Vacancies({
+			...parts.options,
+			self: parts.node,
+			state: parts.cluster,
+			ledger: parts.ledger,
+			losses: parts.mailboxes.losses,
+			rules,
+			contacts: () => parts.presence.contacts(),
+			again: () => whole.evaluate(),
+		}),
 		hashElsewhere: (...at) => parts.checker.peers.hashAt(...at),
 		begin: (tx) => {
 			const begun = { ...whole.identity(), reviving: undefined };
@@ -198,6 +209,7 @@ export function makeLedger(parts: Parts): Ledger {
 				parts.replication.refused(origin, peer);
 				void parts.lives.suspect(origin, peer);
 			},
+			isRemoved: (node) => parts.cluster.wasRemoved(node),
 			damaged: (document, reason) => parts.healing.met(document, reason),
 			onTheWay: () => !parts.copies.isSettled(parts.reporting.ownHead, copies),
 			wayMilliseconds: () => wayMilliseconds(network.peers(), copies - 1),
@@ -243,6 +255,7 @@ export function makeReplication(parts: Parts, whole: Whole): Replication {
 		changed: () => whole.evaluate(),
 		heard: () => {
 			parts.ledger.confirmed();
+			parts.lives.heardHolds();
 			whole.showWaiting();
 			whole.keepMarks();
 			parts.reporting.changed();

@@ -6,7 +6,7 @@ import type { FlatDocument, Scalar } from "../documents/flat.ts";
 import { CLUSTER, keys, splitKey } from "../documents/shapes.ts";
 import type { AccountId, Address, NodeId, Origin } from "../ids.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
-import { type SlotRange, UNKEPT_SLOT } from "../mailbox/slots.ts";
+import { type SlotRange, slotCount, UNKEPT_SLOT } from "../mailbox/slots.ts";
 import { BODIES_FORMAT } from "../ports/bodies.ts";
 
 export interface Member {
@@ -49,6 +49,8 @@ export class ClusterState implements Fold {
 	readonly #aliases = new Map<Address, Set<Address>>();
 	#secret: Uint8Array | undefined;
 	#changedInBatch = false;
+	#version = 0;
+	#vacated: readonly Origin[] | undefined;
 	readonly #reload: () => FlatDocument;
 	readonly #changed: () => void;
 
@@ -59,6 +61,8 @@ export class ClusterState implements Fold {
 
 	/** Reads the document anew. */
 	load(): void {
+		this.#version++;
+		this.#vacated = undefined;
 		for (const held of [
 			this.#members,
 			this.#removed,
@@ -99,6 +103,8 @@ export class ClusterState implements Fold {
 	#set(key: string, values: readonly Scalar[]): void {
 		const [kind, id, detail] = splitKey(key);
 		const value = one(values);
+		this.#version++;
+		this.#vacated = undefined;
 		if (kind === "u" || kind === "g") this.#gone = undefined;
 		if (kind === "m") this.#setMember(id as NodeId, value);
 		else if (kind === "r") this.#removed.add(id as NodeId);
@@ -191,6 +197,35 @@ export class ClusterState implements Fold {
 	}
 	slots(origin: Origin): SlotRange | undefined {
 		return this.#slots.get(origin);
+	}
+	/** Another one whenever something was changed here. */
+	get version(): number {
+		return this.#version;
+	}
+	/** Lives of removed nodes that have slots still. */
+	vacated(): readonly Origin[] {
+		this.#vacated ??= [...this.#slots]
+			.filter(([origin, range]) => {
+				const node = slotCount(range) > 0 && this.nodeOf(origin);
+				return node && this.#removed.has(node);
+			})
+			.map(([origin]) => origin)
+			.sort();
+		return this.#vacated;
+	}
+	/** How many slots the lives of a node have. */
+	shareOf(node: NodeId): number {
+		const origins = new Set(
+			this.incarnations()
+				.filter((one) => one.node === node)
+				.map(({ origin }) => origin),
+		);
+		let sum = 0;
+		for (const origin of origins) {
+			const range = this.#slots.get(origin);
+			if (range !== undefined) sum += slotCount(range);
+		}
+		return sum;
 	}
 	/** Stamp slots that may not be given: of all lives there ever were, since tokens name their giver by it, and that of none. */
 	stampSlots(): Set<number> {

@@ -42,6 +42,11 @@ export interface InboundOptions {
 	readonly rules: Rules;
 	/** What this member sent of the origin was damaged or forged. */
 	readonly refused: (origin: Origin, peer: NodeId) => void;
+	/**
+	 * It was removed for good. What it sent and was not taken in by then never is, but for what another member has: so it is
+	 * settled what counts of a removed member, once all know that it was (its slots may then be others').
+	 */
+	readonly isRemoved: (node: NodeId) => boolean;
 }
 
 export class Inbound {
@@ -65,7 +70,8 @@ export class Inbound {
 
 	/** Takes records in any order, as ChangeLog.readFramed gave them. */
 	accept(framed: readonly Uint8Array[], from: NodeId): void {
-		const { log } = this.#options;
+		const { log, isRemoved } = this.#options;
+		if (isRemoved(from)) return;
 		for (const one of framed) {
 			const record = this.#decoded(one, from);
 			if (record === undefined) continue;
@@ -79,13 +85,14 @@ export class Inbound {
 				waiting = new Map();
 				this.#waiting.set(record.origin, waiting);
 			}
-			if (waiting.has(record.sequence)) continue;
+			const held = waiting.get(record.sequence);
+			if (held !== undefined && !isRemoved(held.from)) continue;
 			// What does not fit will be asked for again, in order.
 			if (this.#count >= RECORDS_WAITING_MAX) break;
 			const foreign = this.#judged(record, from);
 			if (foreign === undefined) continue;
 			waiting.set(record.sequence, { framed: one, record, foreign, from });
-			this.#count++;
+			if (held === undefined) this.#count++;
 		}
 	}
 
@@ -127,6 +134,16 @@ export class Inbound {
 		this.#count -= this.#waiting.get(at.origin)?.size ?? 0;
 		this.#waiting.delete(at.origin);
 		this.#options.refused(at.origin, peer);
+	}
+
+	/** It came of a member that was removed meanwhile: whoever else has it is asked. */
+	#isTooLate({ record, from }: Waiting): boolean {
+		const { isRemoved, refused } = this.#options;
+		if (!isRemoved(from)) return false;
+		if (this.#waiting.get(record.origin)?.delete(record.sequence))
+			this.#count--;
+		refused(record.origin, from);
+		return true;
 	}
 
 	/** How many records of `origin` are here or on their way into the log, without a gap: no need to ask for them. */
@@ -206,6 +223,7 @@ export class Inbound {
 					const next = waiting.get((vector.get(origin) ?? 0) + 1);
 					if (
 						next === undefined ||
+						this.#isTooLate(next) ||
 						ready.length >= (this.#careful > 0 ? 1 : RECORD_BATCH_COUNT) ||
 						keys >= RECORD_BATCH_KEYS ||
 						(rules.causal && !covers(vector, next.record.had)) ||

@@ -31,6 +31,8 @@ export interface LedgerEvents {
 	readonly isBringing: () => boolean;
 	/** What this member sent of the origin was damaged or forged. */
 	readonly refused: (origin: Origin, peer: NodeId) => void;
+	/** It was removed for good: nothing is taken of it itself any more. */
+	readonly isRemoved: (node: NodeId) => boolean;
 	/** A document does not open. Changes of it wait until it does. */
 	readonly damaged: (document: DocumentId, reason: string) => void;
 }
@@ -109,6 +111,7 @@ export class Ledger {
 			diary: options.diary,
 			rules: options.rules,
 			refused: options.events.refused,
+			isRemoved: options.events.isRemoved,
 		});
 		this.#hadAtLastRecord = readHad(options.store);
 	}

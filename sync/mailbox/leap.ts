@@ -21,3 +21,5 @@ export function leapOf(ageMilliseconds: number): number {
 }
 /** How far claims leap when a member is removed that may have told clients what nobody heard of. */
 export const FLOOR_LEAP = LEAP;
+/** And once more where its slots become another's: above what it numbered and told while some had not heard of its removal. */
+export const VACATED_LEAP = 2 ** 16;

@@ -53,29 +53,51 @@ export function halve(
 	used: ReadonlySet<number> = new Set(),
 ): { kept: SlotRange; given: SlotRange } | undefined {
 	const spans = spansOf(range);
-	const all = slotCount(range);
-	for (const span of spans) {
-		const given = partOf(span, range.stampSlot, all / 2);
-		if (given === undefined) continue;
-		const [low, high] = given;
-		const stampSlot = freeSlot([given], used);
-		if (stampSlot === undefined) continue;
-		const kept = spans.flatMap((one): SlotSpan[] =>
-			one === span
-				? [
-						[one[0], low],
-						[high, one[1]],
-					]
-				: [one],
-		);
-		const left = rangeOf(kept, range.stampSlot);
-		if (spansOf(left).length === 0) continue;
-		return { kept: left, given: rangeOf([[low, high]], stampSlot) };
+	for (let first = 0; first < spans.length; first++) {
+		const { kept, given } = halvesOf(spans.slice(first), range);
+		const stampSlot = freeSlot(given, used);
+		const left = rangeOf([...spans.slice(0, first), ...kept], range.stampSlot);
+		if (stampSlot === undefined || spansOf(left).length === 0) continue;
+		return { kept: left, given: rangeOf(given, stampSlot) };
 	}
 	return undefined;
 }
 
-/** What of a span may go: at most `most` slots, and not the stamp slot. */
+function halvesOf(
+	spans: readonly SlotSpan[],
+	range: SlotRange,
+): { kept: SlotSpan[]; given: SlotSpan[] } {
+	const kept: SlotSpan[] = [];
+	const given: SlotSpan[] = [];
+	let left = slotCount(range) / 2;
+	for (const span of spans) {
+		const part = left > 0 ? partOf(span, range.stampSlot, left) : undefined;
+		const [low, high] = part ?? [span[1], span[1]];
+		if (part !== undefined) given.push(part);
+		kept.push([span[0], low], [high, span[1]]);
+		left -= high - low;
+	}
+	return { kept, given };
+}
+
+/** So many slots of spans, or all. */
+export function takeSome(
+	spans: readonly SlotSpan[],
+	count: number,
+): { taken: SlotSpan[]; left: SlotSpan[] } {
+	const taken: SlotSpan[] = [];
+	const left: SlotSpan[] = [];
+	let wanted = count;
+	for (const [low, high] of spans) {
+		const middle = Math.min(high, low + wanted);
+		taken.push([low, middle]);
+		left.push([middle, high]);
+		wanted -= middle - low;
+	}
+	return { taken, left };
+}
+
+/** What of a span may go: about `most` slots at most, and not the stamp slot. */
 function partOf(
 	[low, high]: SlotSpan,
 	stampSlot: number,
@@ -85,7 +107,10 @@ function partOf(
 	if (!holdsStamp && high - low <= most) return [low, high];
 	if (high - low < 2) return undefined;
 	const middle = (low + high) >> 1;
-	return holdsStamp && stampSlot >= middle ? [low, middle] : [middle, high];
+	const size = Math.ceil(most);
+	return holdsStamp && stampSlot >= middle
+		? [low, Math.min(middle, low + size)]
+		: [Math.max(middle, high - size), high];
 }
 
 /** The lowest slot of the spans that is not in `used`. */

@@ -25,6 +25,7 @@ import {
 	takeBackSlots,
 } from "./own-slots.ts";
 import { askToRevive, type Granted } from "./revival.ts";
+import type { Vacancies } from "./vacancies.ts";
 
 /** This life is over: the node starts again as a new one. */
 export class LifeOver extends Error {
@@ -72,6 +73,8 @@ export interface LivesOptions {
 	) => Promise<ChainHash | undefined>;
 	/** All other members. */
 	readonly contacts: () => readonly Contact[];
+	/** Slots of removed members. */
+	readonly vacancies: Vacancies;
 	/** In the batch with which the new life begins: it has begun, and stays so. */
 	readonly begin: (tx: Transaction) => void;
 	/** It may write now. */
@@ -229,7 +232,15 @@ export class Lives {
 		if (identity().joining !== undefined || identity().founding) return;
 		if (identity().reviving !== undefined) this.#revive();
 		else if (!this.#alive) this.#confirm();
-		else if (state.slots(ledger.origin) !== undefined) this.#takeBack();
+		else if (state.slots(ledger.origin) !== undefined) {
+			this.#takeBack();
+			this.#options.vacancies.evaluate();
+		}
+	}
+
+	/** A member told what it has. */
+	heardHolds(): void {
+		if (this.#alive && !this.#busy) this.#options.vacancies.evaluate();
 	}
 
 	/** A life that was there before: is it the newest of this node? */

@@ -40,6 +40,7 @@ function node(name: string) {
 			wayMilliseconds: () => state.wayMilliseconds,
 			isBringing: () => state.isBringing,
 			refused: () => {},
+			isRemoved: () => false,
 			damaged: () => {},
 		},
 	});

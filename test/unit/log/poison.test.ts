@@ -51,6 +51,7 @@ function node(name: string, choke?: "fold" | "finish") {
 			wayMilliseconds: () => 0,
 			isBringing: () => false,
 			refused: (from, by) => refused.push([from, by]),
+			isRemoved: () => false,
 			damaged: () => {},
 		},
 	});

@@ -53,6 +53,7 @@ function node(name: string) {
 			wayMilliseconds: () => 0,
 			isBringing: () => false,
 			refused: () => {},
+			isRemoved: () => false,
 			damaged: () => {},
 		},
 	});
