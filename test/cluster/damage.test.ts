@@ -16,8 +16,7 @@ import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import { pmnode, type TestNode } from "../harness/node.ts";
-import { repository } from "../harness/processes.ts";
+import { planted, type TestNode } from "../harness/node.ts";
 import { until } from "../harness/until.ts";
 import { expectExactly, range, send, sendAll, settled, user } from "./mail.ts";
 
@@ -154,14 +153,12 @@ test("bodies whose log was damaged are missed at the start, and are back when th
 }, 120_000);
 
 const PAGE_BYTES = 4096;
-const smallJournals = join(repository, "test/harness/plant-small-journals.ts");
 
 test("pages of the store garbled under a running node: it begins anew by itself, and nothing is lost or shown wrong", async () => {
-	const [program = "", main = ""] = pmnode;
 	const cluster = await startCluster({
 		names: ["a", "b"],
 		users: [user],
-		placeOf: () => ({ program: [program, "--import", smallJournals, main] }),
+		placeOf: () => ({ program: planted("plant-small-journals.ts") }),
 	});
 	try {
 		const maker = new MessageMaker("pages");

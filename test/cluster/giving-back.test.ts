@@ -5,14 +5,14 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { password, startCluster } from "../harness/cluster.ts";
+import { startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import { pmnode, type TestNode } from "../harness/node.ts";
-import { repository } from "../harness/processes.ts";
+import { planted, type TestNode } from "../harness/node.ts";
 import { until } from "../harness/until.ts";
 import {
 	expectBodies,
 	expectExactly,
+	expunge,
 	range,
 	sendAll,
 	settled,
@@ -26,32 +26,6 @@ const MESSAGES_A_ROUND = 60;
 const MESSAGE_BYTES = 16_000;
 /** The chance that a step is hit in its midst: the kill comes this long after it said that it begins. */
 const DELAY_MILLISECONDS_MAX = 24;
-
-const [program = "", main = ""] = pmnode;
-const hasty: readonly string[] = [
-	program,
-	"--import",
-	join(repository, "test/harness/plant-hasty-space.ts"),
-	main,
-];
-
-/** Expunges the messages with these numbers. */
-async function expunge(
-	node: TestNode,
-	maker: MessageMaker,
-	numbers: readonly number[],
-): Promise<void> {
-	const gone = new Set(numbers.map((number) => maker.messageId(number)));
-	const client = await node.imap(user, password);
-	await client.select("INBOX");
-	const uids = (await client.list())
-		.filter(({ messageId }) => gone.has(messageId))
-		.map(({ uid }) => uid);
-	expect(uids.length).toBe(numbers.length);
-	await client.ok(`UID STORE ${uids.join(",")} +FLAGS.SILENT (\\Deleted)`);
-	await client.ok(`UID EXPUNGE ${uids.join(",")}`);
-	await client.logout();
-}
 
 /** Waits until a node says once more that this step begins, and kills it a moment later. */
 async function killIn(
@@ -85,7 +59,7 @@ test(`kill -9 in the midst of giving space back, ${ROUNDS} times`, async () => {
 	const cluster = await startCluster({
 		names: ["a", "b"],
 		users: [user],
-		placeOf: () => ({ program: hasty }),
+		placeOf: () => ({ program: planted("plant-hasty-space.ts") }),
 	});
 	try {
 		const { nodes } = cluster;

@@ -1,50 +1,27 @@
 /**
- * Bodies whose taker is lost, between two members that were away in turn, of which the second got only what lives: hypercore
- * brings nothing from it to the other, as it cannot prove that the drive goes on from where the other one stands. The bodies are handed over all the same, last a kill -9, and their room comes back when they are expunged.
+ * Bodies whose taker is lost, between two members that were away in turn, of which the second got only what lives:
+ * hypercore brings nothing from it to the other, as it cannot prove that the drive goes on from where the other one stands.
+ * They are handed over all the same, last a kill -9, and give their room back when they are expunged.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import { pmnode, type TestNode } from "../harness/node.ts";
-import { repository } from "../harness/processes.ts";
+import { planted, type TestNode } from "../harness/node.ts";
 import { until } from "../harness/until.ts";
 import {
 	expectBodies,
 	expectExactly,
+	expunge,
 	range,
 	sendAll,
 	settled,
 	user,
 } from "./mail.ts";
 
-const [program = "", main = ""] = pmnode;
-const hasty: readonly string[] = [
-	program,
-	"--import",
-	join(repository, "test/harness/plant-hasty-space.ts"),
-	main,
-];
 const handedAt = (node: TestNode): string[] =>
 	readdirSync(join(node.data, "bodies/handed"));
-
-async function expunge(
-	node: TestNode,
-	maker: MessageMaker,
-	numbers: readonly number[],
-): Promise<void> {
-	const gone = new Set(numbers.map((number) => maker.messageId(number)));
-	const client = await node.imap(user, password);
-	await client.select("INBOX");
-	const uids = (await client.list())
-		.filter(({ messageId }) => gone.has(messageId))
-		.map(({ uid }) => uid);
-	expect(uids.length).toBe(numbers.length);
-	await client.ok(`UID STORE ${uids.join(",")} +FLAGS.SILENT (\\Deleted)`);
-	await client.ok(`UID EXPUNGE ${uids.join(",")}`);
-	await client.logout();
-}
 
 async function expectAllAt(
 	node: TestNode,
@@ -68,7 +45,7 @@ test("a member that was away gets bodies of a lost member from one that was away
 	const cluster = await startCluster({
 		names: ["a", "b", "c"],
 		users: [user],
-		placeOf: () => ({ program: hasty }),
+		placeOf: () => ({ program: planted("plant-hasty-space.ts") }),
 	});
 	try {
 		const [a, b, c] = cluster.nodes;

@@ -48,6 +48,24 @@ export async function send(
 	return acknowledged;
 }
 
+/** Expunges the messages with these numbers. */
+export async function expunge(
+	node: TestNode,
+	maker: MessageMaker,
+	numbers: readonly number[],
+): Promise<void> {
+	const gone = new Set(numbers.map((number) => maker.messageId(number)));
+	const client = await node.imap(user, password);
+	await client.select("INBOX");
+	const uids = (await client.list())
+		.filter(({ messageId }) => gone.has(messageId))
+		.map(({ uid }) => uid);
+	expect(uids.length).toBe(numbers.length);
+	await client.ok(`UID STORE ${uids.join(",")} +FLAGS.SILENT (\\Deleted)`);
+	await client.ok(`UID EXPUNGE ${uids.join(",")}`);
+	await client.logout();
+}
+
 /** As send(), but all must be acknowledged. */
 export async function sendAll(
 	node: TestNode,

@@ -1,24 +1,10 @@
-/**
- * Planted bugs on real processes: what the tests of kill -9 and of lost disks hold against a node must be seen where a node
- * answers too early. Each story is run with the sound program too, and nothing is lost in it.
- */
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BODY_MEMORY_BYTES_MAX } from "../../sync/limits.ts";
 import { password } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import { pmnode, startNode, type TestNode } from "../harness/node.ts";
-import { repository } from "../harness/processes.ts";
+import { planted, pmnode, startNode, type TestNode } from "../harness/node.ts";
 import { until } from "../harness/until.ts";
 import { range, send, sendAll, user } from "./mail.ts";
-
-const [program = "", main = ""] = pmnode;
-const planted = (bug: string): readonly string[] => [
-	program,
-	"--import",
-	join(repository, "test/harness", bug),
-	main,
-];
 
 /** Whether a node does not show an acknowledged message, or cannot give it. */
 async function hasLost(

@@ -7,8 +7,7 @@ import { expect, test } from "vitest";
 import { password } from "../harness/cluster.ts";
 import { LoopDisk } from "../harness/loop-disk.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import { pmnode, startNode, type TestNode } from "../harness/node.ts";
-import { repository } from "../harness/processes.ts";
+import { planted, pmnode, startNode, type TestNode } from "../harness/node.ts";
 import {
 	expectBodies,
 	expectExactly,
@@ -24,14 +23,6 @@ const isRoot = process.getuid?.() === 0;
 /** As many cuts as fit into the time. */
 const CUTS = Number(process.env.PMNODE_POWER_CUTS ?? 30);
 const SECONDS_MAX = Number(process.env.PMNODE_POWER_SECONDS ?? 120);
-
-const [program = "", main = ""] = pmnode;
-const withoutSync = [
-	program,
-	"--import",
-	join(repository, "test/harness/plant-no-sync.ts"),
-	main,
-];
 
 /** How many of the acknowledged messages a lone node still shows after a power cut. */
 async function leftAfterCut(program: readonly string[]): Promise<{
@@ -90,7 +81,9 @@ test.runIf(isRoot)(
 test.runIf(isRoot)(
 	"a node that skips its syncs is found out",
 	async () => {
-		const { acknowledged, left } = await leftAfterCut(withoutSync);
+		const { acknowledged, left } = await leftAfterCut(
+			planted("plant-no-sync.ts"),
+		);
 		expect(acknowledged).toHaveLength(40);
 		expect(left.length).toBeLessThan(40);
 	},

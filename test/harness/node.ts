@@ -90,6 +90,11 @@ export const pmnode: readonly string[] = [
 	process.execPath,
 	join(repository, "cli/main.ts"),
 ];
+/** The same with a module of this folder loaded before, which makes something of it otherwise. */
+export function planted(module: string): readonly string[] {
+	const [program = "", main = ""] = pmnode;
+	return [program, "--import", join(repository, "test/harness", module), main];
+}
 
 const DIARY_CHARACTERS_MAX = 400_000;
 const loopbackListeners: NodeOptions = {

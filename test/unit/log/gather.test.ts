@@ -1,48 +1,25 @@
 import { expect, test } from "vitest";
 import { CLUSTER } from "../../../sync/documents/shapes.ts";
-import { nodeId, origin } from "../../../sync/ids.ts";
-import { Ledger } from "../../../sync/log/ledger.ts";
-import type { Log } from "../../../sync/ports/log.ts";
-import { ALL_RULES } from "../../../sync/rules.ts";
-import { SimClock } from "../../../sync/sim/clock.ts";
-import { MemoryStore } from "../../../sync/sim/store.ts";
+import { nodeId } from "../../../sync/ids.ts";
+import { loneLedger } from "./lone.ts";
 
 const peer = nodeId("b".repeat(44));
-const silent: Log = {
-	debug: () => {},
-	info: () => {},
-	warn: () => {},
-	error: () => {},
-	child: () => silent,
-};
 
 /** A ledger whose own changes are on their way until it is told otherwise; counts its commits. */
 function node(name: string) {
-	const clock = new SimClock();
 	const state = {
 		onTheWay: false,
 		wayMilliseconds: 0,
 		isBringing: false,
 		commits: 0,
 	};
-	const ledger = new Ledger({
-		origin: origin(name.repeat(16)),
-		store: new MemoryStore(),
-		clock,
-		diary: silent,
-		rules: ALL_RULES,
-		folds: [],
-		events: {
-			committed: () => {
-				state.commits++;
-			},
-			onTheWay: () => state.onTheWay,
-			wayMilliseconds: () => state.wayMilliseconds,
-			isBringing: () => state.isBringing,
-			refused: () => {},
-			isRemoved: () => false,
-			damaged: () => {},
+	const { clock, ledger } = loneLedger(name, {
+		committed: () => {
+			state.commits++;
 		},
+		onTheWay: () => state.onTheWay,
+		wayMilliseconds: () => state.wayMilliseconds,
+		isBringing: () => state.isBringing,
 	});
 	const write = (key: string) =>
 		ledger.write((tx) => tx.edit(CLUSTER, { key, set: true }));

@@ -2,24 +2,13 @@
 import { expect, test } from "vitest";
 import { CLUSTER } from "../../../sync/documents/shapes.ts";
 import { type NodeId, nodeId, type Origin, origin } from "../../../sync/ids.ts";
-import { type Fold, type KeyChange, Ledger } from "../../../sync/log/ledger.ts";
-import type { Log } from "../../../sync/ports/log.ts";
-import { ALL_RULES } from "../../../sync/rules.ts";
-import { SimClock } from "../../../sync/sim/clock.ts";
-import { MemoryStore } from "../../../sync/sim/store.ts";
+import type { Fold, KeyChange } from "../../../sync/log/ledger.ts";
+import { loneLedger } from "./lone.ts";
 
-const silent: Log = {
-	debug: () => {},
-	info: () => {},
-	warn: () => {},
-	error: () => {},
-	child: () => silent,
-};
 const peer = nodeId("b".repeat(44));
 
 /** A node that chokes on the domain `choke`, when it is folded or at the end of its batch. */
 function node(name: string, choke?: "fold" | "finish") {
-	const clock = new SimClock();
 	const folded: string[] = [];
 	const refused: [Origin, NodeId][] = [];
 	let bad = false;
@@ -38,23 +27,13 @@ function node(name: string, choke?: "fold" | "finish") {
 			folded.length = 0;
 		},
 	};
-	const ledger = new Ledger({
-		origin: origin(name.repeat(16)),
-		store: new MemoryStore(),
-		clock,
-		diary: silent,
-		rules: ALL_RULES,
-		folds: [fold],
-		events: {
-			committed: () => {},
-			onTheWay: () => false,
-			wayMilliseconds: () => 0,
-			isBringing: () => false,
+	const { clock, ledger } = loneLedger(
+		name,
+		{
 			refused: (from, by) => refused.push([from, by]),
-			isRemoved: () => false,
-			damaged: () => {},
 		},
-	});
+		[fold],
+	);
 	const write = (key: string) =>
 		ledger.write((tx) => tx.edit(CLUSTER, { key, set: true }));
 	return { clock, ledger, refused, write };

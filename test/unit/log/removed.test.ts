@@ -1,43 +1,18 @@
 /** Changes that a member sent before it was removed, and that were not taken in by then: only what another member has counts. */
 import { expect, it } from "vitest";
 import { CLUSTER } from "../../../sync/documents/shapes.ts";
-import { type NodeId, nodeId, type Origin, origin } from "../../../sync/ids.ts";
-import { Ledger } from "../../../sync/log/ledger.ts";
-import type { Log } from "../../../sync/ports/log.ts";
-import { ALL_RULES } from "../../../sync/rules.ts";
-import { SimClock } from "../../../sync/sim/clock.ts";
-import { MemoryStore } from "../../../sync/sim/store.ts";
+import { type NodeId, nodeId, type Origin } from "../../../sync/ids.ts";
+import { loneLedger } from "./lone.ts";
 
-const silent: Log = {
-	debug: () => {},
-	info: () => {},
-	warn: () => {},
-	error: () => {},
-	child: () => silent,
-};
 const gone = nodeId("b".repeat(44));
 const other = nodeId("c".repeat(44));
 
 function node(name: string) {
-	const clock = new SimClock();
 	const removed = new Set<NodeId>();
 	const askedAgain: [Origin, NodeId][] = [];
-	const ledger = new Ledger({
-		origin: origin(name.repeat(16)),
-		store: new MemoryStore(),
-		clock,
-		diary: silent,
-		rules: ALL_RULES,
-		folds: [],
-		events: {
-			committed: () => {},
-			onTheWay: () => false,
-			wayMilliseconds: () => 0,
-			isBringing: () => false,
-			refused: (from, by) => askedAgain.push([from, by]),
-			isRemoved: (one) => removed.has(one),
-			damaged: () => {},
-		},
+	const { clock, ledger } = loneLedger(name, {
+		refused: (from, by) => askedAgain.push([from, by]),
+		isRemoved: (one) => removed.has(one),
 	});
 	const settled = () => clock.advance(1_000);
 	const write = async (key: string): Promise<Uint8Array> => {

@@ -2,32 +2,17 @@
 import { expect, test } from "vitest";
 import type { Edit } from "../../../sync/documents/flat.ts";
 import { segmentDocument } from "../../../sync/documents/shapes.ts";
-import {
-	type MailboxId,
-	nodeId,
-	type Origin,
-	origin,
-} from "../../../sync/ids.ts";
+import { type MailboxId, nodeId, type Origin } from "../../../sync/ids.ts";
 import {
 	CHANGE_EDITS_MAX,
 	RECORD_BATCH_KEYS,
 	SETTLED_OPERATIONS_MAX,
 } from "../../../sync/limits.ts";
-import { Ledger } from "../../../sync/log/ledger.ts";
+import type { Ledger } from "../../../sync/log/ledger.ts";
 import { unframe } from "../../../sync/log/log.ts";
 import { decodeRecord } from "../../../sync/log/record.ts";
-import type { Log } from "../../../sync/ports/log.ts";
-import { ALL_RULES } from "../../../sync/rules.ts";
-import { SimClock } from "../../../sync/sim/clock.ts";
-import { MemoryStore } from "../../../sync/sim/store.ts";
+import { loneLedger } from "./lone.ts";
 
-const silent: Log = {
-	debug: () => {},
-	info: () => {},
-	warn: () => {},
-	error: () => {},
-	child: () => silent,
-};
 const document = segmentDocument("m".repeat(22) as MailboxId, 1);
 const flag = (n: number): Edit => ({
 	key: `f:${String(n).padStart(22, "0")}:\\seen`,
@@ -36,26 +21,12 @@ const flag = (n: number): Edit => ({
 });
 
 function node(name: string) {
-	const clock = new SimClock();
 	const state = { onTheWay: false, commits: 0 };
-	const ledger = new Ledger({
-		origin: origin(name.repeat(16)),
-		store: new MemoryStore(),
-		clock,
-		diary: silent,
-		rules: ALL_RULES,
-		folds: [],
-		events: {
-			committed: () => {
-				state.commits++;
-			},
-			onTheWay: () => state.onTheWay,
-			wayMilliseconds: () => 0,
-			isBringing: () => false,
-			refused: () => {},
-			isRemoved: () => false,
-			damaged: () => {},
+	const { clock, ledger } = loneLedger(name, {
+		committed: () => {
+			state.commits++;
 		},
+		onTheWay: () => state.onTheWay,
 	});
 	const store = (count: number) =>
 		ledger.write((tx) => {
