@@ -213,4 +213,11 @@ export const RED_SEEDS: readonly RedSeed[] = [
 			"split:5860268 burst:37881150 heal:7111621 stop:7826695 act:20111202 split:5394577",
 		was: "nobody was in reach when an APPEND asked for copies; a member that came while its UID was waited for was not asked, and it was confirmed with one copy",
 	},
+	{
+		config: "hostile",
+		seed: 5004,
+		steps:
+			"split:36668757 crash:14730606 crash:1559920 act:44700588 join:13373548 visit:56828466 act:66123922 act:36101102 push:61437380 burst:13942329 split:53577450 visit:8453059 deliver:13846914 visit:59063056 split:7989177 burst:17281638 act:14412876",
+		was: "a simulated program that knew 18 messages took a lower HIGHESTMODSEQ for nothing new where EXISTS was 1",
+	},
 ];
