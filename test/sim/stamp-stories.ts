@@ -85,7 +85,7 @@ const nothingNew: Story = async (rules) => {
 		);
 };
 
-/** The clock of b is an hour ahead: mail that a shows afterwards has to have a higher stamp. */
+/** The clock of b is an hour ahead: what a changes afterwards has to have a higher stamp. EXISTS does not tell of it. */
 const heard: Story = async (rules) => {
 	const cluster = await SimCluster.of(["a", "b"], { seed: 1, rules });
 	cluster.jump("b", 3_600_000);
@@ -94,7 +94,9 @@ const heard: Story = async (rules) => {
 	await program.at("b");
 	program.leave();
 	await cluster.settle();
-	await deliverMany(cluster, ["a"], 1, "later");
+	const reader = await cluster.run(cluster.read("a", "anna"));
+	await ok(cluster, reader.flag(only(reader), "$later"));
+	reader.close();
 	await program.at("a");
 	program.check();
 };
