@@ -1,6 +1,6 @@
 /** Tells a client that waits for a long command that it is still at work (INPROGRESS, RFC 9585). */
 import { IMAP_PROGRESS_MILLISECONDS } from "../../sync/limits.ts";
-import type { Clock } from "../../sync/ports/clock.ts";
+import type { Cancel, Clock } from "../../sync/ports/clock.ts";
 import type { Output } from "./output.ts";
 
 /** How far a command is; counted by it, told from time to time. */
@@ -18,13 +18,14 @@ interface Running extends Progress {
 /**
  * While a command runs that begin() was called for, `* OK [INPROGRESS ("a1" 454 1000)]` goes out between responses. Only for
  * commands that write whole responses at once. Nearly all are over long before: so the timer is one of the session, which
- * they neither set nor cancel; it runs out when it finds nothing to tell.
+ * they neither set nor cancel; it runs out when it finds nothing to tell, or with the session.
  */
 export class ProgressTeller {
 	readonly #output: Output;
 	readonly #clock: Clock;
 	#running: Running | undefined;
 	#isWatched = false;
+	#cancel: Cancel = () => {};
 
 	constructor(output: Output, clock: Clock) {
 		this.#output = output;
@@ -46,9 +47,14 @@ export class ProgressTeller {
 		this.#running = undefined;
 	}
 
+	/** The session is over: else the timer would keep it in memory. */
+	close(): void {
+		this.#cancel();
+	}
+
 	#watch(milliseconds: number): void {
 		this.#isWatched = true;
-		this.#clock.after(milliseconds, () => this.#look());
+		this.#cancel = this.#clock.after(milliseconds, () => this.#look());
 	}
 
 	#look(): void {

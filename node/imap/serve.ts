@@ -48,6 +48,7 @@ export async function serve(session: Session): Promise<void> {
 			output.text("* BYE [SERVERBUG] Internal error\r\n");
 		}
 	} finally {
+		session.progressTeller.close();
 		session.notify(undefined);
 		session.unselect();
 		output.flush();
