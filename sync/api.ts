@@ -105,7 +105,9 @@ export interface SelectedMailbox {
 	/** Live UIDs, ascending. The array is never changed; a new one comes when the mailbox changes. */
 	uids(): readonly Uid[];
 	get(uid: Uid): Message | undefined;
-	/** The same, but also by a UID that was replaced by renumbering (rule 6: a UID named singly still acts). */
+	/** Its flags alone, for who looks through all: mostly the same array for the same flags. */
+	flagsOf(uid: Uid): readonly string[] | undefined;
+	/** The same as get(), but also by a UID that was replaced by renumbering (rule 6: a UID named singly still acts). */
 	resolve(uid: Uid): Message | undefined;
 	/** Moves on with each change. */
 	readonly cursor: number;

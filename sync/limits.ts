@@ -417,6 +417,8 @@ export const SEARCH_KEYS_MAX = 1_000;
 export const SORT_CRITERIA_MAX = 20;
 /** What SORT holds of values and their order: some 50 bytes a message and criterion, so ten mailboxes of 10,000 messages. */
 export const SORT_COLUMNS_BYTES_MAX = 16 * MiB;
+/** Orders that SORT answered in: 8 bytes a message, so one of each of some dozen large mailboxes. */
+export const SORT_ORDERS_BYTES_MAX = 4 * MiB;
 /** Answers of THREAD that are held: some 20 bytes a message, so those of a few large mailboxes. */
 export const THREADS_BYTES_MAX = 8 * MiB;
 /** Steps up the threads that one THREAD makes to find loops, some tenths of a second; links beyond it are left out. */

@@ -233,6 +233,9 @@ class MemoryView implements SelectedMailbox {
 	get(of: Uid) {
 		return this.#mailbox.get(of);
 	}
+	flagsOf(of: Uid) {
+		return this.#mailbox.get(of)?.flags;
+	}
 	resolve(of: Uid) {
 		return this.#mailbox.resolve(of);
 	}

@@ -23,6 +23,7 @@ import type { MessageTexts } from "../search/types.ts";
 import type { TlsSource } from "../tls/source.ts";
 import { Connection } from "./connection.ts";
 import { SortColumns } from "./search/columns.ts";
+import { SortOrders } from "./search/orders.ts";
 import { ThreadAnswers } from "./search/threads.ts";
 import type { Surroundings } from "./session.ts";
 import type { MessageStructures } from "./structures.ts";
@@ -110,6 +111,7 @@ class Connections {
 		this.#surroundings = {
 			...options,
 			columns: new SortColumns(),
+			orders: new SortOrders(),
 			threads: new ThreadAnswers(),
 			allowUnauthenticate: options.allowUnauthenticate ?? true,
 			messagesPerCommandMax:

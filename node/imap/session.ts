@@ -12,6 +12,7 @@ import type { Output } from "./output.ts";
 import type { Parser } from "./parser.ts";
 import { ProgressTeller } from "./progress.ts";
 import type { SortColumns } from "./search/columns.ts";
+import type { SortOrders } from "./search/orders.ts";
 import type { ThreadAnswers } from "./search/threads.ts";
 import type { Selected } from "./selected.ts";
 import type { MessageStructures } from "./structures.ts";
@@ -34,6 +35,7 @@ export interface Surroundings {
 	readonly structures: MessageStructures;
 	readonly texts: MessageTexts;
 	readonly columns: SortColumns;
+	readonly orders: SortOrders;
 	readonly threads: ThreadAnswers;
 	readonly clock: Clock;
 	readonly log: Log;

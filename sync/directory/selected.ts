@@ -75,6 +75,9 @@ export class Selected implements SelectedMailbox {
 	get(uid: Uid): Message | undefined {
 		return this.#view.get(uid);
 	}
+	flagsOf(uid: Uid): readonly string[] | undefined {
+		return this.#view.flagsOf(uid);
+	}
 	resolve(uid: Uid): Message | undefined {
 		return this.#view.resolve(uid);
 	}

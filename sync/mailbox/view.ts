@@ -138,6 +138,11 @@ export class View {
 		);
 	}
 
+	flagsOf(uid: Uid): readonly string[] | undefined {
+		const at = this.#at(uid);
+		return at < 0 ? undefined : this.#flags[at];
+	}
+
 	resolve(uid: Uid): Message | undefined {
 		let now: Uid | undefined = uid;
 		// Each step leads to a UID that was shown later: no circles.

@@ -209,8 +209,11 @@ function lookThrough(
 ): Omit<Survey, "cursor"> {
 	const keywords = new Map<string, string>();
 	let firstUnseen = 0;
+	let before: readonly string[] | undefined;
 	for (let index = 0; index < uids.length; index++) {
-		const flags = mailbox.get(uids[index] as Uid)?.flags ?? [];
+		const flags = mailbox.flagsOf(uids[index] as Uid) ?? [];
+		if (flags === before) continue;
+		before = flags;
 		if (firstUnseen === 0 && !flags.includes("\\Seen")) firstUnseen = index + 1;
 		for (const flag of flags)
 			if (!systemFlags.has(flag)) keywords.set(flag.toLowerCase(), flag);

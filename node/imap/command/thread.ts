@@ -1,5 +1,5 @@
 import { Refusal } from "../answer.ts";
-import { find } from "../search/find.ts";
+import { find, withMessages } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
 import { requireWhole } from "../search/looked-at.ts";
 import { mapOrderings, sentMilliseconds } from "../search/orderings.ts";
@@ -48,7 +48,7 @@ export async function thread({
 		async () => {
 			const messages = await mapOrderings(
 				surroundings,
-				found,
+				withMessages(selected, found),
 				(candidate, ordering): Threadable => ({
 					name: byUid ? candidate.uid : candidate.number,
 					sentMilliseconds: sentMilliseconds(candidate, ordering),

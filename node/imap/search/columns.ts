@@ -106,7 +106,7 @@ export function extended(
 	values: readonly Value[],
 ): Column {
 	const compare = comparison([column.values, values]);
-	const fresh = [...new Set(values)].sort(compare);
+	const fresh = distinctOf(values, compare);
 	const merged: Value[] = [];
 	const moved = new Uint32Array(column.values.length);
 	const ranks = new Map<Value, number>();
@@ -140,6 +140,16 @@ export function extended(
 	return result;
 }
 
+/** All of them are texts or all of them numbers. */
+function distinctOf(
+	values: readonly Value[],
+	compare: (a: Value, b: Value) => number,
+): Value[] {
+	const distinct = [...new Set(values)];
+	if (typeof distinct[0] !== "number") return distinct.sort(compare);
+	return [...Float64Array.from(distinct as number[]).sort()];
+}
+
 /** By i;unicode-casemap (RFC 5256 §2.1): as octets of UTF-8, which UTF-16 does not always order alike. */
 function comparison(
 	lists: readonly (readonly Value[])[],
@@ -155,15 +165,27 @@ function comparison(
 
 /** Ranks of numbers that are at hand. */
 export function rankNumbers(values: Float64Array): Ranks {
-	const distinct = values.slice().sort();
+	const sorted = values.slice().sort();
 	let count = 0;
-	const ranks = new Map<number, number>();
-	for (const value of distinct)
-		if (!ranks.has(value)) ranks.set(value, count++);
-	return {
-		ranks: Uint32Array.from(values, (value) => ranks.get(value) as number),
-		count,
-	};
+	for (const value of sorted)
+		if (count === 0 || value !== sorted[count - 1]) sorted[count++] = value;
+	const distinct = sorted.subarray(0, count);
+	const ranks = new Uint32Array(values.length);
+	for (let at = 0; at < values.length; at++)
+		ranks[at] = placeIn(distinct, values[at] as number);
+	return { ranks, count };
+}
+
+/** Where in an ascending list a value of it stands. */
+function placeIn(ascending: Float64Array, value: number): number {
+	let low = 0;
+	let high = ascending.length - 1;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((ascending[middle] as number) < value) low = middle + 1;
+		else high = middle;
+	}
+	return low;
 }
 
 /** Positions 0 to `length` - 1 ordered by the ranks of the first criterion, then of the next, then by themselves. */

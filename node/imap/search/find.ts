@@ -15,6 +15,7 @@ import {
 	type Candidate,
 	compile,
 	type Facts,
+	type Hit,
 	type SearchContext,
 	type Test,
 } from "./match.ts";
@@ -31,9 +32,35 @@ export async function find(
 	session: Session,
 	selected: Selected,
 	key: Key,
-): Promise<Candidate[]> {
+): Promise<readonly Hit[]> {
 	const context = contextOf(session, selected);
 	const test = compile(key, context);
+	const { byFlags } = test;
+	if (byFlags !== undefined)
+		return hitsByFlags(session, selected, key, byFlags);
+	return findByMessages(session, selected, key, context, test);
+}
+
+/** Those of the hits that are still there. */
+export function withMessages(
+	{ mailbox }: Selected,
+	hits: readonly Hit[],
+): Candidate[] {
+	const found: Candidate[] = [];
+	for (const { number, uid } of hits) {
+		const message = mailbox.get(uid);
+		if (message !== undefined) found.push({ number, uid, message });
+	}
+	return found;
+}
+
+async function findByMessages(
+	session: Session,
+	selected: Selected,
+	key: Key,
+	context: SearchContext,
+	test: Test,
+): Promise<Candidate[]> {
 	const { found, open } = await byView(session, selected, key, test);
 	if (open.length === 0) return found;
 	const { facts } = context;
@@ -86,6 +113,34 @@ function contextOf(
 		},
 	};
 	return context;
+}
+
+/** Asks of each combination of flags once: there are few. */
+function hitsByFlags(
+	session: Session,
+	selected: Selected,
+	key: Key,
+	byFlags: (flags: readonly string[]) => boolean,
+): Hit[] {
+	const hits: Hit[] = [];
+	const { mailbox, known } = selected;
+	const { uids } = known;
+	const answers = new Map<readonly string[], boolean>();
+	let before: readonly string[] | undefined;
+	let is = false;
+	for (const [from, to] of lookedAt(session, selected, key).spans)
+		for (let index = from; index < to; index++) {
+			const uid = uids[index] as Uid;
+			const flags = mailbox.flagsOf(uid);
+			if (flags === undefined) continue;
+			if (flags !== before) {
+				before = flags;
+				is = answers.get(flags) ?? byFlags(flags);
+				answers.set(flags, is);
+			}
+			if (is) hits.push({ number: index + 1, uid });
+		}
+	return hits;
 }
 
 /** What the view decides: those found, and those that must be looked at more closely. */

@@ -18,9 +18,12 @@ import { contains, normalise, SAVED } from "../sequence-set.ts";
 import type { Surroundings } from "../session.ts";
 import type { Key } from "./keys.ts";
 
-export interface Candidate {
+/** A message as the client knows it. */
+export interface Hit {
 	readonly number: number;
 	readonly uid: Uid;
+}
+export interface Candidate extends Hit {
 	readonly message: Message;
 }
 
@@ -56,6 +59,8 @@ export interface SearchContext {
 export interface Test {
 	/** What `later` reads: nothing, a header, or a whole message. */
 	readonly cost: 0 | 1 | 2;
+	/** Where a message's flags decide alone. */
+	readonly byFlags?: ((flags: readonly string[]) => boolean) | undefined;
 	/** Undefined: what is known does not decide. */
 	now(candidate: Candidate): boolean | undefined;
 	/** Rejects with BodyUnavailable. */
@@ -68,6 +73,11 @@ const view = (now: (candidate: Candidate) => boolean): Test => ({
 	later: async (candidate) => now(candidate),
 });
 
+const ofFlags = (byFlags: (flags: readonly string[]) => boolean): Test => ({
+	...view(({ message }) => byFlags(message.flags)),
+	byFlags,
+});
+
 const dayOf = (milliseconds: number): number =>
 	Math.floor(milliseconds / DAY_MILLISECONDS);
 
@@ -75,9 +85,9 @@ const dayOf = (milliseconds: number): number =>
 export function compile(key: Key, context: SearchContext): Test {
 	switch (key.kind) {
 		case "all":
-			return view(() => true);
+			return ofFlags(() => true);
 		case "flag":
-			return view(({ message }) => hasFlag(message.flags, key.flag));
+			return ofFlags((flags) => hasFlag(flags, key.flag));
 		case "numbers": {
 			if (key.set === SAVED) return view(({ uid }) => context.isSaved(uid));
 			const ranges = normalise(key.set, context.lastNumber);
@@ -189,6 +199,7 @@ function byText({ facts, sought, read }: SearchContext, wanted: Sought): Test {
 
 const negate = (test: Test): Test => ({
 	cost: test.cost,
+	byFlags: test.byFlags && ((flags) => test.byFlags?.(flags) === false),
 	now(candidate) {
 		const result = test.now(candidate);
 		return result === undefined ? undefined : !result;
@@ -204,7 +215,12 @@ function combine(
 ): Test {
 	const tests = keys.map((key) => compile(key, context));
 	tests.sort((a, b) => a.cost - b.cost);
+	const byFlags = tests.flatMap((test) => test.byFlags ?? []);
 	return {
+		byFlags:
+			byFlags.length === tests.length
+				? (flags) => byFlags.some((is) => is(flags) === decides) === decides
+				: undefined,
 		cost: tests.at(-1)?.cost ?? 0,
 		now(candidate) {
 			let result: boolean | undefined = !decides;

@@ -6,7 +6,7 @@ import type { Selected } from "../selected.ts";
 import { format, largestNamed, SAVED } from "../sequence-set.ts";
 import type { Invocation, Session } from "../session.ts";
 import type { Key } from "./keys.ts";
-import type { Candidate } from "./match.ts";
+import type { Hit } from "./match.ts";
 
 /** Places 1 … in a list of results, or -1 … from its end (RFC 9394 §3.1). */
 export interface PartialRange {
@@ -117,7 +117,7 @@ export interface Results {
 	readonly name: "SEARCH" | "SORT";
 	readonly key: Key;
 	/** In the order of the answer. */
-	readonly found: readonly Candidate[];
+	readonly found: readonly Hit[];
 	readonly returns: Returns | undefined;
 }
 
@@ -127,15 +127,20 @@ export function tellResults(
 	selected: Selected,
 	{ name, key, found, returns }: Results,
 ): void {
-	const numberOf = ({ uid, number }: Candidate) => (byUid ? uid : number);
-	const modSeqOf = ({ message }: Candidate) => selected.tellable(message);
+	const numberOf = ({ uid, number }: Hit): number => (byUid ? uid : number);
+	const numbersOf = (hits: readonly Hit[]): number[] => hits.map(numberOf);
+	const highest = (hits: readonly Hit[]): number =>
+		hits.reduce((highest, { uid }) => {
+			const message = selected.mailbox.get(uid);
+			return message === undefined
+				? highest
+				: Math.max(highest, selected.tellable(message));
+		}, 0);
 	const withModSeq = asksModSeq(key) && found.length > 0;
 	if (returns === undefined) {
-		const modSeq = withModSeq
-			? ` (MODSEQ ${highest(found.map(modSeqOf))})`
-			: "";
+		const modSeq = withModSeq ? ` (MODSEQ ${highest(found)})` : "";
 		session.output.text(
-			`* ${name}${found.map((one) => ` ${numberOf(one)}`).join("")}${modSeq}\r\n`,
+			`* ${name}${found.map((hit) => ` ${numberOf(hit)}`).join("")}${modSeq}\r\n`,
 		);
 		return;
 	}
@@ -152,14 +157,13 @@ export function tellResults(
 		items.push(`MAX ${numberOf(last)}`);
 	if (options.has("COUNT")) items.push(`COUNT ${found.length}`);
 	if (options.has("ALL") && found.length > 0)
-		items.push(`ALL ${format(found.map(numberOf))}`);
+		items.push(`ALL ${format(numbersOf(found))}`);
 	if (partial !== undefined && part !== undefined)
 		items.push(
-			`PARTIAL (${partial.label} ${part.length === 0 ? "NIL" : format(part.map(numberOf))})`,
+			`PARTIAL (${partial.label} ${part.length === 0 ? "NIL" : format(numbersOf(part))})`,
 		);
 	// RFC 4731 §3.2: of the messages that the answer names.
-	if (withModSeq && named.length > 0)
-		items.push(`MODSEQ ${highest(named.map(modSeqOf))}`);
+	if (withModSeq && named.length > 0) items.push(`MODSEQ ${highest(named)}`);
 	// RFC 5182 §2.1: SAVE alone is answered with nothing.
 	if (options.size === 1 && options.has("SAVE") && partial === undefined)
 		return;
@@ -171,9 +175,9 @@ export function tellResults(
 /** The messages that the options are about: what SAVE keeps (RFC 5182 §2.4, RFC 9394 §3.2). */
 function namedBy(
 	{ options }: Returns,
-	found: readonly Candidate[],
-	part: readonly Candidate[] | undefined,
-): readonly Candidate[] {
+	found: readonly Hit[],
+	part: readonly Hit[] | undefined,
+): readonly Hit[] {
 	const ends = [
 		...(options.has("MIN") ? found.slice(0, 1) : []),
 		...(options.has("MAX") ? found.slice(-1) : []),
@@ -184,6 +188,3 @@ function namedBy(
 		(ends.length === 0 && part === undefined);
 	return all ? found : [...ends, ...(part ?? [])];
 }
-
-const highest = (values: readonly number[]): number =>
-	values.reduce((a, b) => Math.max(a, b), 0);

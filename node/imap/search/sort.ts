@@ -5,8 +5,9 @@ import { Refusal } from "../answer.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import type { Selected } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
-import { orderBy, type Ranks, rankNumbers, type Value } from "./columns.ts";
-import type { Candidate } from "./match.ts";
+import { orderBy, type Ranks, type Value } from "./columns.ts";
+import { withMessages } from "./find.ts";
+import type { Candidate, Hit } from "./match.ts";
 import { mapOrderings, sentMilliseconds } from "./orderings.ts";
 
 /** What is compared: it is in the view, or in the message's ordering. */
@@ -53,13 +54,20 @@ export function parseCriteria(parser: Parser): Criterion[] {
 	return criteria;
 }
 
-/** The candidates by the criteria, and where these say nothing by message number. Rejects with BodyUnavailable. */
+/** What was found, by the criteria, and where these say nothing by message number. Rejects with BodyUnavailable. */
 export async function sorted(
 	surroundings: Surroundings,
 	selected: Selected,
-	candidates: readonly Candidate[],
+	found: readonly Hit[],
 	criteria: readonly Criterion[],
-): Promise<Candidate[]> {
+): Promise<readonly Hit[]> {
+	const { orders } = surroundings;
+	const key = criteria
+		.map(({ name, reverse }) => `${reverse ? "-" : ""}${name}`)
+		.join(" ");
+	const held = orders.of(selected, key, found);
+	if (held !== undefined) return held;
+	const candidates = withMessages(selected, found);
 	const ranked: (Ranks & { reverse: boolean })[] = [];
 	for (const { name, reverse } of criteria)
 		ranked.push({
@@ -67,7 +75,7 @@ export async function sorted(
 			reverse,
 		});
 	const order = orderBy(candidates.length, ranked);
-	return Array.from(order, (index) => candidates[index] as Candidate);
+	return orders.keep(selected, key, candidates, order);
 }
 
 async function ranksBy(
@@ -77,9 +85,13 @@ async function ranksBy(
 	criterion: string,
 ): Promise<Ranks> {
 	const key = keys[criterion] as SortKey;
-	if ("inView" in key)
-		return rankNumbers(Float64Array.from(candidates, key.inView));
-	return surroundings.columns.ranks(selected, criterion, candidates, (some) =>
-		mapOrderings(surroundings, some, key.of),
+	return surroundings.columns.ranks(
+		selected,
+		criterion,
+		candidates,
+		async (some) =>
+			"inView" in key
+				? some.map(key.inView)
+				: mapOrderings(surroundings, some, key.of),
 	);
 }

@@ -5,7 +5,7 @@
 import { THREADS_BYTES_MAX } from "../../../sync/limits.ts";
 import { ByteLru } from "../../mime/lru.ts";
 import type { Selected } from "../selected.ts";
-import type { Candidate } from "./match.ts";
+import type { Hit } from "./match.ts";
 
 interface Answer {
 	/** Of which messages: UIDs, and the numbers they had. */
@@ -21,7 +21,7 @@ export class ThreadAnswers {
 	async answer(
 		{ mailbox }: Selected,
 		how: { readonly algorithm: string; readonly byUid: boolean },
-		found: readonly Candidate[],
+		found: readonly Hit[],
 		make: () => Promise<string>,
 	): Promise<string> {
 		const key = `${mailbox.id}/${mailbox.uidValidity}/${how.algorithm}/${how.byUid}`;
@@ -41,10 +41,7 @@ export class ThreadAnswers {
 	}
 }
 
-const isOf = (
-	{ uids, numbers }: Answer,
-	found: readonly Candidate[],
-): boolean =>
+const isOf = ({ uids, numbers }: Answer, found: readonly Hit[]): boolean =>
 	uids.length === found.length &&
 	found.every(
 		({ uid, number }, at) => uid === uids[at] && number === numbers[at],
