@@ -175,7 +175,10 @@ export class ClusterReplica implements Replica {
 		this.#parts.cluster.load();
 		this.#parts.mailboxes.recount();
 		this.#parts.accounts.recount();
-		await this.#parts.ledger.write((tx) => this.#parts.mourning.arrive(tx));
+		await this.#parts.ledger.write((tx) => {
+			this.#parts.mourning.arrive(tx);
+			this.#parts.mailboxes.stamps.keepHeard(tx.batch);
+		});
 		diary.info("has all documents of the cluster", {
 			members: this.#parts.cluster.members().length,
 		});
@@ -225,10 +228,12 @@ export class ClusterReplica implements Replica {
 		this.#parts.reporting.changed();
 	}
 
-	/** Keeps what peers hold, now and then: after a restart it need not be counted from the beginning. */
+	/** Keeps what peers hold, now and then: after a restart it need not be counted from the beginning. And rule 10. */
 	#keepMarks(): void {
 		const now = this.#options.clock.monotonic();
-		const { isUrgent } = this.#parts.replication.factsMarks;
+		const { stamps } = this.#parts.mailboxes;
+		const isUrgent =
+			this.#parts.replication.factsMarks.isUrgent || stamps.isUrgent;
 		if (now < this.#marksKept + MARKS_MILLISECONDS && !isUrgent) return;
 		this.#marksKept = now;
 		const marks = [
@@ -236,9 +241,10 @@ export class ClusterReplica implements Replica {
 			...this.#parts.replication.factsMarks.marks(),
 			...this.#parts.space.told.marks(this.#parts.presence.others()),
 		];
-		if (marks.length > 0)
+		if (marks.length > 0 || !stamps.isKept)
 			this.#write((tx) => {
 				tx.batch.putAll(marks);
+				stamps.keepHeard(tx.batch);
 			});
 	}
 

@@ -51,6 +51,12 @@ export interface Rules {
 	readonly clock: boolean;
 	/** 10: … plus the largest lead of another node's stamps over it. */
 	readonly lead: boolean;
+	/**
+	 * 10, beyond the list: nodes also tell where their next stamp would be, by their clock, in the first word of a link and
+	 * from then on; it is kept before a joiner or a new life serves. Off: of a node that has given no stamp lately nobody
+	 * knows that its clock is ahead, and whoever is cut off from it tells lower ones from then on.
+	 */
+	readonly pace: boolean;
 	/** 11: HIGHESTMODSEQ is never below one that another node told for this mailbox. */
 	readonly meet: boolean;
 	/** 11: … and is that very value where both show the same. */
@@ -93,6 +99,7 @@ export const ALL_RULES: Rules = Object.freeze({
 	heard: true,
 	clock: true,
 	lead: true,
+	pace: true,
 	meet: true,
 	adopt: true,
 	freshApart: true,

@@ -371,6 +371,7 @@ export class Lives {
 			.write((tx) => {
 				if (had !== undefined) takeShown(tx, mailboxes, had);
 				if (rules.jump) mailboxes.losses.leap(tx, leapOf(age));
+				mailboxes.stamps.keepHeard(tx.batch);
 				begin(tx);
 				more(tx);
 			})

@@ -33,6 +33,7 @@ const encodeHolds = (holds: Holds): unknown => [
 	holds.extra,
 	holds.missingBodies,
 	holds.counter,
+	holds.pace,
 ];
 
 export function encodeFrame(frame: Frame): Uint8Array {
@@ -189,13 +190,16 @@ const decodeHeads = (value: unknown): Map<Origin, Head> =>
 		}),
 	);
 const decodeHolds = (value: unknown): Holds => {
-	const [vector, bodies, extra, missingBodies, counter] = list(value);
+	// An older release says no pace: nothing more than its counter is known then.
+	const [vector, bodies, extra, missingBodies, counter, pace = counter] =
+		list(value);
 	return {
 		vector: decodeVector(vector),
 		bodies: decodeVector(bodies),
 		extra: list(extra).map((one) => toSequence(number(one))),
 		missingBodies: number(missingBodies),
 		counter: counterBelow(counter),
+		pace: counterBelow(pace),
 	};
 };
 

@@ -24,7 +24,8 @@ import type { PiecesTold } from "./pushing.ts";
  * | 2       | the first one                                                                        |
  * | 3       | documents as a whole also for a member that returns late; dead UIDs along with them   |
  * | 4       | "lacks": the log does not reach back to what was asked for                            |
- * | 5       | "push": bodies unasked, before the changes that name them; "holds" tells of them       |
+ * | 5       | "push": bodies unasked, before the changes that name them; "holds" tells of them.      |
+ * |         | What is held goes with where stamps are by the clock                                   |
  *
  * Within a version frames may get further fields at their end. Frames of a kind that is not known are passed over when
  * they come from a newer release.
@@ -55,6 +56,8 @@ export interface Holds {
 	readonly missingBodies: number;
 	/** Highest stamp counter given or heard (rule 10). */
 	readonly counter: number;
+	/** Where the next stamp would be, by the clock (rule 10). */
+	readonly pace: number;
 }
 
 /** Rule 8: a client selects at the sender. Catch up with the vector, then say what you have. */

@@ -411,6 +411,7 @@ export class Replication {
 		copies.heard(session.peer, holds);
 		told.heard(session.peer, holds, clock.now());
 		mailboxes.stamps.heard(holds.counter);
+		mailboxes.stamps.heardPace(holds.pace);
 		if (wasReady !== ready || wasAbsent !== facts.absent)
 			this.#options.changed();
 		this.#options.heard();

@@ -104,6 +104,7 @@ export class Telling {
 			extra,
 			missingBodies: needs.count,
 			counter: mailboxes.stamps.highest,
+			pace: mailboxes.stamps.pace(),
 		};
 	}
 

@@ -118,7 +118,8 @@ export class Client {
 		const { mailbox } = reader;
 		if (mailbox.uidValidity !== this.#uidValidity) this.#forget();
 		this.#uidValidity = mailbox.uidValidity;
-		if (this.#hasNothingToAsk(mailbox)) this.#world.skippedVisits++;
+		const { highestModSeq } = mailbox;
+		if (this.#hasNothingToAsk(highestModSeq)) this.#world.skippedVisits++;
 		else {
 			await this.#name(reader);
 			// The connection is gone, and nobody hears the rest.
@@ -142,17 +143,12 @@ export class Client {
 		this.#token = 0;
 	}
 
-	/**
-	 * RFC 7162 §6.1: HIGHESTMODSEQ is what it was, or taken for it: a lower one only where EXISTS is what it knows, since
-	 * sequence numbers mean nothing to who ignores that (RFC 9051 §2.3.1.2).
-	 */
-	#hasNothingToAsk(mailbox: Reader["mailbox"]): boolean {
+	/** RFC 7162 §6.1: HIGHESTMODSEQ is what it was, or taken for it. */
+	#hasNothingToAsk(highestModSeq: number): boolean {
 		const { kind, mode } = this.options;
-		const { highestModSeq } = mailbox;
 		if (kind !== "condstore") return false;
-		if (highestModSeq === this.#token) return true;
-		const isTaken = mode === "lower" && highestModSeq < this.#token;
-		return isTaken && mailbox.uids().length === this.#known.size;
+		const isLower = highestModSeq < this.#token;
+		return highestModSeq === this.#token || (isLower && mode === "lower");
 	}
 
 	/** Its commands name what it was told by some node (rule 8); of `last+1:*` the server takes `last`. */

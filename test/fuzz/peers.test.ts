@@ -41,6 +41,7 @@ const holds: Holds = {
 	extra: [sequence(3)],
 	missingBodies: 1,
 	counter: 9,
+	pace: 10,
 };
 // Typed, so that a frame that gets another shape is noticed here.
 const frames: readonly Frame[] = [

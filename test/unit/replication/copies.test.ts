@@ -65,6 +65,7 @@ function world() {
 			bodies: vector(bodies),
 			extra: [],
 			missingBodies: 0,
+			pace: 0,
 			counter: 0,
 		};
 		copies.heard(node, holds);
