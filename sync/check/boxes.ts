@@ -10,6 +10,7 @@ import {
 	lives,
 	newBox,
 	rowKey,
+	segmentsOf,
 	shownFacts,
 	uidOf,
 } from "../mailbox/rows.ts";
@@ -59,7 +60,8 @@ export const newSums = (): Sums => ({
 });
 
 export function addTo(sums: Sums, row: EntryRow): void {
-	if (row.f !== undefined) sums.segment = Math.max(sums.segment, row.s);
+	if (row.f !== undefined)
+		sums.segment = Math.max(sums.segment, ...segmentsOf(row));
 	if (lives(row)) sums.live++;
 	sums.liveBytes += liveBytesOf(row);
 	for (const claim of row.u) sums.heardUid = Math.max(sums.heardUid, claim);

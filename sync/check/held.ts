@@ -2,7 +2,13 @@
 import { kindOf } from "../documents/shapes.ts";
 import type { DocumentId, EntryId, MailboxId } from "../ids.ts";
 import type { Ledger } from "../log/ledger.ts";
-import { decodeFacts, type EntryRow, lives, rowKey } from "../mailbox/rows.ts";
+import {
+	decodeFacts,
+	type EntryRow,
+	liesIn,
+	lives,
+	rowKey,
+} from "../mailbox/rows.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import type { Store } from "../ports/store.ts";
 import { walk } from "./walk.ts";
@@ -39,7 +45,7 @@ export function hasMail(store: Store, id: DocumentId): boolean {
 	for (const rows of walk(store, rowKey(place.mailbox, "" as EntryId)))
 		for (const [, value] of rows) {
 			const row = JSON.parse(value as string) as EntryRow;
-			if (row.s === place.segment && lives(row)) return true;
+			if (liesIn(row, place.segment) && lives(row)) return true;
 		}
 	return false;
 }

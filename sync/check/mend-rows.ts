@@ -13,14 +13,23 @@ import {
 	mergeOperations,
 	operationsOf,
 	rowKey,
+	segmentsOf,
 } from "../mailbox/rows.ts";
 import { prefixEnd } from "../ports/store.ts";
-import { changeSegment } from "../space/segments.ts";
+import { recountSegments } from "../space/segments.ts";
 import { addUse } from "../space/uses.ts";
 import { addTo, newSums } from "./boxes.ts";
 import { latest, logged, type Operations } from "./logged.ts";
 import type { MenderOptions } from "./mend.ts";
-import { entryKeys, meaning, rowOf } from "./rows.ts";
+import {
+	entryKeys,
+	type Looked,
+	meaning,
+	type Replicated,
+	rowOf,
+	rowOfMailbox,
+	type Whole,
+} from "./rows.ts";
 
 export class RowMender {
 	readonly #options: MenderOptions;
@@ -65,75 +74,79 @@ export class RowMender {
 		const text = store.get(rowKey(mailbox, entry));
 		if (text === undefined) return false;
 		const row = JSON.parse(text as string) as EntryRow;
-		const id = segmentDocument(mailbox, row.s);
+		const ids = segmentsOf(row).map((one) => segmentDocument(mailbox, one));
 		for (const member of reachable()) {
-			await this.#mergeFrom(member, [id]).catch(() => {});
-			if (ledger.documents.get(id).has(keys.facts(entry))) return true;
+			await this.#mergeFrom(member, ids).catch(() => {});
+			if (ids.some((id) => ledger.documents.get(id).has(keys.facts(entry))))
+				return true;
 		}
 		if (row.f === undefined) return false;
 		return this.write((tx) => this.#putBack(tx, mailbox, entry, row));
 	}
 
 	async #mendFromHere(mailbox: MailboxId, entry: EntryId): Promise<boolean> {
-		const { ledger, store } = this.#options;
-		const text = store.get(rowKey(mailbox, entry));
-		const before =
-			text === undefined ? undefined : (JSON.parse(text as string) as EntryRow);
-		for (const segment of this.#segmentsOf(mailbox, before)) {
-			const document = ledger.documents.get(segmentDocument(mailbox, segment));
-			const found = entryKeys(document).get(entry);
-			if (found === undefined) continue;
-			const { operations } = await logged(
-				ledger,
-				segmentDocument(mailbox, segment),
-				this.#options.breathe,
-			);
-			return this.write((tx) => {
-				const expected = rowOf(document, found);
-				this.#rewrite(tx, mailbox, entry, segment, expected, operations);
-				this.recount(tx, mailbox);
-			}, mailbox);
-		}
-		return false;
+		const found = rowOfMailbox(this.#looked(mailbox), entry);
+		if (found === undefined) return false;
+		const operations = await this.#operations(mailbox, [found]);
+		return this.write((tx) => {
+			// Changes came while the log was read.
+			const now = rowOfMailbox(this.#looked(mailbox), entry);
+			if (now === undefined) return;
+			this.#rewrite(tx, mailbox, entry, now, operations);
+			this.recount(tx, mailbox);
+		}, mailbox);
 	}
 
-	/** Segments that may have the entry, the likely one first. */
-	#segmentsOf(mailbox: MailboxId, row: EntryRow | undefined): number[] {
-		const prefix = segmentDocument(mailbox, 0).slice(0, -1);
-		const all = [...this.#options.ledger.documents.ids()]
-			.filter((id) => id.startsWith(prefix))
-			.map((id) => Number(id.slice(prefix.length)));
-		return row === undefined
-			? all
-			: [row.s, ...all.filter((one) => one !== row.s)];
+	#looked(mailbox: MailboxId): Looked {
+		const { ledger, store } = this.#options;
+		return { store, mailbox, documents: (id) => ledger.documents.get(id) };
+	}
+
+	/** What the log tells of the segments of these rows. */
+	async #operations(
+		mailbox: MailboxId,
+		rows: readonly Whole[],
+	): Promise<readonly Operations[]> {
+		const { ledger, breathe } = this.#options;
+		const all: Operations[] = [];
+		for (const segment of new Set(rows.flatMap(segmentsOf))) {
+			const id = segmentDocument(mailbox, segment);
+			all.push((await logged(ledger, id, breathe)).operations);
+		}
+		return all;
 	}
 
 	#rewrite(
 		tx: Transaction,
 		mailbox: MailboxId,
 		entry: EntryId,
-		segment: number,
-		expected: ReturnType<typeof rowOf>,
-		operations: Operations,
+		expected: Whole,
+		operations: readonly Operations[],
 	): void {
 		const { mailboxes } = this.#options;
 		const { batch } = tx;
 		const before = getRow(batch, mailbox, entry);
-		const { f, u, t, x, g } = expected;
+		const { s, f, fs, u, t, x, g, p } = expected;
+		const cut = operations.map(({ before: one }) => one);
 		const row: EntryRow = {
-			s: segment,
+			s,
 			u: [...u],
 			g,
 			o: latest(
-				operations.before,
-				operations.of(entry, "else"),
+				...cut,
+				...operations.map((one) => one.of(entry, "else")),
 				before?.o ?? {},
 			),
 			n: (before?.n ?? 0) + 1,
 		};
-		const flags = latest(operations.of(entry, "flags"), before?.q ?? {});
-		if (Object.keys(flags).length > 0) row.q = latest(operations.before, flags);
+		const flags = latest(
+			...operations.map((one) => one.of(entry, "flags")),
+			before?.q ?? {},
+		);
+		if (Object.keys(flags).length > 0) row.q = latest(...cut, flags);
 		if (f !== undefined) row.f = f;
+		if (fs !== undefined) row.fs = fs;
+		if (p !== undefined) row.p = p;
 		if (x) row.x = true;
 		if (t !== undefined && Object.keys(t).length > 0) row.t = t;
 		if (before?.to !== undefined) row.to = before.to;
@@ -150,8 +163,7 @@ export class RowMender {
 			(before === undefined || lives(before) !== lives(row))
 		)
 			this.#options.adopted(batch, mailbox, entry, row);
-		if (f !== undefined && before?.f === undefined)
-			changeSegment(batch, mailbox, segment, 1);
+		recountSegments(batch, mailbox, before, row);
 		if (f !== undefined) this.#inherit(tx, mailbox, entry, row, f);
 		mailboxes.noteAdopted(mailbox, entry);
 	}
@@ -230,22 +242,36 @@ export class RowMender {
 
 	/** All rows of a segment follow its document. */
 	async follow(mailbox: MailboxId, segment: number): Promise<void> {
-		const { ledger, store, breathe } = this.#options;
+		const { ledger, store } = this.#options;
 		const id = segmentDocument(mailbox, segment);
 		const document = ledger.documents.get(id);
-		const differing = [...entryKeys(document)].filter(([entry, found]) => {
+		const looked = this.#looked(mailbox);
+		const differing = [...entryKeys(document)].flatMap(([entry, found]) => {
 			const text = store.get(rowKey(mailbox, entry));
 			const expected = rowOf(document, found);
 			// A dead one without a row was forgotten.
-			if (text === undefined) return expected.f !== undefined && !expected.x;
-			return meaning(JSON.parse(text as string)) !== meaning(expected);
+			if (text === undefined && (expected.f === undefined || expected.x))
+				return [];
+			const before = text && meaning(JSON.parse(text as string) as Replicated);
+			if (before === meaning(expected)) return [];
+			// Most lie in this segment alone; of the others each segment has something to say.
+			const whole = rowOfMailbox(looked, entry, [segment, found]);
+			if (whole === undefined || before === meaning(whole)) return [];
+			return before === undefined && whole.x ? [] : [{ entry, whole }];
 		});
 		if (differing.length === 0) return;
-		const { operations } = await logged(ledger, id, breathe);
+		const operations = await this.#operations(
+			mailbox,
+			differing.map(({ whole }) => whole),
+		);
 		await this.write((tx) => {
-			for (const [entry, found] of differing) {
-				const expected = rowOf(document, found);
-				this.#rewrite(tx, mailbox, entry, segment, expected, operations);
+			// Changes came while the log was read.
+			const now = entryKeys(ledger.documents.get(id));
+			for (const { entry } of differing) {
+				const found = now.get(entry) ?? [];
+				const whole = rowOfMailbox(looked, entry, [segment, found]);
+				if (whole === undefined) continue;
+				this.#rewrite(tx, mailbox, entry, whole, operations);
 			}
 			this.recount(tx, mailbox);
 		}, mailbox);

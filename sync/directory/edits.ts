@@ -23,6 +23,7 @@ import {
 	getRow,
 	lives,
 	noteNewRow,
+	segmentsOf,
 } from "../mailbox/rows.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import type { Rules } from "../rules.ts";
@@ -171,10 +172,10 @@ function removeFlag(
 		const spelt = row.g[flag];
 		const key = keys.flag(at[1], flag);
 		if (spelt !== undefined)
-			for (const segment of [row.s, ...(row.ss ?? [])]) {
+			for (const segment of segmentsOf(row)) {
 				const document = segmentDocument(at[0], segment);
 				// Which of several has it is not known here, and nobody takes a removal of what is not there.
-				if (row.ss !== undefined) tx.edit(document, { key, add: spelt });
+				if (row.p !== undefined) tx.edit(document, { key, add: spelt });
 				tx.edit(document, { key, remove: true });
 			}
 		at = decodeFacts(row.f).from;
@@ -188,11 +189,12 @@ export function expunge(
 ): void {
 	const row = getRow(tx.batch, mailbox, entry);
 	if (row === undefined || !lives(row)) return;
-	tx.edit(segmentDocument(mailbox, row.s), {
-		key: keys.expunged(entry),
-		set: true,
-		isNew: true,
-	});
+	for (const segment of segmentsOf(row))
+		tx.edit(segmentDocument(mailbox, segment), {
+			key: keys.expunged(entry),
+			set: true,
+			isNew: true,
+		});
 }
 
 /** Rule 17: the new id follows from the old one and the target, so that equal moves on two nodes merge. */

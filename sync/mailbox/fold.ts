@@ -15,11 +15,14 @@ import {
 	factsSegment,
 	getBox,
 	getRow,
+	liesIn,
 	liveBytesOf,
 	lives,
 	mergeOperations,
 	noteOperation,
+	type Part,
 	rowKey,
+	segmentsOf,
 } from "./rows.ts";
 
 export interface Folded {
@@ -32,6 +35,8 @@ export interface Folded {
 	readonly before: string | undefined;
 	/** 1 when the entry began to live with this change, -1 when it ended. */
 	readonly livesMore: number;
+	/** Segments that hold the entry, with its facts, since this change. */
+	readonly segments: readonly number[];
 	/** All entries with something new to show: the entry, and what was made of it by moves. */
 	readonly changed: readonly (readonly [MailboxId, EntryId])[];
 }
@@ -74,14 +79,13 @@ export function foldSegment(
 	const isFlag = kind === "f";
 	const maySize = kind === "e" || kind === "x";
 	const sizeBefore = maySize ? liveBytesOf(row) : 0;
+	const isOther = noteSegment(row, segment);
 	let facts: Facts[] = [];
 	if (kind === "e") facts = foldFacts(batch, place, entry, row, change, rules);
 	else if (kind === "u")
 		foldClaim(batch, mailbox, row, Number(detail), change.values[0]);
-	else if (kind === "x") row.x = true;
-	else if (isFlag) foldFlag(row, detail, change);
-	if (segment !== row.s && !row.ss?.includes(segment))
-		row.ss = [...(row.ss ?? []), segment];
+	else if (kind === "x") foldExpunged(row, segment);
+	else if (isFlag) foldFlag(row, segment, detail, change);
 	noteOperation(operationsFor(row, isFlag), change.origin, change.sequence);
 	row.n++;
 	const livesMore = Number(lives(row)) - Number(lived);
@@ -93,7 +97,26 @@ export function foldSegment(
 	batch.change(rowKey(mailbox, entry), row);
 	const changed: [MailboxId, EntryId][] = [[mailbox, entry]];
 	if (isFlag && rules.lineage) passOn(batch, row, changed);
-	return { mailbox, entry, row, facts, before, livesMore, changed };
+	const segments = newSegments(row, before, isOther ? segment : undefined);
+	return { mailbox, entry, row, facts, before, livesMore, segments, changed };
+}
+
+/** True if the segment said nothing of the entry so far, and another one did. */
+function noteSegment(row: EntryRow, segment: number): boolean {
+	if (liesIn(row, segment)) return false;
+	row.p ??= { [row.s]: { g: { ...row.g }, ...(row.x && { x: true }) } };
+	row.p[segment] = { g: {} };
+	return true;
+}
+
+function newSegments(
+	row: EntryRow,
+	before: string | undefined,
+	other: number | undefined,
+): readonly number[] {
+	if (row.f === undefined) return [];
+	if (before === undefined) return segmentsOf(row);
+	return other === undefined ? [] : [other];
 }
 
 /** Flags are apart, since only what happens to them counts also for what the entry is moved to (rule 17). */
@@ -118,12 +141,14 @@ function foldFacts(
 	// Two nodes may put one delivery into different segments: which of them came last is not the same everywhere.
 	if (isNew || segment <= factsSegment(row)) setFacts(row, smallest, segment);
 	const box = getBox(batch, mailbox);
+	if (segment > box.segment) {
+		// Also by what lay in a lower one before: whoever has this one may drop those, and nothing may be put into them.
+		box.segment = segment;
+		box.segmentEntries = 0;
+		batch.change(boxKey(mailbox), box);
+	}
 	if (isNew) {
-		if (row.s > box.segment) {
-			box.segment = row.s;
-			box.segmentEntries = 0;
-		}
-		if (row.s === box.segment) box.segmentEntries++;
+		if (segment === box.segment) box.segmentEntries++;
 		batch.change(boxKey(mailbox), box);
 		if (rules.lineage) inherit(batch, mailbox, entry, row);
 	}
@@ -176,11 +201,37 @@ export function dropLowestClaim(row: Pick<EntryRow, "u" | "t">): void {
 	if (Object.keys(row.t).length === 0) delete row.t;
 }
 
-function foldFlag(row: EntryRow, flag: string, change: KeyChange): void {
-	const [spelt] = change.values.map(String).sort();
-	if (spelt === undefined) delete row.g[flag];
-	else row.g[flag] = spelt;
+function foldExpunged(row: EntryRow, segment: number): void {
+	row.x = true;
+	const part = row.p?.[segment];
+	if (part !== undefined) part.x = true;
 }
+
+/** It is set while one segment says so: it may be taken from one of them and set in the other at the same time. */
+function foldFlag(
+	row: EntryRow,
+	segment: number,
+	flag: string,
+	change: KeyChange,
+): void {
+	const [spelt] = change.values.map(String).sort();
+	setFlag(row.p?.[segment]?.g ?? row.g, flag, spelt);
+	if (row.p !== undefined)
+		setFlag(row.g, flag, speltIn(Object.values(row.p), flag));
+}
+function setFlag(
+	flags: Record<string, string>,
+	flag: string,
+	spelt: string | undefined,
+): void {
+	if (spelt === undefined) delete flags[flag];
+	else flags[flag] = spelt;
+}
+const speltIn = (parts: readonly Part[], flag: string): string | undefined =>
+	parts
+		.flatMap(({ g }) => g[flag] ?? [])
+		.sort()
+		.at(0);
 
 /** Rule 17: a moved message has the flags of what it was moved from, also those set there later. */
 function inherit(

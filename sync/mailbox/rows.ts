@@ -107,6 +107,14 @@ export interface Shown {
 /** Highest operation of each origin. */
 export type Operations = Record<Origin, number>;
 
+/** What one segment says of an entry that lies in several. */
+export interface Part {
+	/** Flags that are set there: lower-case name → as spelt. */
+	g: Record<string, string>;
+	/** It is expunged there. */
+	x?: true;
+}
+
 export interface EntryRow {
 	/** Segment. */
 	readonly s: number;
@@ -117,8 +125,8 @@ export interface EntryRow {
 	f?: string;
 	/** Segment of the facts, where it is another one. */
 	fs?: number;
-	/** Other segments that say something of the entry: it was delivered there as well. */
-	ss?: number[];
+	/** Where it lies in several segments, since it was delivered there as well: what each of them says by itself. */
+	p?: Record<number, Part>;
 	/** UIDs claimed, the highest CLAIMS_PER_ENTRY_MAX of them. */
 	u: number[];
 	/** Of those the ones that were claimed for another body than that of `f`: UID → body. */
@@ -271,6 +279,20 @@ export const shownFacts = (row: EntryRow): string =>
 
 /** Where the facts that count are written. */
 export const factsSegment = (row: EntryRow): number => row.fs ?? row.s;
+
+/** All segments that say something of the entry. */
+export const segmentsOf = (
+	row: Pick<EntryRow, "s" | "p">,
+): readonly number[] =>
+	row.p === undefined ? [row.s] : Object.keys(row.p).map(Number);
+export const liesIn = (
+	row: Pick<EntryRow, "s" | "p">,
+	segment: number,
+): boolean =>
+	row.p === undefined ? row.s === segment : row.p[segment] !== undefined;
+/** What the segment says of it; undefined where it says nothing. */
+export const partOf = (row: EntryRow, segment: number): Part | undefined =>
+	row.p?.[segment] ?? (liesIn(row, segment) ? row : undefined);
 
 /** Shown under this UID, and with the body that it has now. */
 export const isShownAs = (row: EntryRow, uid: number): boolean =>

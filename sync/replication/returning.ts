@@ -36,14 +36,18 @@ import {
 	decodeFacts,
 	type EntryRow,
 	type Facts,
+	factsSegment,
 	getBox,
 	getRow,
 	isWithin,
+	liesIn,
 	lives,
 	mergeOperations,
 	type Operations,
 	operationsOf,
+	partOf,
 	rowKey,
+	segmentsOf,
 } from "../mailbox/rows.ts";
 import type { Log } from "../ports/log.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
@@ -146,7 +150,7 @@ export class Returning {
 			tx.batch.putAll(ledger.documents.adoptSnapshot(id, saved));
 			tx.batch.put(`docs/${id}`, "");
 			if (place.kind === "account") adoptAccount(ledger, tx, place.account);
-			if (place.kind === "segment") this.#foldAll(tx, id, place.mailbox);
+			if (place.kind === "segment") this.#foldAll(tx, id, place);
 		}
 		if (place.kind !== "segment") return;
 		addDeadRanges(tx.batch, place.mailbox, frame.dead);
@@ -161,7 +165,11 @@ export class Returning {
 	}
 
 	/** What the document says that the rows do not. */
-	#foldAll(tx: Transaction, id: DocumentId, mailbox: MailboxId): void {
+	#foldAll(
+		tx: Transaction,
+		id: DocumentId,
+		{ mailbox, segment }: { mailbox: MailboxId; segment: number },
+	): void {
 		const document = this.#options.ledger.documents.get(id);
 		this.#listed = keysByEntry(document);
 		for (const [entry, found] of this.#listed) {
@@ -169,9 +177,11 @@ export class Returning {
 			// Known to be dead by all, and forgotten.
 			if (row === undefined && document.has(keys.expunged(entry))) continue;
 			const before = row?.f;
+			// What another segment says of it is said no less.
+			const part = row && partOf(row, segment);
 			for (const key of found)
-				if (differs(row, document, key)) this.#fold(tx, id, key);
-			for (const flag of Object.keys(row?.g ?? {})) {
+				if (differs(row, segment, document, key)) this.#fold(tx, id, key);
+			for (const flag of Object.keys(part?.g ?? {})) {
 				const key = keys.flag(entry, flag);
 				if (!document.has(key)) this.#fold(tx, id, key);
 			}
@@ -277,7 +287,10 @@ export class Returning {
 			let news = false;
 			for (const [key, value] of store.range(prefix, prefixEnd(prefix))) {
 				const row = JSON.parse(value as string) as EntryRow;
-				if (segmentDocument(place.mailbox, row.s) !== id) continue;
+				if (!liesIn(row, place.segment)) continue;
+				// Others that count its rows otherwise may have dropped one of its segments while it lives in the other.
+				if (segmentsOf(row).some((one) => this.#hasCome(place.mailbox, one)))
+					continue;
 				entries.push(key.slice(prefix.length) as EntryId);
 				news ||= !isWithin(operationsOf(row), this.#until as Vector);
 			}
@@ -286,6 +299,10 @@ export class Returning {
 				for (const entry of entries) this.#die(tx, id, entry);
 			});
 		}
+	}
+
+	#hasCome(mailbox: MailboxId, segment: number): boolean {
+		return this.#came.has(segmentDocument(mailbox, segment));
 	}
 
 	#die(tx: Transaction, document: DocumentId, entry: EntryId): void {
@@ -344,15 +361,18 @@ function keysByEntry(document: FlatDocument): Map<EntryId, string[]> {
 /** Whether the row does not say what the document says under this key. */
 function differs(
 	row: EntryRow | undefined,
+	segment: number,
 	document: FlatDocument,
 	key: string,
 ): boolean {
-	if (row === undefined) return true;
+	const part = row && partOf(row, segment);
+	if (row === undefined || part === undefined) return true;
 	const [kind, , detail] = splitKey(key);
 	const [smallest] = document.values(key).map(String).sort();
-	if (kind === "e") return row.f !== smallest;
-	if (kind === "x") return !row.x;
-	if (kind === "f") return row.g[detail] !== smallest;
+	// Of facts that do not count the row says nothing.
+	if (kind === "e") return segment !== factsSegment(row) || row.f !== smallest;
+	if (kind === "x") return !part.x;
+	if (kind === "f") return part.g[detail] !== smallest;
 	if (kind !== "u" || row.u.includes(Number(detail))) return false;
 	return (
 		row.u.length < CLAIMS_PER_ENTRY_MAX || Number(detail) > Math.min(...row.u)

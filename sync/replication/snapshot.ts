@@ -19,7 +19,7 @@ import {
 	rowKey,
 } from "../mailbox/rows.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
-import { changeSegment } from "../space/segments.ts";
+import { recountSegments } from "../space/segments.ts";
 import type { Frame } from "./frames.ts";
 
 type DocumentFrame = Extract<Frame, { type: "document" }>;
@@ -137,9 +137,9 @@ export function adoptDocument(
 			Number(lives(row)) - Number(before !== undefined && lives(before));
 		box.liveBytes +=
 			liveBytesOf(row) - (before === undefined ? 0 : liveBytesOf(before));
+		recountSegments(tx.batch, mailbox, before, row);
 		tx.batch.change(rowKey(mailbox, entry), row);
 		if (row.f === undefined) continue;
-		if (before === undefined) changeSegment(tx.batch, mailbox, segment, 1);
 		const facts = decodeFacts(row.f);
 		named.push({ facts, mailbox, entry, row });
 	}

@@ -274,7 +274,13 @@ export function sharedRows(disk: MemoryStore): string[] {
 		// Each node forgets the dead in its own time.
 		if (row.x) continue;
 		const shared = SHARED.map((name) => JSON.stringify(sorted(row[name])));
-		lines.push(`${mailbox}/${entry} ${factsSegment(row)} ${shared.join(" ")}`);
+		const parts = Object.entries(row.p ?? {}).map(([segment, { g }]) => [
+			segment,
+			sorted(g),
+		]);
+		lines.push(
+			`${mailbox}/${entry} ${factsSegment(row)} ${shared.join(" ")} ${JSON.stringify(parts)}`,
+		);
 	}
 	return lines;
 }

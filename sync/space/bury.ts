@@ -6,6 +6,7 @@
  * hold themselves; with rows and documents all are, since nobody could tell a forgotten entry from a new one.
  */
 
+import { keys, segmentDocument } from "../documents/shapes.ts";
 import type { EntryId, MailboxId } from "../ids.ts";
 import {
 	BURY_COUNT,
@@ -26,7 +27,7 @@ import {
 } from "../mailbox/rows.ts";
 import type { BodyRef } from "../ports/bodies.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
-import { changeSegment } from "./segments.ts";
+import { changeSegment, recountSegments } from "./segments.ts";
 import { holds, type Stable, type Told } from "./told.ts";
 import {
 	addFurther,
@@ -44,6 +45,24 @@ interface Grave {
 	readonly o: Readonly<Record<string, number>>;
 	/** When it died here (wall clock). */
 	readonly at: number;
+}
+
+/**
+ * Who expunged it may not have known that it lies in another segment too. Once its row is forgotten, that segment would say
+ * that it lives: to whoever takes it as a whole, and to check.
+ */
+function expungeEverywhere(
+	tx: Transaction,
+	mailbox: MailboxId,
+	entry: EntryId,
+	row: EntryRow,
+): void {
+	if (!row.x) return;
+	for (const [segment, { x }] of Object.entries(row.p ?? {})) {
+		const document = segmentDocument(mailbox, Number(segment));
+		if (x || tx.isDamaged(document)) continue;
+		tx.edit(document, { key: keys.expunged(entry), set: true });
+	}
 }
 
 type Queue = "dying" | "tomb";
@@ -90,7 +109,7 @@ export class Bury {
 
 	/** Within a batch: an entry changed. */
 	folded(batch: Batch, folded: Folded, change: KeyChange): void {
-		const { mailbox, entry, row, facts, before } = folded;
+		const { mailbox, entry, row, facts, segments } = folded;
 		if (facts.length > 0) {
 			for (const { body } of facts)
 				addUse(
@@ -101,8 +120,8 @@ export class Bury {
 					change.sequence > 0 ? [change.origin, change.sequence] : undefined,
 				);
 			this.#noteFurther(batch, folded);
-			if (before === undefined) changeSegment(batch, mailbox, row.s, 1);
 		}
+		for (const segment of segments) changeSegment(batch, mailbox, segment, 1);
 		// Facts may also come for what is dead already: they were named at the same time.
 		const died = folded.livesMore < 0;
 		if (row.f !== undefined && row.x && (died || facts.length > 0))
@@ -152,6 +171,7 @@ export class Bury {
 		const more = this.#walk("dying", (key, grave) => {
 			if (this.#isFresh(grave, RECLAIM_GRACE_MILLISECONDS)) return "stop";
 			const row = getRow(tx.batch, grave.m, grave.e);
+			if (row !== undefined) expungeEverywhere(tx, grave.m, grave.e, row);
 			const own = placesOf(tx.batch, grave.m, grave.e, row);
 			if (!this.#mayClear(grave, own, stable)) return "next";
 			dropUses(tx.batch, own, grave.m, grave.e);
@@ -214,7 +234,7 @@ export class Bury {
 			const uids = dead.get(grave.m) ?? [];
 			dead.set(grave.m, uids);
 			uids.push(...forget(tx, grave.m, grave.e));
-			changeSegment(tx.batch, grave.m, row.s, -1);
+			recountSegments(tx.batch, grave.m, row, undefined);
 			return "next";
 		});
 		for (const [mailbox, uids] of dead) addDead(tx.batch, mailbox, uids);
@@ -224,6 +244,7 @@ export class Bury {
 	/** What was made of it by moves has its flags (rule 17) as long as it lives. */
 	#mayForget(batch: Batch, row: EntryRow, stable: Stable): boolean {
 		if (!holds(stable.all, operationsOf(row))) return false;
+		if (row.x && Object.values(row.p ?? {}).some(({ x }) => !x)) return false;
 		return (row.to ?? []).every((place) => {
 			const made = getRow(batch, ...place);
 			return made === undefined || !lives(made);

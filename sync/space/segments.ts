@@ -1,12 +1,17 @@
 /**
- * How many entries have their row in each segment of a mailbox. A segment that no entry is in any more, and that takes no
+ * How many entries lie in each segment of a mailbox: one that was delivered on two nodes may lie in two of them. A segment that no entry is in any more, and that takes no
  * new ones, is dropped as a whole with its history: all members know that all of its entries are dead, so nobody will
  * change it again. Each node drops it by itself; nothing needs to be agreed.
  */
 import { segmentDocument } from "../documents/shapes.ts";
 import type { DocumentId, MailboxId } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
-import { type BoxRow, getBox } from "../mailbox/rows.ts";
+import {
+	type BoxRow,
+	type EntryRow,
+	getBox,
+	segmentsOf,
+} from "../mailbox/rows.ts";
 import { prefixEnd, type Store } from "../ports/store.ts";
 
 const segmentPrefix = (mailbox: MailboxId): string => `seg/${mailbox}/`;
@@ -24,6 +29,21 @@ export function changeSegment(
 	const { key } = last;
 	batch.put(key, String(Number(batch.get(key) ?? 0) + by));
 }
+
+/** The row of an entry becomes another one: it counts in each segment that says something of it. */
+export function recountSegments(
+	batch: Batch,
+	mailbox: MailboxId,
+	before: EntryRow | undefined,
+	after: EntryRow | undefined,
+): void {
+	for (const segment of countedIn(before))
+		changeSegment(batch, mailbox, segment, -1);
+	for (const segment of countedIn(after))
+		changeSegment(batch, mailbox, segment, 1);
+}
+const countedIn = (row: EntryRow | undefined): readonly number[] =>
+	row?.f === undefined ? [] : segmentsOf(row);
 
 /** Entries come many of one segment after the other. */
 let last: {
