@@ -45,7 +45,11 @@ test("a member that was away gets bodies of a lost member from one that was away
 	const cluster = await startCluster({
 		names: ["a", "b", "c"],
 		users: [user],
-		placeOf: () => ({ program: planted("plant-hasty-space.ts") }),
+		placeOf: (name) => ({
+			program: planted(
+				name === "c" ? "plant-late-bodies.ts" : "plant-hasty-space.ts",
+			),
+		}),
 	});
 	try {
 		const [a, b, c] = cluster.nodes;
