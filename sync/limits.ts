@@ -423,6 +423,8 @@ export const SORT_ORDERS_BYTES_MAX = 4 * MiB;
 export const THREADS_BYTES_MAX = 8 * MiB;
 /** Steps up the threads that one THREAD makes to find loops, some tenths of a second; links beyond it are left out. */
 export const THREAD_STEPS_MAX = 50_000_000;
+/** What searches found in messages too large for the index: some 300 bytes for each message and text, so a few thousand. */
+export const SEARCH_ANSWERS_BYTES_MAX = 1 * MiB;
 /** Text of one message that the index keeps; that of a larger one is read from its body each time. */
 export const SEARCH_TEXT_BYTES_MAX = 1 * MiB;
 /** Which trigrams a text has: beyond this size no text in any language has noticeably more. */

@@ -2,7 +2,7 @@
 
 /** Mapped characters kept; letters of all scripts in common use are a fraction of it. */
 const KEPT_MAX = 8_192;
-const kept = new Map<string, string>();
+const kept = new Map<number, string>();
 
 const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text);
 
@@ -12,16 +12,41 @@ const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text);
  */
 export function casemap(text: string): string {
 	if (isAscii(text)) return text.toUpperCase();
-	let mapped = "";
-	for (const character of text) {
-		let one = kept.get(character);
-		if (one === undefined) {
-			one = titlecase(character).normalize("NFKD");
-			if (kept.size < KEPT_MAX) kept.set(character, one);
+	const pieces: string[] = [];
+	let end = 0;
+	for (let at = 0; at < text.length; at++) {
+		if (end > UNITS_MAX - MAPPED_UNITS_MAX) {
+			pieces.push(textOf(end));
+			end = 0;
 		}
-		mapped += one;
+		const unit = text.charCodeAt(at);
+		if (unit < 0x80) {
+			units[end++] = unit >= 0x61 && unit <= 0x7a ? unit - 0x20 : unit;
+			continue;
+		}
+		const code = text.codePointAt(at) as number;
+		if (code > 0xffff) at++;
+		const one = kept.get(code) ?? mappedCharacter(code);
+		for (let index = 0; index < one.length; index++)
+			units[end++] = one.charCodeAt(index);
 	}
-	return mapped;
+	pieces.push(textOf(end));
+	return pieces.join("");
+}
+
+/** What is mapped waits here, so that a text of many megabytes is no tree of as many strings. */
+const UNITS_MAX = 8_192;
+const units = new Uint16Array(UNITS_MAX);
+/** The same memory. Native modules of a node exist for little-endian machines only. */
+const octets = Buffer.from(units.buffer);
+const textOf = (end: number): string => octets.toString("utf16le", 0, 2 * end);
+/** No character is decomposed into more (U+FDFA: 18). */
+const MAPPED_UNITS_MAX = 32;
+
+function mappedCharacter(code: number): string {
+	const one = titlecase(String.fromCodePoint(code)).normalize("NFKD");
+	if (kept.size < KEPT_MAX) kept.set(code, one);
+	return one;
 }
 
 /** Simple_Titlecase_Mapping: of one character to one, or none. */

@@ -10,7 +10,11 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "../../sync/api.ts";
 import type { AccountId } from "../../sync/ids.ts";
-import { BODY_MEMORY_BYTES_MAX } from "../../sync/limits.ts";
+import {
+	BODY_MEMORY_BYTES_MAX,
+	SEARCH_ANSWERS_BYTES_MAX,
+	SEARCH_TEXT_BYTES_MAX,
+} from "../../sync/limits.ts";
 import {
 	type Bodies,
 	type BodyRef,
@@ -20,6 +24,7 @@ import type { Clock } from "../../sync/ports/clock.ts";
 import type { Log } from "../../sync/ports/log.ts";
 import type { StructureCache } from "../mime/cache.ts";
 import { asBuffer, holds, type TextPiece, textPieces } from "../mime/index.ts";
+import { ByteLru } from "../mime/lru.ts";
 import { Filler, type Waiting } from "./fill.ts";
 import { isTooLarge, joined, textOf } from "./load.ts";
 import { SearchThread, ThreadFailed } from "./thread.ts";
@@ -80,6 +85,12 @@ function tidy({ folder, account, log }: TextIndexOptions): void {
 	}
 }
 
+/** Its text may be more than the index keeps: of some charsets an octet becomes three. */
+const isLarge = ({ sizeBytes }: BodyRef): boolean =>
+	3 * sizeBytes > SEARCH_TEXT_BYTES_MAX;
+const keyOf = ({ hash }: BodyRef, { kind, mapped }: Sought): string =>
+	`${hash} ${kind} ${mapped}`;
+
 const bytesOf = ({ kind, mapped }: Sought): SoughtBytes => ({
 	kind,
 	bytes: Uint8Array.from(Buffer.from(mapped, "utf8")),
@@ -89,6 +100,8 @@ class Index implements TextIndex {
 	readonly #options: TextIndexOptions;
 	readonly #thread: SearchThread;
 	readonly #filler: Filler;
+	/** What large messages hold, which the index does not know of them and takes up to a second to find out each time. */
+	readonly #answers = new ByteLru<boolean>(SEARCH_ANSWERS_BYTES_MAX);
 	/** Of the last question, and which thread it was asked of. */
 	#asked: { hashes: readonly string[]; thread: object | undefined } = {
 		hashes: [],
@@ -146,8 +159,14 @@ class Index implements TextIndex {
 		body: BodyRef,
 		sought: readonly Sought[],
 	): Promise<readonly boolean[]> {
+		const keys = isLarge(body) ? sought.map((one) => keyOf(body, one)) : [];
+		const answers = keys.flatMap((key) => this.#answers.get(key) ?? []);
+		if (keys.length > 0 && answers.length === keys.length) return answers;
 		this.#filler.commitSoon();
-		return this.#read(account, body, sought);
+		const found = await this.#read(account, body, sought);
+		for (const [at, key] of keys.entries())
+			this.#answers.set(key, found[at] === true, 200 + 2 * key.length);
+		return found;
 	}
 
 	async #read(

@@ -14,6 +14,27 @@ import { baseSubject } from "../../../node/mime/subject.ts";
 import { message } from "./corpus.ts";
 
 describe("i;unicode-casemap", () => {
+	test("a text of any length is mapped character by character", () => {
+		const character = fc.oneof(
+			{ weight: 3, arbitrary: fc.constantFrom("a", "Z", " ", "é", "ß") },
+			// U+FDFA becomes eighteen characters; halves of pairs stay what they are.
+			fc.constantFrom("\ufdfa", "\u{1f600}", "\ud83d", "\ude00"),
+			fc.string({ unit: "binary", minLength: 1, maxLength: 1 }),
+		);
+		fc.assert(
+			fc.property(
+				fc.array(character, { minLength: 1, maxLength: 40 }),
+				fc.integer({ min: 1, max: 700 }),
+				(some, times) => {
+					const text = some.join("").repeat(times);
+					const mapped = Array.from(text, casemap).join("");
+					expect(casemap(text) === mapped).toBe(true);
+				},
+			),
+			{ numRuns: 60 },
+		);
+	});
+
 	test.each([
 		["straße", "STRAßE"],
 		["Éa", "E\u0301A"],

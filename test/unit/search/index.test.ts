@@ -315,6 +315,13 @@ test("a text that is too large to be kept is not even read in the background, bu
 	expect(await search(seek("body", "needle"))).toEqual([true, true]);
 	expect(await search(seek("body", "nowhere"))).toEqual([false, false]);
 	expect(readOf).toContain(huge.hash);
+	// What was found out is not found out again.
+	readOf.length = 0;
+	expect(await search(seek("body", "needle"))).toEqual([true, true]);
+	expect(await search(seek("body", "nowhere"))).toEqual([false, false]);
+	expect(readOf).toEqual([]);
+	expect(await search(seek("text", "nowhere"))).toEqual([false, false]);
+	expect(readOf).toContain(huge.hash);
 });
 
 test("an index that is damaged, deleted or not to be opened answers all the same", async () => {
