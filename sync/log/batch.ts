@@ -11,9 +11,9 @@ export class Batch {
 	/** What was read of the store at once, until it is asked for. */
 	readonly #read = new Map<string, StoreValue | undefined>();
 	readonly #recent: Recent | undefined;
-	/** That of the last key: most steps ask for the same one again. */
-	#lastKey = "";
-	#lastCell: Cell | undefined;
+	/** That of the last key of each kind, by its first letter: most steps ask for the same ones in turn again. */
+	readonly #lastKeys: string[] = new Array(KINDS).fill("");
+	readonly #lastCells: (Cell | undefined)[] = new Array(KINDS).fill(undefined);
 
 	/** `recent`: what the batches before this one wrote. */
 	constructor(store: Store, recent?: Recent) {
@@ -81,17 +81,19 @@ export class Batch {
 	}
 
 	#cell(key: string): Cell | undefined {
-		if (key !== this.#lastKey) {
-			this.#lastKey = key;
-			this.#lastCell = this.#cells.get(key);
+		const kind = key.charCodeAt(0) % KINDS;
+		if (key !== this.#lastKeys[kind]) {
+			this.#lastKeys[kind] = key;
+			this.#lastCells[kind] = this.#cells.get(key);
 		}
-		return this.#lastCell;
+		return this.#lastCells[kind];
 	}
 	#keep(key: string, value: unknown): Cell {
 		const cell = { value, isDirty: false };
 		this.#cells.set(key, cell);
-		this.#lastKey = key;
-		this.#lastCell = cell;
+		const kind = key.charCodeAt(0) % KINDS;
+		this.#lastKeys[kind] = key;
+		this.#lastCells[kind] = cell;
 		return cell;
 	}
 
@@ -142,6 +144,8 @@ export class Batch {
 	}
 }
 
+/** Kinds of keys that are told apart: `ent/`, `box/`, `meta/` and `head/` are. */
+const KINDS = 16;
 /** Fewer are read one by one. */
 const EXPECTED_MIN = 4;
 
