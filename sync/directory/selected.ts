@@ -8,7 +8,7 @@ import type {
 } from "../api.ts";
 import { ClientFault, Temporary } from "../faults.ts";
 import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
-import { STORE_BATCH_COUNT } from "../limits.ts";
+import { MOVE_BATCH_COUNT, STORE_BATCH_COUNT } from "../limits.ts";
 import type { Transaction, Work } from "../log/ledger.ts";
 import { expectRows, getRow, liveBytesOf, lives } from "../mailbox/rows.ts";
 import { isKnown } from "../mailbox/tokens.ts";
@@ -223,12 +223,13 @@ export class Selected implements SelectedMailbox {
 	async #inSteps<One>(
 		all: readonly One[],
 		edit: (tx: Transaction, some: readonly One[]) => void,
+		stepCount = STORE_BATCH_COUNT,
 	): Promise<void> {
 		const { ledger, second } = this.#context;
-		const isPart = all.length > STORE_BATCH_COUNT;
+		const isPart = all.length > stepCount;
 		let sequence = 0;
-		for (let i = 0; i < all.length; i += STORE_BATCH_COUNT) {
-			const some = all.slice(i, i + STORE_BATCH_COUNT);
+		for (let i = 0; i < all.length; i += stepCount) {
+			const some = all.slice(i, i + stepCount);
 			const made = await ledger.write((tx) => edit(tx, some), { isPart });
 			sequence = Math.max(sequence, made);
 		}
@@ -295,11 +296,15 @@ export class Selected implements SelectedMailbox {
 		}));
 		// Not all or nothing, as a copy is (RFC 6851 §3.3).
 		return this.#place(box, pairs, () =>
-			this.#inSteps(pairs, (tx, some) => {
-				const entries = some.map(({ entry }) => entry);
-				const ids = some.map(({ to }) => to);
-				moveEntries(tx, this.id, entries, box.id, now, rules, ids);
-			}),
+			this.#inSteps(
+				pairs,
+				(tx, some) => {
+					const entries = some.map(({ entry }) => entry);
+					const ids = some.map(({ to }) => to);
+					moveEntries(tx, this.id, entries, box.id, now, rules, ids);
+				},
+				MOVE_BATCH_COUNT,
+			),
 		);
 	}
 
