@@ -10,6 +10,7 @@ import {
 } from "../ids.ts";
 import { ACCOUNTS_FOLDED_MAX, STORE_BATCH_COUNT } from "../limits.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
+import { keyChangeOf, type NewId } from "../log/transaction.ts";
 import { boxKey, getBox, getRow, lives, rowKey } from "../mailbox/rows.ts";
 import {
 	byName,
@@ -331,6 +332,13 @@ export class AccountStates implements Fold {
 		const box = getBox(tx.batch, id as MailboxId);
 		box.account = place.account;
 		tx.batch.change(boxKey(id as MailboxId), box);
+	}
+
+	foldNew(tx: Transaction, change: NewId): void {
+		const place = kindOf(change.document);
+		if (place.kind === "segment") this.#ghosts.entryChanged(tx, place.mailbox);
+		else
+			for (const edit of change.edits) this.fold(tx, keyChangeOf(change, edit));
 	}
 
 	finish(tx: Transaction): void {

@@ -6,6 +6,7 @@ import type { FlatDocument, Scalar } from "../documents/flat.ts";
 import { CLUSTER, keys, splitKey } from "../documents/shapes.ts";
 import type { AccountId, Address, NodeId, Origin } from "../ids.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
+import { keyChangeOf, type NewId } from "../log/transaction.ts";
 import { type SlotRange, slotCount, UNKEPT_SLOT } from "../mailbox/slots.ts";
 import { BODIES_FORMAT } from "../ports/bodies.ts";
 
@@ -88,6 +89,10 @@ export class ClusterState implements Fold {
 		if (change.document !== CLUSTER) return;
 		this.#changedInBatch = true;
 		this.#set(change.key, change.values);
+	}
+	foldNew(tx: Transaction, change: NewId): void {
+		if (change.document !== CLUSTER) return;
+		for (const edit of change.edits) this.fold(tx, keyChangeOf(change, edit));
 	}
 	finish(): void {}
 	committed(): void {

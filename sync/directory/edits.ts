@@ -10,6 +10,7 @@ import {
 	STORE_PLACES_ASKED_MAX,
 } from "../limits.ts";
 import type { Transaction } from "../log/ledger.ts";
+import type { NewKey } from "../log/transaction.ts";
 import {
 	type BoxRow,
 	decodeFacts,
@@ -42,17 +43,12 @@ export function addEntry(
 			? box.segment + 1
 			: box.segment;
 	const document = segmentDocument(mailbox, segment);
-	tx.edit(document, {
-		key: keys.facts(entry),
-		set: encodeFacts(facts),
-		isNew: true,
-	});
+	const edits: NewKey[] = [
+		{ key: keys.facts(entry), set: encodeFacts(facts), isNew: true },
+	];
 	for (const flag of flags)
-		tx.edit(document, {
-			key: keys.flag(entry, flag),
-			add: flag,
-			isNew: true,
-		});
+		edits.push({ key: keys.flag(entry, flag), add: flag, isNew: true });
+	tx.editNew(document, entry, edits);
 }
 
 /** By what lives in the mailbox, so that a small one that turns over fast drops its history soon. */

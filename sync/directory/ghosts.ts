@@ -46,8 +46,12 @@ export class Ghosts {
 			place.kind === "segment" &&
 			(key.startsWith("e:") || key.startsWith("x:"))
 		)
-			if (getBox(tx.batch, place.mailbox).wasDeleted)
-				this.#touched.add(place.mailbox);
+			this.entryChanged(tx, place.mailbox);
+	}
+
+	/** An entry of the mailbox came, or died. */
+	entryChanged(tx: Transaction, mailbox: MailboxId): void {
+		if (getBox(tx.batch, mailbox).wasDeleted) this.#touched.add(mailbox);
 	}
 
 	#noteDeleted(tx: Transaction, mailbox: MailboxId): void {

@@ -184,6 +184,13 @@ export class FlatDocument {
 		for (const { map, edit } of inOrder(edits, this.#buckets)) {
 			const { key } = edit;
 			let held = known.get(key) ?? this.#heldFor(edit);
+			if (held === NOTHING && !("remove" in edit)) {
+				const value = ("add" in edit ? edit.add : edit.set) as string | boolean;
+				const id = `${startOp + operations.length}@${actor}`;
+				operations.push({ map, key, value, pred: NOTHING.ids });
+				known.set(key, { ids: [id], values: [value], isNew: true });
+				continue;
+			}
 			const add = (value: Operation["value"]) => {
 				const id = `${startOp + operations.length}@${actor}`;
 				operations.push({ map, key, value, pred: held.ids });

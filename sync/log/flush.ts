@@ -9,7 +9,14 @@ import { Batch } from "./batch.ts";
 import type { ChangeLog } from "./log.ts";
 import type { Recent } from "./recent.ts";
 import type { ChangeRecord } from "./record.ts";
-import type { Fold, KeyChange, Transaction, Work } from "./transaction.ts";
+import {
+	type Fold,
+	type KeyChange,
+	keyChangeOf,
+	type NewKey,
+	type Transaction,
+	type Work,
+} from "./transaction.ts";
 
 /** What a batch is made on: the ledger. */
 export interface Ground {
@@ -85,6 +92,39 @@ export class Flush implements Transaction {
 	}
 
 	edit(document: DocumentId, edit: Edit): void {
+		const { edits, sequence } = this.#groupFor(document, 1);
+		edits.push(edit);
+		this.fold({
+			document,
+			key: edit.key,
+			origin: this.#ledger.origin,
+			sequence,
+			values: "set" in edit ? [edit.set] : "add" in edit ? [edit.add] : [],
+		});
+	}
+
+	editFolded(document: DocumentId, edit: Edit): Sequence {
+		const { edits, sequence } = this.#groupFor(document, 1);
+		edits.push(edit);
+		return sequence;
+	}
+
+	editNew(document: DocumentId, id: string, edits: readonly NewKey[]): void {
+		if (edits.length > CHANGE_EDITS_MAX) {
+			for (const edit of edits) this.edit(document, edit);
+			return;
+		}
+		const group = this.#groupFor(document, edits.length);
+		group.edits.push(...edits);
+		const { origin } = this.#ledger;
+		const change = { document, id, origin, sequence: group.sequence, edits };
+		for (const fold of this.#folds)
+			if (fold.foldNew !== undefined) fold.foldNew(this, change);
+			else for (const edit of edits) fold.fold(this, keyChangeOf(change, edit));
+	}
+
+	/** What so many more edits of the document go into. */
+	#groupFor(document: DocumentId, count: number): Group {
 		const { held } = this.#ledger;
 		if (held !== undefined && this.#highest === 0) throw new Temporary(held);
 		if (this.isDamaged(document))
@@ -95,7 +135,7 @@ export class Flush implements Transaction {
 		const isOpen =
 			index !== undefined &&
 			index >= this.#floor &&
-			(this.groups[index] as Group).edits.length < CHANGE_EDITS_MAX;
+			(this.groups[index] as Group).edits.length + count <= CHANGE_EDITS_MAX;
 		if (index === undefined || !isOpen) {
 			index = this.groups.length;
 			this.#openGroup.set(document, index);
@@ -106,16 +146,9 @@ export class Flush implements Transaction {
 			});
 		}
 		const group = this.groups[index] as Group;
-		group.edits.push(edit);
 		this.#floor = index;
 		this.#highest = Math.max(this.#highest, group.sequence);
-		this.fold({
-			document,
-			key: edit.key,
-			origin: this.#ledger.origin,
-			sequence: group.sequence,
-			values: "set" in edit ? [edit.set] : "add" in edit ? [edit.add] : [],
-		});
+		return group;
 	}
 
 	isDamaged(document: DocumentId): boolean {

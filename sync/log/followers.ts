@@ -11,6 +11,7 @@ export interface Follower {
 /** All of them as one fold. */
 export const followers = (...all: Follower[]): Fold => ({
 	fold: () => {},
+	foldNew: () => {},
 	finish: (tx) => {
 		for (const one of all) one.finish?.(tx.batch);
 	},

@@ -13,6 +13,32 @@ export interface KeyChange {
 	readonly values: readonly Scalar[];
 }
 
+/** All that one record says first of an id of a document that was just made: several keys, folded in one step. */
+export interface NewId {
+	readonly document: DocumentId;
+	readonly id: string;
+	readonly origin: Origin;
+	readonly sequence: Sequence;
+	/** They put something under keys that are not there yet. */
+	readonly edits: readonly NewKey[];
+}
+export type NewKey = Exclude<Edit, { readonly remove: true }>;
+
+export const putBy = (edit: NewKey): Scalar =>
+	"set" in edit ? edit.set : edit.add;
+
+/** One of its keys. */
+export const keyChangeOf = (
+	{ document, origin, sequence }: NewId,
+	edit: NewKey,
+): KeyChange => ({
+	document,
+	key: edit.key,
+	origin,
+	sequence,
+	values: [putBy(edit)],
+});
+
 export interface ExpectedKeys {
 	readonly document: DocumentId;
 	readonly keys: readonly string[];
@@ -23,6 +49,8 @@ export interface Fold {
 	/** The keys of these will come to fold(), one by one: what that reads can be read at once. */
 	expect?(batch: Batch, records: readonly ExpectedKeys[]): void;
 	fold(tx: Transaction, change: KeyChange): void;
+	/** The same of all keys of an id that was just made; without it fold() has them one by one. */
+	foldNew?(tx: Transaction, change: NewId): void;
 	/** Runs once a batch, after all folding; may edit. */
 	finish(tx: Transaction): void;
 	/** The batch is durable. */
@@ -36,6 +64,10 @@ export interface Transaction {
 	readonly batch: Batch;
 	/** Changes a key of a replicated document; folded at once. Edits of one function keep their order everywhere. */
 	edit(document: DocumentId, edit: Edit): void;
+	/** Says several things first of an id that the caller has just made: they go into one record. */
+	editNew(document: DocumentId, id: string, edits: readonly NewKey[]): void;
+	/** The same of a key where the caller has done itself what folding it comes to. Returns the number of its record. */
+	editFolded(document: DocumentId, edit: Edit): Sequence;
 	/** Whether the document cannot be changed now, since it does not open; see DamagedDocument. */
 	isDamaged(document: DocumentId): boolean;
 }

@@ -1,12 +1,13 @@
 /** Folds changes of segments into rows. Pure but for the batch it is given. The same changes give the same rows in any order. */
-import { kindOf, splitKey } from "../documents/shapes.ts";
+import { keys, kindOf, splitKey } from "../documents/shapes.ts";
 import type { EntryId, MailboxId } from "../ids.ts";
 import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { KeyChange } from "../log/ledger.ts";
-import type { ExpectedKeys } from "../log/transaction.ts";
+import { type ExpectedKeys, type NewId, putBy } from "../log/transaction.ts";
 import type { Rules } from "../rules.ts";
 import {
+	type BoxRow,
 	bodyTag,
 	boxKey,
 	decodeFacts,
@@ -24,6 +25,9 @@ import {
 	rowKey,
 	segmentsOf,
 } from "./rows.ts";
+
+/** The record that says it. */
+export type RecordPlace = Pick<KeyChange, "origin" | "sequence">;
 
 export interface Folded {
 	readonly mailbox: MailboxId;
@@ -47,10 +51,10 @@ export function expectFolds(
 	records: readonly ExpectedKeys[],
 ): void {
 	const rows = new Set<string>();
-	for (const { document, keys } of records) {
+	for (const { document, keys: changed } of records) {
 		const place = kindOf(document);
 		if (place.kind !== "segment") continue;
-		for (const key of keys)
+		for (const key of changed)
 			rows.add(rowKey(place.mailbox, splitKey(key)[1] as EntryId));
 	}
 	batch.expect([...rows]);
@@ -119,6 +123,61 @@ function newSegments(
 	return other === undefined ? [] : [other];
 }
 
+/**
+ * The same of an entry that comes with its facts and its flags in one record, where nothing is known of it yet: what
+ * foldSegment() makes of them one by one. Undefined: it is not so, and that is to be asked for each.
+ */
+export function foldNewEntry(
+	batch: Batch,
+	{ document, id, edits, origin, sequence }: NewId,
+	rules: Rules,
+): Folded | undefined {
+	const place = kindOf(document);
+	if (place.kind !== "segment") return undefined;
+	const { mailbox, segment } = place;
+	const entry = id as EntryId;
+	const [first, ...flags] = edits;
+	const text = first && putBy(first);
+	const flagStart = keys.flag(entry, "");
+	const isPlain =
+		first?.key === keys.facts(entry) &&
+		typeof text === "string" &&
+		flags.every(({ key }) => key.startsWith(flagStart)) &&
+		getRow(batch, mailbox, entry) === undefined;
+	if (!isPlain) return undefined;
+	const row: EntryRow = {
+		s: segment,
+		u: [],
+		g: {},
+		o: { [origin]: sequence },
+		n: edits.length,
+		f: text,
+	};
+	for (const flag of flags)
+		row.g[flag.key.slice(flagStart.length)] = String(putBy(flag));
+	if (flags.length > 0) row.q = { [origin]: sequence };
+	const facts = decodeFacts(text);
+	const box = getBox(batch, mailbox);
+	openSegment(box, segment);
+	if (segment === box.segment) box.segmentEntries++;
+	box.live++;
+	box.liveBytes += facts.body.sizeBytes;
+	noteOperation(box.o, origin, sequence);
+	batch.change(boxKey(mailbox), box);
+	batch.change(rowKey(mailbox, entry), row);
+	if (rules.lineage) inherit(batch, mailbox, entry, row);
+	return {
+		mailbox,
+		entry,
+		row,
+		facts: [facts],
+		before: undefined,
+		livesMore: 1,
+		segments: [segment],
+		changed: [[mailbox, entry]],
+	};
+}
+
 /** Flags are apart, since only what happens to them counts also for what the entry is moved to (rule 17). */
 function operationsFor(row: EntryRow, isFlag: boolean) {
 	if (!isFlag) return row.o;
@@ -141,18 +200,22 @@ function foldFacts(
 	// Two nodes may put one delivery into different segments: which of them came last is not the same everywhere.
 	if (isNew || segment <= factsSegment(row)) setFacts(row, smallest, segment);
 	const box = getBox(batch, mailbox);
-	if (segment > box.segment) {
-		// Also by what lay in a lower one before: whoever has this one may drop those, and nothing may be put into them.
-		box.segment = segment;
-		box.segmentEntries = 0;
-		batch.change(boxKey(mailbox), box);
-	}
+	// Also by what lay in a lower one before: whoever has this one may drop those, and nothing may be put into them.
+	if (openSegment(box, segment)) batch.change(boxKey(mailbox), box);
 	if (isNew) {
 		if (segment === box.segment) box.segmentEntries++;
 		batch.change(boxKey(mailbox), box);
 		if (rules.lineage) inherit(batch, mailbox, entry, row);
 	}
 	return texts.map(decodeFacts);
+}
+
+/** New entries go to this segment from now on, if it is the highest so far. */
+function openSegment(box: BoxRow, segment: number): boolean {
+	if (segment <= box.segment) return false;
+	box.segment = segment;
+	box.segmentEntries = 0;
+	return true;
 }
 
 /** Claims that were made for the body so far are none for another one, and the other way round. */
@@ -190,6 +253,25 @@ function foldClaim(
 		box.heardUid = uid;
 		batch.change(boxKey(mailbox), box);
 	}
+}
+
+/** What foldSegment() makes of the first claim of an entry, for the body that it has, in the segment that it lies in. */
+export function foldFirstClaim(
+	batch: Batch,
+	mailbox: MailboxId,
+	entry: EntryId,
+	row: EntryRow,
+	uid: number,
+	{ origin, sequence }: RecordPlace,
+): void {
+	row.u.push(uid);
+	row.n++;
+	noteOperation(row.o, origin, sequence);
+	const box = getBox(batch, mailbox);
+	box.heardUid = Math.max(box.heardUid, uid);
+	noteOperation(box.o, origin, sequence);
+	batch.change(boxKey(mailbox), box);
+	batch.change(rowKey(mailbox, entry), row);
 }
 
 /** The highest ones are the same everywhere, in whatever order they came. */

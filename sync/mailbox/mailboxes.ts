@@ -9,8 +9,15 @@ import type { EntryId, MailboxId, Uid } from "../ids.ts";
 import { WANTS_MAX } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
 import type { Fold, KeyChange, Transaction } from "../log/ledger.ts";
+import { keyChangeOf, type NewId } from "../log/transaction.ts";
 import { prefixEnd } from "../ports/store.ts";
-import { expectFolds, foldSegment } from "./fold.ts";
+import {
+	expectFolds,
+	type Folded,
+	foldNewEntry,
+	foldSegment,
+	type RecordPlace,
+} from "./fold.ts";
 import { Looking } from "./looking.ts";
 import { Losses } from "./losses.ts";
 import { NamedUids } from "./named-uids.ts";
@@ -78,7 +85,10 @@ export class Mailboxes implements Fold {
 		const { store, clock, slots, rules } = options;
 		this.stamps = new Stamps(store, clock, slots, rules);
 		this.pairs = new Pairs(store, clock, options.flush);
-		this.numbering = new Numbering(options);
+		this.numbering = new Numbering({
+			...options,
+			numbered: (mailbox, entry) => this.#touch(mailbox, entry),
+		});
 		this.watermarks = new Watermarks(store);
 		const { stamps, pairs } = this;
 		this.tokens = new Tokens({ ...options, stamps, pairs });
@@ -172,7 +182,17 @@ export class Mailboxes implements Fold {
 
 	fold(tx: Transaction, change: KeyChange): void {
 		const folded = foldSegment(tx.batch, change, this.#options.rules);
-		if (folded === undefined) return;
+		if (folded !== undefined) this.#folded(tx, folded, change);
+	}
+
+	foldNew(tx: Transaction, change: NewId): void {
+		const folded = foldNewEntry(tx.batch, change, this.#options.rules);
+		if (folded !== undefined) this.#folded(tx, folded, change);
+		else
+			for (const edit of change.edits) this.fold(tx, keyChangeOf(change, edit));
+	}
+
+	#folded(tx: Transaction, folded: Folded, change: RecordPlace): void {
 		const { mailbox, entry, row } = folded;
 		this.#liveInBatch += folded.livesMore;
 		this.numbering.note(mailbox, entry, row);
@@ -192,6 +212,7 @@ export class Mailboxes implements Fold {
 
 	/** Rule 15: a view knows which claims are dead. */
 	#stageDead(batch: Batch, mailbox: MailboxId, row: EntryRow): void {
+		if (row.u.length === 0) return;
 		const claims = deadClaims(row);
 		if (claims.length === 0) return;
 		this.#showing

@@ -3,11 +3,12 @@
  * of one side are spread (rules.ts), so that a heal numbers the other side's anew and not both.
  */
 import { keys, segmentDocument } from "../documents/shapes.ts";
-import type { AccountId, EntryId, MailboxId } from "../ids.ts";
+import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
 import { WANTS_MAX, WANTS_TOLD_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { Transaction } from "../log/ledger.ts";
 import type { Rules } from "../rules.ts";
+import { foldFirstClaim } from "./fold.ts";
 import {
 	type BoxRow,
 	bodyTag,
@@ -35,6 +36,7 @@ const SPREAD_FIRST = 2_048;
 const SPREAD = 16;
 
 export interface NumberingOptions {
+	readonly origin: Origin;
 	readonly rules: Rules;
 	readonly slots: () => SlotRange;
 	/** Rule 2: is this node the one that numbers for the account? */
@@ -45,6 +47,8 @@ export interface NumberingOptions {
 	 * all of both is too low for the other. So one side goes ahead, and what it showed stays.
 	 */
 	readonly spreads: (account: AccountId) => number;
+	/** The entry has its first UID. Called within a batch. */
+	readonly numbered: (mailbox: MailboxId, entry: EntryId) => void;
 }
 
 type Place = readonly [MailboxId, EntryId];
@@ -184,11 +188,21 @@ export class Numbering {
 		}
 		this.#stage(key, mailbox, entry);
 		this.#wanted.delete(key);
-		tx.edit(segmentDocument(mailbox, row.s), {
+		const document = segmentDocument(mailbox, row.s);
+		const claimed = {
 			key: keys.claim(entry, uid),
 			set: bodyTag(row.f as string),
 			isNew: true,
-		});
+		} as const;
+		// Of nearly all it is the first claim.
+		if (row.u.length > 0) tx.edit(document, claimed);
+		else {
+			const sequence = tx.editFolded(document, claimed);
+			const change = { origin: this.#options.origin, sequence };
+			foldFirstClaim(tx.batch, mailbox, entry, row, uid, change);
+			this.#unnumbered.delete(key);
+			this.#options.numbered(mailbox, entry);
+		}
 	}
 
 	/** Rule 3: above every UID and every E heard of. */

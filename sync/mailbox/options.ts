@@ -1,13 +1,12 @@
 /** What the mailboxes of a node are given. Types only. */
 import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
-import type { KeyChange } from "../log/ledger.ts";
 import type { Vector } from "../log/record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
-import type { Folded } from "./fold.ts";
+import type { Folded, RecordPlace } from "./fold.ts";
 import type { Want } from "./numbering.ts";
 import type { Pair } from "./pairs.ts";
 import type { Facts } from "./rows.ts";
@@ -40,7 +39,7 @@ export interface MailboxesOptions {
 		by: readonly [MailboxId, EntryId],
 	) => void;
 	/** An entry changed. Called within a batch. */
-	readonly folded: (batch: Batch, folded: Folded, change: KeyChange) => void;
+	readonly folded: (batch: Batch, folded: Folded, change: RecordPlace) => void;
 	/** No UID is left in the mailbox: it must be renewed (rule I5). */
 	readonly usedUp: (mailbox: MailboxId, account: AccountId) => void;
 	/** Claims that are too low here, to be told to the numberer. */

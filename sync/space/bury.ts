@@ -15,9 +15,9 @@ import {
 	TOMBSTONES_MIN,
 } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
-import type { KeyChange, Transaction } from "../log/ledger.ts";
+import type { Transaction } from "../log/ledger.ts";
 import { addDead } from "../mailbox/dead.ts";
-import type { Folded } from "../mailbox/fold.ts";
+import type { Folded, RecordPlace } from "../mailbox/fold.ts";
 import {
 	decodeFacts,
 	type EntryRow,
@@ -108,7 +108,7 @@ export class Bury {
 	}
 
 	/** Within a batch: an entry changed. */
-	folded(batch: Batch, folded: Folded, change: KeyChange): void {
+	folded(batch: Batch, folded: Folded, change: RecordPlace): void {
 		const { mailbox, entry, row, facts, segments } = folded;
 		if (facts.length > 0) {
 			for (const { body } of facts)
@@ -134,6 +134,7 @@ export class Bury {
 	}
 
 	#noteFurther(batch: Batch, { mailbox, entry, facts, before }: Folded): void {
+		if (before === undefined && facts.length === 1) return;
 		const bodies: BodyRef[] = facts.map(({ body }) => body);
 		if (before !== undefined) bodies.push(decodeFacts(before).body);
 		const [first] = bodies;

@@ -19,8 +19,8 @@ import {
 	SWEEP_MILLISECONDS,
 } from "../limits.ts";
 import { Batch } from "../log/batch.ts";
-import type { KeyChange, Ledger, Transaction } from "../log/ledger.ts";
-import type { Folded } from "../mailbox/fold.ts";
+import type { Ledger, Transaction } from "../log/ledger.ts";
+import type { Folded, RecordPlace } from "../mailbox/fold.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import type { BodyRef, ReclaimableBodies } from "../ports/bodies.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
@@ -88,7 +88,7 @@ export class Space {
 	// ------------------------------------------------------------------ events
 
 	/** Within a batch: an entry changed. */
-	folded(batch: Batch, folded: Folded, change: KeyChange): void {
+	folded(batch: Batch, folded: Folded, change: RecordPlace): void {
 		this.#bury.folded(batch, folded, change);
 		this.#estates.folded(batch, folded);
 	}

@@ -11,6 +11,7 @@ import {
 	deriveId,
 	type MailboxId,
 	origin,
+	type Sequence,
 } from "../../../sync/ids.ts";
 import { ACCOUNTS_FOLDED_MAX } from "../../../sync/limits.ts";
 import { Batch } from "../../../sync/log/batch.ts";
@@ -44,6 +45,8 @@ function world() {
 		const tx: Transaction = {
 			batch: new Batch(store),
 			edit: () => {},
+			editNew: () => {},
+			editFolded: () => 1 as Sequence,
 			isDamaged: () => false,
 		};
 		states.fold(tx, {

@@ -57,7 +57,13 @@ function world() {
 	let sequence = 0;
 	const run = <T>(work: (tx: Transaction) => T): T => {
 		const batch = new Batch(store);
-		const result = work({ batch, edit: () => {}, isDamaged: () => false });
+		const result = work({
+			batch,
+			edit: () => {},
+			editNew: () => {},
+			editFolded: () => 1 as Sequence,
+			isDamaged: () => false,
+		});
 		store.commit(batch.writes());
 		return result;
 	};
