@@ -48,6 +48,12 @@ export function judge(change: Uint8Array, expected: Expected): Judged {
 	return fault === undefined ? { plain } : { fault };
 }
 
+/** The same of a change in the making, whose operations are known already. */
+export const plainFault = (
+	operations: readonly PlainOperation[],
+	expected: Expected,
+): string | undefined => operationsFault(operations.map(asOperation), expected);
+
 const asOperation = ({ map, key, value }: PlainOperation): Operation => ({
 	action: value === undefined ? "del" : "set",
 	obj: `${map}@${GENESIS_ACTOR}`,

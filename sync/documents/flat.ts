@@ -70,6 +70,14 @@ export interface ForeignChange {
 	readonly plain?: DecodedPlain | undefined;
 }
 
+/** A change that is being made: what it does, where that is known before it is made, or the change itself. */
+export type OwnChange =
+	| { readonly operations: readonly Operation[] }
+	| { readonly operations?: undefined; readonly change: Uint8Array };
+
+/** Throws where a change must not be made: whoever makes it then rolls its batch back. */
+export type CheckOwn = (made: OwnChange) => void;
+
 export class FlatDocument {
 	/** Without what waits. */
 	readonly #applied: Handle;
@@ -145,19 +153,27 @@ export class FlatDocument {
 	 * be applied later with others: that costs a tenth to a third of making one operation after the other. What follows such
 	 * a change is encoded too, so that it need not wait for it. `mayEncode`: false for all to be left to Automerge.
 	 */
-	change(edits: readonly Edit[], mayEncode = true): Uint8Array | undefined {
+	change(
+		edits: readonly Edit[],
+		mayEncode = true,
+		check?: CheckOwn,
+	): Uint8Array | undefined {
 		if (edits.length === 0) return undefined;
-		if (mayEncode && edits.every(isPlain)) return this.#changeLater(edits);
+		if (mayEncode && edits.every(isPlain))
+			return this.#changeLater(edits, check);
 		for (const edit of edits) this.#edit(this.#object(edit.key), edit);
 		if (this.#handle.commit(null, 0) === null) return undefined;
 		this.#tips.made();
-		return this.#handle.getLastLocalChange() as Uint8Array;
+		const change = this.#handle.getLastLocalChange() as Uint8Array;
+		check?.({ change });
+		return change;
 	}
 
-	#changeLater(edits: readonly Edit[]): Uint8Array {
+	#changeLater(edits: readonly Edit[], check?: CheckOwn): Uint8Array {
 		this.#readTips();
 		const next = { ...this.#tips.next(), actor: this.#actor };
 		const { operations, known } = this.#operations(edits, next);
+		check?.({ operations });
 		const { change, hash } = encodePlain({ ...next, operations });
 		this.#makeRoom();
 		this.#unapplied.add(change, known);

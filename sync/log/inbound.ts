@@ -3,11 +3,8 @@
  * here, applied in causal order. What is damaged or forged is refused, named, and asked for again; of another member if
  * there is one.
  */
-import { contentFault } from "../documents/content.ts";
-import { judge } from "../documents/fault.ts";
 import type { ForeignChange } from "../documents/flat.ts";
 import type { OpenDocuments } from "../documents/open.ts";
-import { bucketsOf } from "../documents/shapes.ts";
 import { Temporary } from "../faults.ts";
 import type { DocumentId, NodeId, Origin, Sequence } from "../ids.ts";
 import {
@@ -18,6 +15,7 @@ import {
 import type { Log } from "../ports/log.ts";
 import type { Rules } from "../rules.ts";
 import type { Flush } from "./flush.ts";
+import { judgeForeign } from "./judging.ts";
 import { type ChangeLog, framedHash, unframe } from "./log.ts";
 import {
 	BadRecord,
@@ -109,13 +107,8 @@ export class Inbound {
 
 	/** Its change, if that does what the record says. */
 	#judged(record: ChangeRecord, from: NodeId): ForeignChange | undefined {
-		const { origin, sequence, document, keys, change } = record;
-		const judged = judge(change, {
-			origin,
-			keys,
-			buckets: bucketsOf(document),
-			contentFault: (key, value) => contentFault(document, key, value),
-		});
+		const { origin, sequence, change } = record;
+		const judged = judgeForeign(record);
 		if (judged.fault === undefined) return { change, plain: judged.plain };
 		this.#refuse(judged.fault, from, { origin, sequence });
 		return undefined;

@@ -13,6 +13,7 @@ import { type Store, StoreFull, type StoreWrite } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
 import { Flush, type Waiting } from "./flush.ts";
 import { Inbound, Poisoned } from "./inbound.ts";
+import { judgeOwn, judgeSize, RefusedChange } from "./judging.ts";
 import { ChangeLog, type Head, unframe } from "./log.ts";
 import { Recent } from "./recent.ts";
 import { type ChangeRecord, decodeRecord, encodeRecord } from "./record.ts";
@@ -289,7 +290,10 @@ export class Ledger {
 		for (const group of flush.groups) {
 			const document = this.documents.get(group.document);
 			this.documents.mayHaveChanged(group.document);
-			const change = document.change(group.edits);
+			const keys = group.edits.map((edit) => edit.key);
+			const change = document.change(group.edits, true, (made) =>
+				judgeOwn(made, this.origin, group.document, keys),
+			);
 			if (change === undefined)
 				throw new Error(`edits of ${group.document} changed nothing`);
 			const news = new Map<Origin, Sequence>();
@@ -304,11 +308,13 @@ export class Ledger {
 				sequence: group.sequence,
 				had: news,
 				document: group.document,
-				keys: group.edits.map((edit) => edit.key),
+				keys,
 				change,
 				madeMilliseconds: this.#clock.now(),
 			};
-			flush.append(record, encodeRecord(record));
+			const encoded = encodeRecord(record);
+			judgeSize(group.document, encoded);
+			flush.append(record, encoded);
 		}
 	}
 
@@ -392,10 +398,12 @@ export class Ledger {
 		this.#tellFailure(error);
 		this.#inbound.rolledBack(error);
 		if (error instanceof Poisoned) this.#schedule();
-		const { message } = (
-			error instanceof Poisoned ? error.cause : error
-		) as Error;
-		const fault = new Temporary(`cannot write to disk now: ${message}`);
+		const cause = (error instanceof Poisoned ? error.cause : error) as Error;
+		const fault = new Temporary(
+			cause instanceof RefusedChange
+				? cause.message
+				: `cannot write to disk now: ${cause.message}`,
+		);
 		for (const waiting of works) waiting.reject(fault);
 		if (this.#inbound.count > 0)
 			this.#clock.after(RETRY_MILLISECONDS, () => this.#schedule());

@@ -1,8 +1,14 @@
 /** A change that passes every check and cannot be taken in all the same: it alone is refused, and nobody waits for it. */
 import { expect, test } from "vitest";
-import { CLUSTER } from "../../../sync/documents/shapes.ts";
-import { type NodeId, nodeId, type Origin, origin } from "../../../sync/ids.ts";
-import type { Fold, KeyChange } from "../../../sync/log/ledger.ts";
+import { CLUSTER, segmentDocument } from "../../../sync/documents/shapes.ts";
+import {
+	mailboxId,
+	type NodeId,
+	nodeId,
+	type Origin,
+	origin,
+} from "../../../sync/ids.ts";
+import type { Fold, KeyChange, Transaction } from "../../../sync/log/ledger.ts";
 import { loneLedger } from "./lone.ts";
 
 const peer = nodeId("b".repeat(44));
@@ -83,3 +89,28 @@ test("own work that fails takes nothing with it that came from others", async ()
 	expect(refused).toEqual([]);
 	expect(ledger.log.vector.get(origin("c".repeat(16)))).toBe(1);
 });
+
+const ID = "A".repeat(22);
+const SEGMENT = segmentDocument(mailboxId(ID), 0);
+
+test.each<[string, Parameters<Transaction["edit"]>]>([
+	["no JSON", [CLUSTER, { key: "s:ffffffffffffffff", set: "null" }]],
+	["no text", [SEGMENT, { key: `f:${ID}:$One`, set: 7 }]],
+	// Made as a put that nobody takes, and its removal.
+	["what is not there", [SEGMENT, { key: `f:${ID}:$One`, remove: true }]],
+])(
+	"an own change that no member would take is not made: %s",
+	async (_, edit) => {
+		const { clock, ledger, write } = node("a");
+		const refused = ledger.write((tx) => tx.edit(...edit));
+		const told = expect(refused).rejects.toThrow(
+			/would be refused by every other member/,
+		);
+		await clock.advance(5);
+		await told;
+		expect(ledger.log.vector.get(ledger.origin) ?? 0).toBe(0);
+		const more = write("d:more");
+		await clock.advance(5);
+		expect(await more).toBe(1);
+	},
+);
