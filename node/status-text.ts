@@ -173,7 +173,7 @@ export const roundTripText = (peer: StatusPeer): string =>
 		? "–"
 		: `${peer.rttMilliseconds.toFixed(peer.rttMilliseconds < 10 ? 1 : 0)} ms`;
 
-/** `nothing`, `1 change`, `12 changes, 3 bodies`; or that there is nobody yet to miss anything, and what to do. */
+/** `nothing`, `1 change`, `12 changes, 3 bodies`; or that there is nobody yet to miss anything, or why it does not come, and what to do. */
 export function missingText(peer: StatusPeer): string {
 	if (peer.neverCame) return "never came: join it again, or remove it";
 	const parts = [
@@ -184,7 +184,10 @@ export function missingText(peer: StatusPeer): string {
 				: `${peer.missingBodies} bodies`
 			: "",
 	].filter((part) => part !== "");
-	return parts.length === 0 ? "nothing" : parts.join(", ");
+	const missing = parts.length === 0 ? "nothing" : parts.join(", ");
+	return peer.refuses === undefined
+		? missing
+		: `${missing}: it refuses what this node made (${printable(peer.refuses)}); run the same release on both, then report it`;
 }
 
 /** `1 member`, `3 members`. */

@@ -34,6 +34,8 @@ export interface StatusPeer {
 	readonly missingBodies: number;
 	/** It was admitted and never came: it may not have heard of it. An earlier release does not tell. */
 	readonly neverCame?: true;
+	/** It takes no more changes of this node, and why, in its words. Only where that is so. */
+	readonly refuses?: string;
 }
 
 export interface StatusJson {

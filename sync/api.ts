@@ -269,6 +269,8 @@ export interface PeerReport {
 	/** Changes that this node has and the peer, as far as known here, has not durably. */
 	readonly missingChanges: number;
 	readonly missingBodies: number;
+	/** Why it takes no more changes of this node, as it says; only where it does not. */
+	readonly refuses?: string;
 }
 
 /** The slow scrub through all bodies and documents. */

@@ -52,6 +52,8 @@ export const CLOSE_REASON_BYTES_MAX = 200;
 export const GOSSIP_BYTES_MAX = 16 * KiB;
 /** Changes that came before what they depend on. More than this from one peer and they are asked for again in order. */
 export const RECORDS_WAITING_MAX = 20_000;
+/** Why a member refuses a change, as it says: one line of a log and of the status. */
+export const REFUSAL_TEXT_MAX = 200;
 /** Signing and checking cost about 1 ms: hints may take a fifth of a core; beyond it they are dropped. */
 export const GOSSIP_PER_SECOND_MAX = 200;
 export const GOSSIP_BURST_MAX = 100;

@@ -39,6 +39,7 @@ ${peers.map(({ peer, at }) => circle(at, peer.name, peer.state, many ? "" : miss
 
 const missingLabel = (peer: StatusPeer): string => {
 	if (peer.neverCame) return "never came";
+	if (peer.refuses !== undefined) return "refuses changes";
 	const missing = missingText(peer);
 	return missing === "nothing" ? "" : `${missing} missing`;
 };

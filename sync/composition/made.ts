@@ -205,8 +205,8 @@ export function makeLedger(parts: Parts): Ledger {
 		],
 		events: {
 			committed: (own) => parts.replication.committed(own),
-			refused: (origin, peer) => {
-				parts.replication.refused(origin, peer);
+			refused: (origin, peer, why) => {
+				parts.replication.refused(origin, peer, why);
 				void parts.lives.suspect(origin, peer);
 			},
 			isRemoved: (node) => parts.cluster.wasRemoved(node),

@@ -25,6 +25,12 @@ import {
 	decodeRecord,
 } from "./record.ts";
 
+/** Of which change, and why. */
+export interface Refusal {
+	readonly sequence: Sequence;
+	readonly reason: string;
+}
+
 interface Waiting {
 	readonly framed: Uint8Array;
 	readonly record: ChangeRecord;
@@ -39,7 +45,7 @@ export interface InboundOptions {
 	readonly diary: Log;
 	readonly rules: Rules;
 	/** What this member sent of the origin was damaged or forged. */
-	readonly refused: (origin: Origin, peer: NodeId) => void;
+	readonly refused: (origin: Origin, peer: NodeId, why: Refusal) => void;
 	/**
 	 * It was removed for good. What it sent and was not taken in by then never is, but for what another member has: so it is
 	 * settled what counts of a removed member, once all know that it was (its slots may then be others').
@@ -100,7 +106,7 @@ export class Inbound {
 			return decodeRecord(unframe(framed));
 		} catch (error) {
 			if (!(error instanceof BadRecord)) throw error;
-			this.#refuse(error.message, from, {});
+			this.#refuse(error.message, from);
 			return undefined;
 		}
 	}
@@ -117,16 +123,17 @@ export class Inbound {
 	#refuse(
 		reason: string,
 		peer: NodeId,
-		at: { readonly origin?: Origin; readonly sequence?: Sequence },
+		at?: { readonly origin: Origin; readonly sequence: Sequence },
 	): void {
 		this.#options.diary.error(
 			"refused a change that a member sent; it is asked for again",
 			{ reason, peer, ...at },
 		);
-		if (at.origin === undefined) return;
+		if (at === undefined) return;
 		this.#count -= this.#waiting.get(at.origin)?.size ?? 0;
 		this.#waiting.delete(at.origin);
-		this.#options.refused(at.origin, peer);
+		const { origin, sequence } = at;
+		this.#options.refused(origin, peer, { sequence, reason });
 	}
 
 	/** It came of a member that was removed meanwhile: whoever else has it is asked. */
@@ -135,7 +142,10 @@ export class Inbound {
 		if (!isRemoved(from)) return false;
 		if (this.#waiting.get(record.origin)?.delete(record.sequence))
 			this.#count--;
-		refused(record.origin, from);
+		refused(record.origin, from, {
+			sequence: record.sequence,
+			reason: "it came of a member that was removed",
+		});
 		return true;
 	}
 

@@ -12,7 +12,7 @@ import type { Log } from "../ports/log.ts";
 import { type Store, StoreFull, type StoreWrite } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
 import { Flush, type Waiting } from "./flush.ts";
-import { Inbound, Poisoned } from "./inbound.ts";
+import { Inbound, Poisoned, type Refusal } from "./inbound.ts";
 import { judgeOwn, judgeSize, RefusedChange } from "./judging.ts";
 import { ChangeLog, type Head, unframe } from "./log.ts";
 import { Recent } from "./recent.ts";
@@ -31,7 +31,7 @@ export interface LedgerEvents {
 	/** Whether bodies come from members just now: what can wait waits until they are here. */
 	readonly isBringing: () => boolean;
 	/** What this member sent of the origin was damaged or forged. */
-	readonly refused: (origin: Origin, peer: NodeId) => void;
+	readonly refused: (origin: Origin, peer: NodeId, why: Refusal) => void;
 	/** It was removed for good: nothing is taken of it itself any more. */
 	readonly isRemoved: (node: NodeId) => boolean;
 	/** A document does not open. Changes of it wait until it does. */

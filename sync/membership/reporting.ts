@@ -89,7 +89,7 @@ export class Reporting {
 		rttMilliseconds,
 	}: ReturnType<Network["peers"]>[number]): PeerReport {
 		const { replication, ledger, cluster } = this.#options;
-		const { holds, absent, had } = replication.facts(node);
+		const { holds, absent, had, refuses } = replication.facts(node);
 		return {
 			id: node,
 			name: cluster.member(node)?.name ?? "",
@@ -99,6 +99,9 @@ export class Reporting {
 			hasCome: had.size > 0 || this.#hasWritten(node),
 			missingChanges: missing(holds?.vector ?? new Map(), ledger.log.vector),
 			missingBodies: holds?.missingBodies ?? 0,
+			...(refuses && {
+				refuses: `change ${refuses.sequence}: ${refuses.reason}`,
+			}),
 		};
 	}
 

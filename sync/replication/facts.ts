@@ -1,5 +1,6 @@
 /** What is known of each member, which outlives its links; and what of it must outlive this process (rule 9). */
 import type { NodeId, Origin, Sequence } from "../ids.ts";
+import type { Refusal } from "../log/inbound.ts";
 import type { Vector } from "../log/record.ts";
 import type { Store, StoreWrite } from "../ports/store.ts";
 import type { Holds } from "./frames.ts";
@@ -16,6 +17,8 @@ export interface PeerFacts {
 	gone: boolean;
 	/** What it, and its lives before the present one, are known to have had. */
 	readonly had: Map<Origin, Sequence>;
+	/** The change of this node that it refuses, and with it all that follows. */
+	refuses: Refusal | undefined;
 }
 
 const hadKey = (node: NodeId): string => `had/${node}`;
@@ -44,6 +47,7 @@ export class Facts {
 				reviving: false,
 				gone: this.#store.get(goneKey(node)) === this.#origin,
 				had: new Map(had === undefined ? [] : JSON.parse(had)),
+				refuses: undefined,
 			};
 			this.#facts.set(node, facts);
 		}

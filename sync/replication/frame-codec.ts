@@ -12,6 +12,7 @@ import {
 	type UidRange,
 	uid,
 } from "../ids.ts";
+import { REFUSAL_TEXT_MAX } from "../limits.ts";
 import type { Head } from "../log/log.ts";
 import { decodeVector, encodeVector } from "../log/record.ts";
 import { COUNTER_MAX } from "../mailbox/slots.ts";
@@ -123,6 +124,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				"wants",
 				frame.wants.map(({ mailbox, entry, claim }) => [mailbox, entry, claim]),
 			]);
+		case "refuses":
+			return encode(["refuses", frame.origin, frame.sequence, frame.reason]);
 		case "confirm":
 			return encode(["confirm", frame.transactions]);
 		case "push": {
@@ -329,6 +332,12 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 				claim: number(claim),
 			};
 		}),
+	}),
+	refuses: ([origin, sequence, reason]) => ({
+		type: "refuses",
+		origin: toOrigin(text(origin)),
+		sequence: toSequence(number(sequence)),
+		reason: text(reason).slice(0, REFUSAL_TEXT_MAX),
 	}),
 	confirm: ([transactions]) => ({
 		type: "confirm",

@@ -25,7 +25,7 @@ import type { PiecesTold } from "./pushing.ts";
  * | 3       | documents as a whole also for a member that returns late; dead UIDs along with them   |
  * | 4       | "lacks": the log does not reach back to what was asked for                            |
  * | 5       | "push": bodies unasked, before the changes that name them; "holds" tells of them.      |
- * |         | What is held goes with where stamps are by the clock                                   |
+ * |         | What is held goes with where stamps are by the clock; "refuses"                        |
  *
  * Within a version frames may get further fields at their end. Frames of a kind that is not known are passed over when
  * they come from a newer release.
@@ -141,6 +141,13 @@ export type Frame =
 	/** Rule 3: every E that no claim tells. */
 	| { readonly type: "watermarks"; readonly watermarks: readonly Watermark[] }
 	| { readonly type: "wants"; readonly wants: readonly Want[] }
+	/** The receiver sent this change, and the sender does not take it, nor what follows it. */
+	| {
+			readonly type: "refuses";
+			readonly origin: Origin;
+			readonly sequence: Sequence;
+			readonly reason: string;
+	  }
 	| { readonly type: "confirm"; readonly transactions: readonly string[] }
 	/** Bodies of the sender's drive that changes will name in a moment. */
 	| { readonly type: "push"; readonly piece: BodyPiece }

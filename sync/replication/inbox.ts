@@ -9,6 +9,7 @@ import { BadFrame, type Frame, type Holds, UnknownFrame } from "./frames.ts";
 import type { Hello, ReplicationOptions } from "./options.ts";
 import type { Pulling } from "./pulling.ts";
 import type { PiecesTold, Pushing } from "./pushing.ts";
+import type { RefusesFrame } from "./refusals.ts";
 import type { Session } from "./session.ts";
 import type { Whole } from "./whole.ts";
 
@@ -36,6 +37,8 @@ export interface InboxParts {
 	readonly confirmed: (transaction: string) => void;
 	/** Its hello makes no sense here: nobody waits for it. */
 	readonly refused: (node: NodeId) => void;
+	/** It refuses what this node sent. */
+	readonly refuses: (session: Session, frame: RefusesFrame) => void;
 }
 
 export class Inbox {
@@ -134,6 +137,9 @@ export class Inbox {
 				break;
 			case "bodies":
 				this.#options.needs.prefetch(frame.bodies);
+				break;
+			case "refuses":
+				this.#parts.refuses(session, frame);
 				break;
 			case "confirm":
 				for (const one of frame.transactions) this.#parts.confirmed(one);

@@ -1,5 +1,6 @@
 import { type MailboxId, mailboxId, type NodeId, type Origin } from "../ids.ts";
 import { WANTS_MAX } from "../limits.ts";
+import type { Refusal } from "../log/inbound.ts";
 import type { Work } from "../log/ledger.ts";
 import { covers, missing, type Vector } from "../log/record.ts";
 import { LINK_REPLACED, type Link } from "../ports/network.ts";
@@ -12,6 +13,7 @@ import { type HeldNews, Inbox } from "./inbox.ts";
 import type { Hello, ReplicationOptions } from "./options.ts";
 import { Pulling } from "./pulling.ts";
 import { Pushing } from "./pushing.ts";
+import { Refusals } from "./refusals.ts";
 import { Session } from "./session.ts";
 import { snapshotFrames } from "./snapshot.ts";
 import { Telling, watermarkFrames } from "./telling.ts";
@@ -49,6 +51,7 @@ export class Replication {
 	readonly #pushing: Pushing;
 	readonly #catchUp: CatchUp;
 	readonly #whole: Whole;
+	readonly #refusals: Refusals;
 	readonly #inbox: Inbox;
 	#isFull = false;
 	#stopped = false;
@@ -95,6 +98,12 @@ export class Replication {
 				),
 			send: (session) => this.#sendWhole(session),
 		});
+		this.#refusals = new Refusals(
+			options.ledger.origin,
+			options.diary,
+			(node) => this.facts(node),
+			options.changed,
+		);
 		this.#inbox = new Inbox({
 			options,
 			newest: this.#versions.newest,
@@ -109,6 +118,7 @@ export class Replication {
 			refused: (node) => {
 				this.facts(node).absent = true;
 			},
+			refuses: (session, frame) => this.#refusals.heard(session.peer, frame),
 		});
 		options.network.onLink((link) => this.#open(link));
 		this.#tellAgain();
@@ -401,6 +411,7 @@ export class Replication {
 			session.startAt(holds.vector.get(ledger.origin) ?? 0);
 		}
 		const facts = this.facts(session.peer);
+		this.#refusals.heardHolds(session.peer, holds.vector);
 		const { ready: wasReady, absent: wasAbsent } = facts;
 		facts.holds = holds;
 		facts.ready = ready;
@@ -444,8 +455,9 @@ export class Replication {
 	}
 
 	/** What the peer sent of the origin was damaged or forged. */
-	refused(origin: Origin, peer: NodeId): void {
+	refused(origin: Origin, peer: NodeId, why: Refusal): void {
 		this.#pulling.refused(origin, peer);
+		this.#refusals.tell(this.#sessions.get(peer), origin, why);
 	}
 
 	stop(): void {

@@ -57,6 +57,7 @@ const frames: readonly Frame[] = [
 		life: { reviving: false, run: id, startedMilliseconds: 1 },
 	},
 	{ type: "holds", holds, ready: true, serves: true, full: false },
+	{ type: "refuses", origin, sequence: sequence(7), reason: "bad" },
 	{
 		type: "holds",
 		holds,
@@ -146,6 +147,7 @@ const types: readonly string[] = Object.keys({
 	watermarks: true,
 	wants: true,
 	confirm: true,
+	refuses: true,
 	push: true,
 	bodies: true,
 } satisfies Record<Frame["type"], true>);

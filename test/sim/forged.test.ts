@@ -11,6 +11,7 @@ import {
 import { chainHash, encodeRecord } from "../../sync/log/record.ts";
 import type { Link } from "../../sync/ports/network.ts";
 import { encodeFrame } from "../../sync/replication/frame-codec.ts";
+import { vectorOf } from "../../sync/sim/checkers.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
 import { clusterOf, deliverMany, textsAt } from "./world.ts";
 
@@ -22,15 +23,16 @@ function forged(
 	document: DocumentId,
 	key: string,
 	set: string | number | boolean,
+	author = origin(number.toString(16).padStart(16, "f")),
+	at = 1,
 ): Uint8Array {
-	const author = origin(number.toString(16).padStart(16, "f"));
 	const made = FlatDocument.create(bucketsOf(document), author);
 	const change = made.change([{ key, set }]);
 	made.free();
 	if (change === undefined) throw new Error("no change");
 	const record = encodeRecord({
 		origin: author,
-		sequence: 1 as Sequence,
+		sequence: at as Sequence,
 		had: new Map(),
 		document,
 		keys: [key],
@@ -92,6 +94,40 @@ describe("changes that put nonsense", () => {
 		}
 		await deliverMany(cluster, ["a", "b"], 3, "after");
 		expect(await textsAt(cluster, "a")).toHaveLength(6);
+		await cluster.verify();
+	});
+
+	it("are named at the node that made them, once, with who refuses them and why, until they are taken", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["b"], 1);
+		await cluster.settle();
+		cluster.expectedErrors.push(/refused a change/, /refuses a change/);
+		const link = await linkFrom(cluster, "b");
+		const { origin: author } = cluster.replica("b").report();
+		const head = vectorOf(cluster.machine("b").disk).get(author) ?? 0;
+		const bad = forged(
+			0,
+			documentId("cluster"),
+			"s:x",
+			"null",
+			author,
+			head + 1,
+		);
+		const told = () =>
+			cluster.trace(5_000).match(/error b: a member refuses a change/g)?.length;
+		const refuses = () => cluster.replica("b").report().peers[0]?.refuses;
+		for (let i = 0; i < 3; i++) {
+			link.send(encodeFrame({ type: "records", framed: [bad] }));
+			await cluster.pass(20);
+			expect(refuses()).toBe(
+				`change ${head + 1}: it puts something else there than belongs there: s:x`,
+			);
+		}
+		expect(told()).toBe(1);
+		expect(cluster.replica("a").report().peers[0]?.refuses).toBeUndefined();
+		await deliverMany(cluster, ["b"], 1, "after");
+		await cluster.settle();
+		expect(refuses()).toBeUndefined();
 		await cluster.verify();
 	});
 

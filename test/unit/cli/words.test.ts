@@ -142,6 +142,19 @@ describe("status in words", () => {
 		);
 	});
 
+	test("a member that refuses what was made here is named with its reason, which cannot forge lines", () => {
+		const [peer] = STATUS.peers;
+		if (peer === undefined) throw new Error("no peer");
+		const refuses = "change 7: it is\nbad";
+		const lines = statusText(
+			{ ...STATUS, peers: [{ ...peer, missingChanges: 3, refuses }] },
+			false,
+		);
+		expect(lines.find((line) => line.startsWith("b"))).toMatch(
+			/ 3 changes: it refuses what this node made \(change 7: it is\\u\{a\}bad\); run the same/,
+		);
+	});
+
 	test("counts and times as people say them", () => {
 		const peer = STATUS.peers[0] as (typeof STATUS.peers)[number];
 		const missing = (missingChanges: number, missingBodies: number) =>
