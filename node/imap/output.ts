@@ -73,12 +73,13 @@ export class Output {
 		if (this.#text === "") return;
 		const text = this.#text;
 		this.#text = "";
-		this.#write(Buffer.from(text, "latin1"));
+		this.#write(text);
 	}
 
-	#write(octets: Uint8Array): void {
+	/** Sockets take texts as they are, without a buffer being made of each. */
+	#write(octets: Uint8Array | string): void {
 		this.#run += octets.length;
-		if (!this.#closed) this.#stream.write(octets);
+		if (!this.#closed) this.#stream.write(octets, "latin1");
 	}
 
 	/** Time to await room() before producing more. */
