@@ -131,7 +131,8 @@ describe("a node", () => {
 			mail: { accounts: 0, messages: 0, bodiesWithTooFewCopies: 0, queue: 0 },
 		});
 		expect(Object.keys(node.ready.listeners)).toHaveLength(8);
-		expect(await node.status()).toMatchObject({
+		const status = await node.ok(["status", "--json"]);
+		expect(JSON.parse(status)).toMatchObject({
 			listeners: node.ready.listeners,
 		});
 		expect(await node.ok(["status"])).toContain("node     a, ready");
@@ -217,7 +218,7 @@ describe("a node", () => {
 		}
 		taken.close();
 		// Three nodes are started one after the other.
-	}, 90_000);
+	}, 240_000);
 
 	test("status --watch --json goes on until it is ended", async () => {
 		const watch = spawn(
@@ -252,18 +253,27 @@ describe("a node", () => {
 	});
 
 	test("a signal ends it also while it starts", async () => {
-		const child = spawn(program, [...main, "start", "--data", node.data], {
-			stdio: ["ignore", "pipe", "ignore"],
-		});
-		const said: string[] = [];
-		child.stdout.on("data", (text) => said.push(String(text)));
-		const ended = once(child, "exit");
-		await until(
-			"the node to take its folder",
-			() => Number(readFileSync(join(node.data, "pid"), "utf8")) === child.pid,
-		);
-		child.kill("SIGTERM");
-		expect(await within("its end", 10_000, ended)).toEqual([0, null]);
+		const endEarly = async (): Promise<string[]> => {
+			const child = spawn(program, [...main, "start", "--data", node.data], {
+				stdio: ["ignore", "pipe", "ignore"],
+			});
+			const said: string[] = [];
+			child.stdout.on("data", (text) => said.push(String(text)));
+			const ended = once(child, "exit");
+			await until(
+				"the node to take its folder",
+				() =>
+					Number(readFileSync(join(node.data, "pid"), "utf8")) === child.pid,
+				{ everyMilliseconds: 5 },
+			);
+			child.kill("SIGTERM");
+			expect(await within("its end", 10_000, ended)).toEqual([0, null]);
+			return said;
+		};
+		// One that was ready before it was this process's turn was no longer starting.
+		let said = await endEarly();
+		for (let more = 0; more < 4 && said.length > 0; more++)
+			said = await endEarly();
 		expect(said).toEqual([]);
 	});
 
