@@ -7,8 +7,9 @@ export default defineConfig({
 		include: ["test/{cluster,clients,sim-long,fuzz,oracle}/**/*.test.ts"],
 		// The fuzzers run longer here than in npm test.
 		env: { PMNODE_FUZZ_FACTOR: "20" },
-		testTimeout: 180_000,
-		hookTimeout: 180_000,
+		// Several times what the longest takes on two idle cores: a busy machine is no fault.
+		testTimeout: 400_000,
+		hookTimeout: 300_000,
 		pool: "forks",
 		fileParallelism: false,
 	},

@@ -64,7 +64,7 @@ export async function realWorld(): Promise<World> {
 			nodes.push(node);
 			return node;
 		},
-		until: async (fact, holds, timeoutMilliseconds = 5_000) => {
+		until: async (fact, holds, timeoutMilliseconds = 20_000) => {
 			const end = realClock.monotonic() + timeoutMilliseconds;
 			while (!holds()) {
 				if (realClock.monotonic() > end) throw new Error(`not so: ${fact}`);

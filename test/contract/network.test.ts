@@ -502,9 +502,11 @@ describe.each([
 			return stateOf(c, a.node) === "up" && a.link !== undefined;
 		});
 		a.link?.send(Buffer.from("early"));
+		await world.until("the stream is there", () => a.bodies.length === 1);
 		await world.pass(200);
 		const late = new Seen(c);
-		await world.until("heard", () => late.messages.length === 1);
-		expect(late.bodies.length).toBe(1);
+		await world.until("heard, and given the stream", () => {
+			return late.messages.length === 1 && late.bodies.length === 1;
+		});
 	});
 });

@@ -14,14 +14,14 @@ export interface UntilOptions {
 
 /**
  * Asks `probe` again and again until it gives something truthy, and resolves to that. A probe that throws counts as
- * "not yet". Rejects after `timeoutMilliseconds` (default 15 s), saying what was awaited and what was seen last.
+ * "not yet". Rejects after `timeoutMilliseconds` (default 45 s: a bound for what never comes, on a slow and busy machine too), saying what was awaited and what was seen last.
  */
 export async function until<T>(
 	what: string,
 	probe: () => Promise<T> | T,
 	options: UntilOptions = {},
 ): Promise<Exclude<T, Falsy>> {
-	const { timeoutMilliseconds = 15_000, everyMilliseconds = 25 } = options;
+	const { timeoutMilliseconds = 45_000, everyMilliseconds = 25 } = options;
 	const deadline = performance.now() + timeoutMilliseconds;
 	let last = "nothing yet";
 	for (;;) {

@@ -10,7 +10,7 @@ import {
 } from "node:zlib";
 import { literalAtEnd } from "../../node/imap/parser.ts";
 
-const PATIENCE_MILLISECONDS = 5_000;
+const PATIENCE_MILLISECONDS = 30_000;
 
 export class RawClient {
 	#socket: Socket;

@@ -158,7 +158,12 @@ describe("commit", () => {
 		other.give(peer, far, false);
 		// Once a body has come over, the stream is up and quiet.
 		await reader.fetch(await commit(bodies, Buffer.from("before")));
-		for (let i = 0; i < 20; i++) await turn();
+		let seenBytes = sentBytes;
+		for (let quiet = 0; quiet < 500; quiet++) {
+			await turn();
+			if (sentBytes !== seenBytes) quiet = 0;
+			seenBytes = sentBytes;
+		}
 		sync.state.held = true;
 		const calls = sync.state.calls;
 		const before = sentBytes;
