@@ -138,6 +138,13 @@ describe("imapflow", () => {
 		await other.messageFlagsAdd(String(uids[2]), ["\\Flagged"], { uid: true });
 		await other.logout();
 		await world.arrived(world.b, 3);
+		const watching = await world.b.imap(world.user, password);
+		await watching.select("INBOX", "EXAMINE");
+		await until("the flag on b", async () => {
+			const { untagged } = await watching.ok("UID SEARCH FLAGGED");
+			return untagged.some(({ text }) => text === `SEARCH ${uids[2]}`);
+		});
+		await watching.logout();
 		const again = await connect(world.b, true);
 		const vanished: (number | undefined)[] = [];
 		again.on("expunge", ({ uid }) => vanished.push(uid));

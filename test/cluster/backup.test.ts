@@ -58,6 +58,7 @@ test("a backup under load is consistent, the next one small, and one account com
 		]);
 
 		// A user's accident, and its undoing on another node.
+		await settled(cluster.nodes, 510);
 		const client = await b.imap(user, password);
 		await client.select("INBOX");
 		await client.ok("UID STORE 1:* +FLAGS.SILENT (\\Seen)");

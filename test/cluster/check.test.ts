@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { openStore } from "../../sync/real/store.ts";
 import { startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import type { TestNode } from "../harness/node.ts";
+import { planted, type TestNode } from "../harness/node.ts";
 import { expectBodies, range, send, sendAll, settled, user } from "./mail.ts";
 import { placeOfBody } from "./stored.ts";
 
@@ -70,7 +70,11 @@ test("nothing is wrong after kill -9 under load, a lost disk and its replacement
 });
 
 test("damage of rows, counters, log and bodies is found, named, and mended with --repair", async () => {
-	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
+	const cluster = await startCluster({
+		names: ["a", "b"],
+		users: [user],
+		placeOf: () => ({ program: planted("plant-late-scrub.ts") }),
+	});
 	try {
 		const [a, b] = cluster.nodes;
 		if (!a || !b) throw new Error("no cluster");

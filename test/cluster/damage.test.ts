@@ -21,6 +21,7 @@ import { until } from "../harness/until.ts";
 import { expectExactly, range, send, sendAll, settled, user } from "./mail.ts";
 
 const MESSAGES = 60;
+const OUTCOMES_MIN = 11;
 const SECONDS_MAX = Number(process.env.PMNODE_DAMAGE_SECONDS ?? 100);
 
 function filesOf(folder: string): string[] {
@@ -95,7 +96,10 @@ test("each file of a data folder, cut and flipped: the node becomes whole again 
 			for (const kind of new Set(filesOf(b.data).map(kindOf))) {
 				// RocksDB numbers its files anew each time it is opened.
 				const file = filesOf(b.data).find((name) => kindOf(name) === kind);
-				if (file === undefined || performance.now() > deadline) continue;
+				// On a slow machine fewer of them fit in; some kinds of damage always do.
+				const isOver =
+					outcomes.length >= OUTCOMES_MIN && performance.now() > deadline;
+				if (file === undefined || isOver) continue;
 				const what = `${how} at ${where} of ${file}`;
 				rmSync(sound, { recursive: true, force: true });
 				cpSync(b.data, sound, { recursive: true });
@@ -118,7 +122,7 @@ test("each file of a data folder, cut and flipped: the node becomes whole again 
 			}
 		rmSync(sound, { recursive: true, force: true });
 		if (process.env.PMNODE_TEST_VERBOSE) console.log(outcomes.join("\n"));
-		expect(outcomes.length).toBeGreaterThan(10);
+		expect(outcomes.length).toBeGreaterThanOrEqual(OUTCOMES_MIN);
 		const ended = outcomes.filter((each) => each.startsWith("ended"));
 		// Only what cannot come from anywhere else ends a node: its key.
 		expect(ended.filter((each) => !/identity\.key|tls/.test(each))).toEqual([]);
@@ -128,7 +132,7 @@ test("each file of a data folder, cut and flipped: the node becomes whole again 
 	} finally {
 		await cluster.close();
 	}
-}, 400_000);
+}, 600_000);
 
 test("bodies whose log was damaged are missed at the start, and are back when the members are converged", async () => {
 	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
@@ -150,7 +154,7 @@ test("bodies whose log was damaged are missed at the start, and are back when th
 	} finally {
 		await cluster.close();
 	}
-}, 120_000);
+}, 300_000);
 
 const PAGE_BYTES = 4096;
 
@@ -201,6 +205,7 @@ test("pages of the store garbled under a running node: it begins anew by itself,
 		);
 		// In the same process: whoever started the node has nothing to do.
 		expect(b.pid).toBe(pid);
+		await b.converged();
 		expect(await b.cli(["check"]), b.tail()).toMatchObject({ code: 0 });
 	} finally {
 		await cluster.close();

@@ -240,6 +240,8 @@ async function drink(says: string, hears: string, meanwhile: () => void) {
 	return octets;
 }
 
+const MOST_KILOBYTES = 20 * 1024;
+
 test("a message of 25 MB is fetched, as it is and decoded, in little memory", async () => {
 	const client = await node.imap(user, password);
 	const line = `${Buffer.alloc(54, "flat").toString("base64")}\r\n`;
@@ -262,16 +264,23 @@ test("a message of 25 MB is fetched, as it is and decoded, in little memory", as
 		["BODY.PEEK[1]", encoded.length],
 		["BINARY.PEEK[1]", Math.floor((encoded.length / line.length) * 54)],
 	] as const) {
-		await held();
-		const before = heldKilobytes();
-		let most = before;
-		let seen = 0;
-		const got = await drink(`c FETCH 2 ${item}`, "c OK", () => {
-			if (seen++ % 32 === 0) most = Math.max(most, heldKilobytes());
-		});
-		expect(got).toBeGreaterThan(octets);
-		// Less than the message: garbage of what passes through.
-		expect(most - before, item).toBeLessThan(20 * 1024);
+		/** Kilobytes that come on top while it is fetched. */
+		const fetchOnce = async (): Promise<number> => {
+			await held();
+			const before = heldKilobytes();
+			let most = before;
+			let seen = 0;
+			const got = await drink(`c FETCH 2 ${item}`, "c OK", () => {
+				if (seen++ % 32 === 0) most = Math.max(most, heldKilobytes());
+			});
+			expect(got).toBeGreaterThan(octets);
+			return most - before;
+		};
+		// Less than the message: garbage of what passes through. When it is collected is a matter of what else the machine does; a message that is held as a whole is held each time.
+		let least = await fetchOnce();
+		for (let more = 0; more < 2 && least >= MOST_KILOBYTES; more++)
+			least = Math.min(least, await fetchOnce());
+		expect(least, item).toBeLessThan(MOST_KILOBYTES);
 	}
 	await isServed();
 });

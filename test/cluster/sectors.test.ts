@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { BadSectors } from "../harness/bad-sectors.ts";
 import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import { startNode, type TestNode } from "../harness/node.ts";
+import { planted, startNode, type TestNode } from "../harness/node.ts";
 import {
 	expectBodies,
 	expectExactly,
@@ -44,6 +44,7 @@ test.runIf(sectors !== undefined)(
 			name: "b",
 			join: await a.invite(),
 			env: sectors.env,
+			program: planted("plant-late-scrub.ts"),
 		});
 		try {
 			cluster.nodes.push(b);
