@@ -39,4 +39,4 @@ test("a cloned disk: of two processes with one identity the later one ends with 
 		rmSync(copied, { recursive: true, force: true });
 		await cluster.close();
 	}
-}, 240_000);
+});

@@ -79,4 +79,4 @@ test("what a node took while it went on alone from an old copy is put aside, and
 		await cluster.close();
 		rmSync(snapshot, { recursive: true, force: true });
 	}
-}, 240_000);
+});

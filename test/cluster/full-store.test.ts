@@ -82,5 +82,5 @@ test.runIf(isRoot)(
 			await disk.close();
 		}
 	},
-	60_000,
+	180_000,
 );

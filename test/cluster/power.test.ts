@@ -75,7 +75,7 @@ test.runIf(isRoot)(
 			acknowledged.map((number) => maker.messageId(number)).sort(),
 		);
 	},
-	180_000,
+	400_000,
 );
 
 test.runIf(isRoot)(
@@ -87,7 +87,7 @@ test.runIf(isRoot)(
 		expect(acknowledged).toHaveLength(40);
 		expect(left.length).toBeLessThan(40);
 	},
-	180_000,
+	400_000,
 );
 
 test.runIf(isRoot)(

@@ -11,7 +11,7 @@ import { expectExactly, range, sendAll, settled, user } from "./mail.ts";
 
 async function expectEnd(node: TestNode, by: string): Promise<void> {
 	await until(`${node.name} to end`, () => !node.running, {
-		timeoutMilliseconds: 30_000,
+		timeoutMilliseconds: 60_000,
 		seen: () => node.tail(),
 	});
 	expect(node.exit, node.tail()).toEqual({ code: 1, signal: null });
@@ -60,4 +60,4 @@ test("a removed member that comes back, or still runs, is told so and ends, and 
 	} finally {
 		await cluster.close();
 	}
-}, 240_000);
+});

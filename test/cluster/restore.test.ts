@@ -103,4 +103,4 @@ test("a node that lost its disk comes back from an old backup as a new life of i
 		await cluster.close();
 		removeFolder(root);
 	}
-}, 240_000);
+});

@@ -59,7 +59,7 @@ const holds = async (node: TestNode, count: number) => {
 	await until(
 		`${count} messages on ${node.name}`,
 		async () => (await client.mailboxStatus("INBOX")).MESSAGES === count,
-		{ timeoutMilliseconds: 30_000, everyMilliseconds: 100 },
+		{ timeoutMilliseconds: 90_000, everyMilliseconds: 100 },
 	);
 	await client.logout();
 };
@@ -134,7 +134,7 @@ test("cut between a and b only: what one takes reaches the other through c", asy
 		"a to see b down and c up",
 		async () =>
 			(await stateOf(a, "b")) === "down" && (await stateOf(a, "c")) === "up",
-		{ timeoutMilliseconds: 40_000 },
+		{ timeoutMilliseconds: 90_000 },
 	);
 	await sendAll(a, maker, range(5, 15));
 	await sendAll(b, maker, range(15, 25));

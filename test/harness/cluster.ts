@@ -55,7 +55,7 @@ export class TestCluster {
 			await until(
 				`${node.name} to see ${up} members up`,
 				async () => (await node.status()).cluster.up === up,
-				{ timeoutMilliseconds: 40_000, everyMilliseconds: 200 },
+				{ timeoutMilliseconds: 90_000, everyMilliseconds: 200 },
 			);
 	}
 

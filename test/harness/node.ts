@@ -210,7 +210,7 @@ export class TestNode {
 		try {
 			this.#ready = await within(
 				`the ready line of node ${this.name}`,
-				this.#settings.timeoutMilliseconds ?? 45_000,
+				this.#settings.timeoutMilliseconds ?? 90_000,
 				this.#readyLine(child),
 			);
 		} catch (error) {
