@@ -16,7 +16,7 @@ export interface StartCluster {
 	/** How one node is run and reached, e.g. on a host of hosts.ts. */
 	readonly placeOf?: (
 		name: string,
-	) => Pick<StartNode, "prefix" | "forward" | "data" | "program">;
+	) => Pick<StartNode, "prefix" | "forward" | "data" | "program" | "env">;
 	/** Addresses to create, all with `password`. */
 	readonly users?: readonly string[];
 }
