@@ -1,10 +1,12 @@
 /** The parts of a replica that are told of many others: each made from all of them, which are there when it first runs. */
+
 import { restoredDrive } from "../backup/rehome.ts";
 import type { Context } from "../directory/context.ts";
 import { expunge } from "../directory/edits.ts";
 import { Temporary } from "../faults.ts";
 import { followers } from "../log/followers.ts";
 import { Ledger } from "../log/ledger.ts";
+import type { Made } from "../log/transaction.ts";
 import { Mailboxes } from "../mailbox/mailboxes.ts";
 import { Duty } from "../membership/duty.ts";
 import { identityWrites } from "../membership/identity.ts";
@@ -300,8 +302,8 @@ export function makeContext(parts: Parts): Context {
 		second: async (sequence) => {
 			if (parts.rules.secondCopy) await parts.copies.wait(sequence, 2, false);
 		},
-		copies: (sequence, waitedMilliseconds) =>
-			waitForCopies(parts, sequence, waitedMilliseconds),
+		copies: (made, waitedMilliseconds) =>
+			waitForCopies(parts, made, waitedMilliseconds),
 		mayAccept: () => {
 			if (whenAlone === "defer" && 1 + parts.presence.ready().length < copies)
 				throw tooFewMembers();
@@ -314,15 +316,15 @@ export function makeContext(parts: Parts): Context {
 
 async function waitForCopies(
 	parts: Parts,
-	sequence: number,
+	made: Made,
 	waitedMilliseconds?: number,
 ): Promise<void> {
 	const { copies, whenAlone } = parts.options;
-	await parts.copies.wait(sequence, copies, true, waitedMilliseconds);
+	await parts.copies.waitForBodies(made, copies, waitedMilliseconds);
 	if (
 		whenAlone === "defer" &&
-		sequence > 0 &&
-		parts.copies.count(sequence, true) < copies
+		made.last > 0 &&
+		parts.copies.countBodies(made) < copies
 	)
 		throw tooFewMembers();
 }

@@ -1,4 +1,5 @@
 /** One account as a session uses it: the Account of api.ts on mailboxes and documents. */
+
 import type {
 	Account,
 	AnnotationChange,
@@ -19,6 +20,7 @@ import {
 	KEYWORDS_MAX,
 	NUMBERED_MILLISECONDS_MAX,
 } from "../limits.ts";
+import { type Made, NOTHING_MADE } from "../log/transaction.ts";
 import type { Telling } from "../mailbox/options.ts";
 import { noteNewRow } from "../mailbox/rows.ts";
 import { DELIMITER, splitName } from "../mailbox/tree.ts";
@@ -255,10 +257,10 @@ export class AccountSession implements Account {
 		let bytes = 0;
 		for (const { body } of messages) bytes += body.sizeBytes;
 		const entries = randomEntryIds(random, messages.length);
-		let sequence = 0;
+		let made: Made = NOTHING_MADE;
 		const start = clock.monotonic();
 		const { uids, late } = await this.place(mailbox, entries, async () => {
-			sequence = await ledger.write((tx) => {
+			made = await ledger.make((tx) => {
 				if (!messages.every(({ body }) => mayName(body))) throw bodyTooOld();
 				checkRoom(this.#context, this.id, bytes, messages.length, tx.batch);
 				for (const [i, message] of messages.entries()) {
@@ -278,10 +280,10 @@ export class AccountSession implements Account {
 					);
 				}
 			});
-			await copies(sequence);
+			await copies(made);
 		});
 		// Nobody may have been in reach then, and a member have come while the UID was waited for (rule 7).
-		await copies(sequence, clock.monotonic() - start);
+		await copies(made, clock.monotonic() - start);
 		const known = entries.flatMap((entry) => uids.get(entry) ?? []);
 		const { uidValidity } = mailbox;
 		const all = !late && known.length === entries.length;

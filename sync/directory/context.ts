@@ -1,5 +1,6 @@
 import type { MailboxId } from "../ids.ts";
 import type { Ledger } from "../log/ledger.ts";
+import type { Made } from "../log/transaction.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import type { SlotRange } from "../mailbox/slots.ts";
 import type { Bodies, BodyRef } from "../ports/bodies.ts";
@@ -23,13 +24,10 @@ export interface Context {
 	/** Resolves when own change `sequence` is on one more member, or none can be reached (rule 7); 0 at once. */
 	readonly second: (sequence: number) => Promise<void>;
 	/**
-	 * Resolves when it and its bodies are on `--copies` members; rejects with Temporary. `waitedMilliseconds`: so long the
+	 * Resolves when what was made, with its bodies, is on `--copies` members; rejects with Temporary. `waitedMilliseconds`: so long the
 	 * command has waited already, of the time that members which are catching up are waited for.
 	 */
-	readonly copies: (
-		sequence: number,
-		waitedMilliseconds?: number,
-	) => Promise<void>;
+	readonly copies: (made: Made, waitedMilliseconds?: number) => Promise<void>;
 	/** Rejects with Temporary where too few members are up and the operator wants mail deferred then. */
 	readonly mayAccept: () => void;
 	/**

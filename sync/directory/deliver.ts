@@ -27,7 +27,7 @@ export async function deliver(
 	// RCPT has seen that each has room; one whose last bit this is must not keep the mail from the others.
 	const needed = places.length === 1 ? delivery.body.sizeBytes : 0;
 	const kept = await Promise.all(places.map((at) => holdsBody(context, at)));
-	const sequence = await context.ledger.write((tx) => {
+	const made = await context.ledger.make((tx) => {
 		if (!context.mayName(delivery.body)) throw bodyTooOld();
 		for (const { mailbox, entry, account } of places)
 			if (getRow(tx.batch, mailbox, entry) === undefined)
@@ -47,7 +47,7 @@ export async function deliver(
 				nameBody(tx, mailbox, entry, row, kept[i] ? row.f : facts);
 		}
 	});
-	await context.copies(sequence);
+	await context.copies(made);
 }
 
 /** Its client took hours from the end of the message to the end of the command. */

@@ -1,4 +1,5 @@
 /** A mailbox that a session looks at: the SelectedMailbox of api.ts on a live view. */
+
 import type {
 	FlagChange,
 	Message,
@@ -10,6 +11,7 @@ import { ClientFault, Temporary } from "../faults.ts";
 import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
 import { MOVE_BATCH_COUNT, STORE_BATCH_COUNT } from "../limits.ts";
 import type { Transaction, Work } from "../log/ledger.ts";
+import { type Made, NOTHING_MADE } from "../log/transaction.ts";
 import { expectRows, getRow, liveBytesOf, lives } from "../mailbox/rows.ts";
 import { isKnown } from "../mailbox/tokens.ts";
 import type { Known, View } from "../mailbox/view.ts";
@@ -320,10 +322,10 @@ export class Selected implements SelectedMailbox {
 		const now = clock.now();
 		const [to] = randomEntryIds(random, 1) as [EntryId];
 		const pairs = this.#entries([uid]).map(({ entry }) => ({ uid, entry, to }));
-		let sequence = 0;
+		let made: Made = NOTHING_MADE;
 		const start = clock.monotonic();
 		const { uidValidity, uids } = await this.#place(box, pairs, async () => {
-			sequence = await ledger.write((tx) => {
+			made = await ledger.make((tx) => {
 				const [pair] = pairs;
 				const row = pair && getRow(tx.batch, this.id, pair.entry);
 				if (row === undefined || pair === undefined || !lives(row))
@@ -339,11 +341,11 @@ export class Selected implements SelectedMailbox {
 				addEntry(tx, box.id, pair.to, facts, message.flags);
 				expunge(tx, this.id, pair.entry);
 			});
-			await copies(sequence);
+			await copies(made);
 			await this.#seen();
 		});
 		// As in append(): a member may have come meanwhile.
-		await copies(sequence, clock.monotonic() - start);
+		await copies(made, clock.monotonic() - start);
 		return { uidValidity, uids };
 	}
 

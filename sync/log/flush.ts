@@ -13,6 +13,7 @@ import {
 	type Fold,
 	type KeyChange,
 	keyChangeOf,
+	type Made,
 	type NewKey,
 	type Transaction,
 	type Work,
@@ -37,7 +38,7 @@ export interface Group {
 /** Whoever waits for its work to be durable. */
 export interface Waiting {
 	readonly work: Work;
-	readonly resolve: (sequence: number) => void;
+	readonly resolve: (made: Made) => void;
 	readonly reject: (error: unknown) => void;
 }
 
@@ -55,6 +56,7 @@ export class Flush implements Transaction {
 	/** Edits of the running function go to groups from here on, so that their order is kept across documents. */
 	#floor = 0;
 	#highest = 0;
+	#lowest = Number.POSITIVE_INFINITY;
 
 	constructor(
 		ledger: Ground,
@@ -70,12 +72,14 @@ export class Flush implements Transaction {
 		this.#sequence = ledger.log.vector.get(ledger.origin) ?? 0;
 	}
 
-	runOne(waiting: Waiting): number | undefined {
+	runOne(waiting: Waiting): Made | undefined {
 		this.#floor = 0;
 		this.#highest = 0;
+		this.#lowest = Number.POSITIVE_INFINITY;
 		try {
 			waiting.work(this);
-			return this.#highest;
+			const last = this.#highest;
+			return { first: Math.min(this.#lowest, last), last };
 		} catch (error) {
 			// After an edit it is a bug, and the whole batch must go.
 			if (this.#highest > 0) throw error;
@@ -148,6 +152,7 @@ export class Flush implements Transaction {
 		const group = this.groups[index] as Group;
 		this.#floor = index;
 		this.#highest = Math.max(this.#highest, group.sequence);
+		this.#lowest = Math.min(this.#lowest, group.sequence);
 		return group;
 	}
 

@@ -17,7 +17,7 @@ import { judgeOwn, judgeSize, RefusedChange } from "./judging.ts";
 import { ChangeLog, type Head, unframe } from "./log.ts";
 import { Recent } from "./recent.ts";
 import { type ChangeRecord, decodeRecord, encodeRecord } from "./record.ts";
-import type { Fold, Work } from "./transaction.ts";
+import type { Fold, Made, Work } from "./transaction.ts";
 
 export type { Fold, KeyChange, Transaction, Work } from "./transaction.ts";
 
@@ -125,9 +125,18 @@ export class Ledger {
 	write(work: Work, { isPart = false } = {}): Promise<number> {
 		if (this.#stopped) return Promise.reject(new Temporary(STOPPING));
 		return new Promise((resolve, reject) => {
-			this.#works.push({ work, resolve, reject });
+			this.#works.push({ work, resolve: ({ last }) => resolve(last), reject });
 			if (isPart) this.#scheduleNow();
 			else this.#schedule();
+		});
+	}
+
+	/** As write(), for who waits for copies of bodies: that must know all changes, as the last may not be what names one. */
+	make(work: Work): Promise<Made> {
+		if (this.#stopped) return Promise.reject(new Temporary(STOPPING));
+		return new Promise((resolve, reject) => {
+			this.#works.push({ work, resolve, reject });
+			this.#schedule();
 		});
 	}
 
@@ -260,13 +269,13 @@ export class Ledger {
 			this.#snapshots,
 			this.#recent,
 		);
-		const done: { waiting: Waiting; sequence: number }[] = [];
+		const done: { waiting: Waiting; made: Made }[] = [];
 		try {
 			this.#inbound.take(flush);
 			if (!this.#inbound.isCareful) works = this.#works.splice(0);
 			for (const waiting of works) {
-				const sequence = flush.runOne(waiting);
-				if (sequence !== undefined) done.push({ waiting, sequence });
+				const made = flush.runOne(waiting);
+				if (made !== undefined) done.push({ waiting, made });
 			}
 			flush.finish();
 			this.#emit(flush);
@@ -320,14 +329,14 @@ export class Ledger {
 
 	#committed(
 		flush: Flush,
-		done: readonly { waiting: Waiting; sequence: number }[],
+		done: readonly { waiting: Waiting; made: Made }[],
 	): void {
 		this.#batches++;
 		this.log.committed(flush.batch, flush.origins);
 		this.#snapshots = this.documents.committed();
 		this.#inbound.committed();
 		for (const fold of this.#folds) fold.committed();
-		for (const { waiting, sequence } of done) waiting.resolve(sequence);
+		for (const { waiting, made } of done) waiting.resolve(made);
 		if (flush.origins.size > 0) this.#events.committed(flush.groups.length > 0);
 		// What is not on its way to a member was shown with this batch: to keep it would only be work for the garbage collector.
 		flush.batch.committed(this.#events.onTheWay());

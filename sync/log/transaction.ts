@@ -74,3 +74,10 @@ export interface Transaction {
 
 /** Must check all it needs before its first edit: it may throw before, never after. */
 export type Work = (tx: Transaction) => void;
+
+/** Own changes that a piece of work made, from the first to the last of them. */
+export interface Made {
+	readonly first: number;
+	readonly last: number;
+}
+export const NOTHING_MADE: Made = { first: 0, last: 0 };

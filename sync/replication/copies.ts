@@ -2,12 +2,14 @@
  * How many members hold own changes and the bodies they name, durably; and who waits for that. Decides on facts that
  * peers told about themselves after their own sync, never on what was sent.
  */
+
 import { Temporary } from "../faults.ts";
 import type { NodeId, Origin, Sequence } from "../ids.ts";
 import {
 	COPIES_BEHIND_MILLISECONDS_MAX,
 	COPIES_MILLISECONDS_MAX,
 } from "../limits.ts";
+import type { Made } from "../log/transaction.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import { prefixEnd, type Store, type StoreWrite } from "../ports/store.ts";
 import type { Holds } from "./frames.ts";
@@ -20,6 +22,8 @@ interface Held {
 }
 
 interface Waiter {
+	/** All own changes from `first` on: each may name bodies. */
+	readonly first: number;
 	readonly sequence: number;
 	/** Wanted number of members, this one included; and whether bodies count. */
 	readonly members: number;
@@ -106,18 +110,20 @@ export class Copies {
 
 	/** Members that hold own change `sequence`, this one included. */
 	count(sequence: number, withBodies: boolean): number {
-		return 1 + this.#holders(sequence, withBodies).length;
+		return 1 + this.#holders(sequence, withBodies, sequence).length;
+	}
+	/** Members that hold these own changes with their bodies. */
+	countBodies({ first, last }: Made): number {
+		return 1 + this.#holders(last, true, first).length;
 	}
 
 	/** Other members that hold it. */
-	#holders(sequence: number, withBodies: boolean): NodeId[] {
+	#holders(sequence: number, withBodies: boolean, first: number): NodeId[] {
 		const holders: NodeId[] = [];
 		for (const [node, held] of this.#held)
 			if (
 				held.changes >= sequence &&
-				(!withBodies ||
-					held.bodies >= sequence ||
-					held.extra.has(sequence as Sequence)) &&
+				(!withBodies || hasBodies(held, first, sequence)) &&
 				this.#members.site(node) !== undefined
 			)
 				holders.push(node);
@@ -141,10 +147,12 @@ export class Copies {
 		members: number,
 		withBodies: boolean,
 		waitedMilliseconds = 0,
+		first = sequence,
 	): Promise<void> {
 		const left = COPIES_BEHIND_MILLISECONDS_MAX - waitedMilliseconds;
 		return new Promise((resolve, reject) => {
 			const waiter: Waiter = {
+				first,
 				sequence,
 				members,
 				withBodies,
@@ -160,9 +168,19 @@ export class Copies {
 		});
 	}
 
+	/** As wait(), for all of these with their bodies: one command may be several changes, of which the last names none. */
+	waitForBodies(
+		{ first, last }: Made,
+		members: number,
+		waitedMilliseconds?: number,
+	): Promise<void> {
+		return this.wait(last, members, true, waitedMilliseconds, first);
+	}
+
 	/** Whether nobody would have to wait for copies of own change `sequence` at members that have caught up. */
 	isSettled(sequence: number, members: number): boolean {
 		return this.#enough({
+			first: sequence,
 			sequence,
 			members,
 			withBodies: true,
@@ -196,12 +214,16 @@ export class Copies {
 	}
 
 	#enough({
+		first,
 		sequence,
 		members,
 		withBodies,
 		patient,
-	}: Pick<Waiter, "sequence" | "members" | "withBodies" | "patient">): boolean {
-		const holders = this.#holders(sequence, withBodies);
+	}: Pick<
+		Waiter,
+		"first" | "sequence" | "members" | "withBodies" | "patient"
+	>): boolean {
+		const holders = this.#holders(sequence, withBodies, first);
 		const have = 1 + holders.length;
 		const others = patient ? this.#members.up() : this.#members.ready();
 		const lacking = others.filter((node) => !holders.includes(node));
@@ -240,4 +262,14 @@ export class Copies {
 			waiter.reject(new Temporary("the node is stopping; try again"));
 		}
 	}
+}
+
+function hasBodies(
+	{ bodies, extra }: Held,
+	first: number,
+	last: number,
+): boolean {
+	for (let one = Math.max(first, bodies + 1); one <= last; one++)
+		if (!extra.has(one as Sequence)) return false;
+	return true;
 }

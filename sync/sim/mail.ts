@@ -6,6 +6,7 @@ import {
 	type Address,
 	address,
 	type MailboxId,
+	type Uid,
 } from "../ids.ts";
 import { COPIES_BEHIND_MILLISECONDS_MAX } from "../limits.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
@@ -13,7 +14,7 @@ import { StoreFull } from "../ports/store.ts";
 import { Violation } from "./checkers.ts";
 import { SimNodes } from "./nodes.ts";
 import type { SimMachine } from "./process.ts";
-import { Reader } from "./reader.ts";
+import { Reader, type Seen } from "./reader.ts";
 import { hashOf, rowsOn } from "./rows.ts";
 
 /** What became of something a client asked for. `lost`: its node died first, so nobody was told. */
@@ -205,6 +206,34 @@ export class SimMail extends SimNodes {
 		const bodies = this.#bodies.get(label) ?? [];
 		this.#bodies.set(label, bodies);
 		bodies.push(body);
+	}
+
+	/** REPLACE of a message in INBOX by one in `folder`. */
+	replace(
+		name: string,
+		user: string,
+		{ mailbox }: Reader,
+		seen: Seen,
+		folder: string,
+		text: string,
+	): Promise<Outcome<Placed>> {
+		return this.ask(
+			name,
+			`replaces ${seen.uid} by "${text}" in ${folder} of ${user}`,
+			async () => {
+				const replica = this.replica(name);
+				const body = await this.body(name, `Draft\r\n\r\n${text}`);
+				this.#sending(body, `draft "${text}"`);
+				this.history.expunging(seen.hash);
+				const asked = this.#moment(name);
+				const placed = await mailbox.replace(seen.uid as Uid, folder, {
+					body,
+					flags: [],
+				});
+				this.#acknowledged(name, replica, body, asked);
+				return placed;
+			},
+		);
 	}
 
 	/** APPEND of one message. */

@@ -61,7 +61,8 @@ function expungeEverywhere(
 	for (const [segment, { x }] of Object.entries(row.p ?? {})) {
 		const document = segmentDocument(mailbox, Number(segment));
 		if (x || tx.isDamaged(document)) continue;
-		tx.edit(document, { key: keys.expunged(entry), set: true });
+		// Never an edit that changes nothing, whatever its row says of the document.
+		tx.edit(document, { key: keys.expunged(entry), add: true });
 	}
 }
 

@@ -101,6 +101,32 @@ describe("copies", () => {
 		expect(await ready(COPIES_MILLISECONDS_MAX)).toBe("refused");
 	});
 
+	it("of several changes, the last of which names no body: each must be held with its own", async () => {
+		const { up, copies } = world();
+		for (const node of [next, far]) up.delete(node);
+		const made = { first: 1, last: 2 };
+		let isDone = false;
+		void copies.waitForBodies(made, 2).then(() => {
+			isDone = true;
+		});
+		const tell = async (extra: readonly number[]) => {
+			const numbers = (sequence: number) =>
+				new Map<Origin, Sequence>([[SELF, sequence as Sequence]]);
+			copies.heard(near, {
+				vector: numbers(2),
+				bodies: numbers(0),
+				extra: extra as readonly Sequence[],
+				missingBodies: 1,
+				counter: 0,
+				pace: 0,
+			} as Holds);
+			await Promise.resolve();
+			return [isDone, copies.countBodies(made)];
+		};
+		expect(await tell([2])).toEqual([false, 1]);
+		expect(await tell([1, 2])).toEqual([true, 2]);
+	});
+
 	it("two: at the own site where no other one is up", async () => {
 		const { up, copies, waiting, heard } = world();
 		const state = waiting(2);
