@@ -24,11 +24,15 @@ const isRoot = process.getuid?.() === 0;
 const CUTS = Number(process.env.PMNODE_POWER_CUTS ?? 30);
 const SECONDS_MAX = Number(process.env.PMNODE_POWER_SECONDS ?? 120);
 
+const TRIES_MAX = 4;
+
 /** How many of the acknowledged messages a lone node still shows after a power cut. */
 async function leftAfterCut(program: readonly string[]): Promise<{
 	acknowledged: number[];
 	left: string[];
 	maker: MessageMaker;
+	/** Something was written to the disk, by a sync or by the kernel of its own accord. */
+	wasWritten: boolean;
 }> {
 	const disk = await LoopDisk.create("lone");
 	const node = await startNode({
@@ -45,12 +49,14 @@ async function leftAfterCut(program: readonly string[]): Promise<{
 			data: join(disk.folder, "settle"),
 		});
 		await settle.stop();
+		const before = disk.writtenSectors();
 		await node.start();
 		const maker = new MessageMaker("cut");
 		const acknowledged = await send(node, maker, range(0, 40), {
 			connections: 4,
 		});
 		await node.kill9();
+		const wasWritten = disk.writtenSectors() > before;
 		await disk.cutPower();
 		let left: string[] = [];
 		try {
@@ -59,7 +65,7 @@ async function leftAfterCut(program: readonly string[]): Promise<{
 		} catch {
 			// Without its syncs it may not even know its user any more.
 		}
-		return { acknowledged, left, maker };
+		return { acknowledged, left, maker, wasWritten };
 	} finally {
 		await node.kill9();
 		await disk.close();
@@ -81,11 +87,16 @@ test.runIf(isRoot)(
 test.runIf(isRoot)(
 	"a node that skips its syncs is found out",
 	async () => {
-		const { acknowledged, left } = await leftAfterCut(
-			planted("plant-no-sync.ts"),
-		);
-		expect(acknowledged).toHaveLength(40);
-		expect(left.length).toBeLessThan(40);
+		for (let tries = 0; tries < TRIES_MAX; tries++) {
+			const { acknowledged, left, wasWritten } = await leftAfterCut(
+				planted("plant-no-sync.ts"),
+			);
+			expect(acknowledged).toHaveLength(40);
+			if (left.length < 40) return;
+			// On a busy machine the kernel may have written all before the cut, though nobody asked it to.
+			expect(wasWritten).toBe(true);
+		}
+		throw new Error("nothing was ever lost");
 	},
 	400_000,
 );

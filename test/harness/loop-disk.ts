@@ -5,11 +5,12 @@
 import {
 	copyFileSync,
 	mkdirSync,
+	readFileSync,
 	rmSync,
 	truncateSync,
 	writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { removeFolder, run, temporaryFolder } from "./processes.ts";
 
 const DISK_BYTES = 192 * 1024 * 1024;
@@ -48,6 +49,20 @@ export class LoopDisk {
 	async #mount(): Promise<void> {
 		await must("mount", ["-o", "loop,commit=600", this.#image, this.folder]);
 		this.#mounted = true;
+	}
+
+	/**
+	 * What has reached the file since it was mounted, whoever had it written: the kernel also writes by itself, after half a
+	 * minute or when much of the machine's memory waits to be written.
+	 */
+	writtenSectors(): number {
+		const device = readFileSync("/proc/mounts", "utf8")
+			.split("\n")
+			.map((line) => line.split(" "))
+			.find(([, folder]) => folder === this.folder)?.[0];
+		if (device === undefined) throw new Error(`${this.folder} is not mounted`);
+		const stat = readFileSync(`/sys/block/${basename(device)}/stat`, "utf8");
+		return Number(stat.trim().split(/\s+/)[6]);
 	}
 
 	/** After the processes on it were killed: what was not synced is gone. */
