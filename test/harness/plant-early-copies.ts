@@ -3,6 +3,6 @@ import { plant } from "./plant.ts";
 
 plant(
 	"sync/directory/deliver.ts",
-	"await context.copies(sequence);",
-	"void context.copies(sequence);",
+	"await context.copies(made);",
+	"void context.copies(made);",
 );
