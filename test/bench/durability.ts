@@ -105,11 +105,17 @@ function writtenBytesOfDisk(folder: string): number | undefined {
 	return Number(text.trim().split(/\s+/)[6]) * SECTOR_BYTES;
 }
 
+/** Over a line of 100 ms those senders, who each wait for their answer, bring some 260 messages a second at most, however fast the nodes are. */
+export const MANY_CONNECTIONS = 96;
+
+/** Messages a second by the number of connections. */
+type Rates = ReadonlyMap<number, number>;
+
 export interface LongLine {
 	readonly acknowledgedMilliseconds: number;
-	readonly perSecond: number;
+	readonly perSecond: Rates;
 	/** The same pair of nodes without the line. */
-	readonly perSecondNear: number;
+	readonly perSecondNear: Rates;
 }
 
 /** Two nodes with two copies and a round trip of `roundTripMilliseconds` between them. */
@@ -149,9 +155,16 @@ async function overLine(oneWayMilliseconds: number, count: number) {
 		if (!first) throw new Error("no node");
 		const at = first.listener("smtp");
 		const acknowledgedMilliseconds = await oneAfterTheOther(at);
-		const maker = new MessageMaker(`line${oneWayMilliseconds}`, messageBytes);
-		const taken = await milliseconds(() => send(at, maker, count, CONNECTIONS));
-		return { acknowledgedMilliseconds, perSecond: (count * 1000) / taken };
+		const perSecond = new Map<number, number>();
+		for (const connections of [CONNECTIONS, MANY_CONNECTIONS]) {
+			const name = `line${oneWayMilliseconds}-${connections}`;
+			const maker = new MessageMaker(name, messageBytes);
+			const taken = await milliseconds(() =>
+				send(at, maker, count, connections),
+			);
+			perSecond.set(connections, (count * 1000) / taken);
+		}
+		return { acknowledgedMilliseconds, perSecond };
 	} finally {
 		await cluster.close();
 		for (const line of lines.values()) line.close();

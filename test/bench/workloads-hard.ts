@@ -5,6 +5,7 @@ import {
 	bytesWritten,
 	CONNECTIONS,
 	longLine,
+	MANY_CONNECTIONS,
 	startAfterKill,
 } from "./durability.ts";
 import { median } from "./statistics.ts";
@@ -105,18 +106,23 @@ async function busy(bench: Bench): Promise<Row[]> {
 
 async function line(bench: Bench): Promise<Row[]> {
 	const far = await longLine(ROUND_TRIP_MILLISECONDS, bench.sizes.messages);
+	const rates = [CONNECTIONS, MANY_CONNECTIONS].map((connections) => {
+		const apart = far.perSecond.get(connections) ?? Number.NaN;
+		const near = far.perSecondNear.get(connections) ?? Number.NaN;
+		return judged(apart / near, {
+			workload: `rate with ${ROUND_TRIP_MILLISECONDS} ms between two nodes, of that without, ${connections} connections`,
+			unit: "×",
+			atLeast: 0.5,
+			notes: `${apart.toFixed(0)}/s and ${near.toFixed(0)}/s`,
+		});
+	});
 	return [
 		judged(far.acknowledgedMilliseconds, {
 			workload: `250 with ${ROUND_TRIP_MILLISECONDS} ms between two nodes, p50`,
 			unit: "ms",
 			atMost: 400,
 		}),
-		judged(far.perSecond / far.perSecondNear, {
-			workload: `rate with ${ROUND_TRIP_MILLISECONDS} ms between two nodes, of that without`,
-			unit: "×",
-			atLeast: 0.5,
-			notes: `${far.perSecond.toFixed(0)}/s and ${far.perSecondNear.toFixed(0)}/s`,
-		}),
+		...rates,
 	];
 }
 
