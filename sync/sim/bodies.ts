@@ -11,7 +11,8 @@ import type { BodyRef } from "../ports/bodies.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import { StoreFailed } from "../ports/store.ts";
-import { DAMAGED, driveOf, SimBodies, type SimDisk } from "./body-store.ts";
+import { DAMAGED, driveOf, type SimDisk } from "./body-disk.ts";
+import { SimBodies } from "./body-store.ts";
 
 export interface SimBodiesOptions {
 	readonly clock: Clock;

@@ -1,7 +1,7 @@
 /** The machines of a simulated cluster and the lines between them: what an operator, or bad luck, does to them. */
 import { OperatorFault, Temporary } from "../faults.ts";
 import { loadIdentity } from "../membership/identity.ts";
-import type { SimDisk } from "./body-store.ts";
+import type { SimDisk } from "./body-disk.ts";
 import type { DelayRange } from "./network.ts";
 import { type Deadline, SimMachine, SimProcess, simNodeId } from "./process.ts";
 import type { MemoryStore } from "./store.ts";
