@@ -20,7 +20,10 @@ export function enable({ parser, session }: Invocation): undefined {
 		if (isExtension(name)) asked.push(name);
 	} while (parser.take(" "));
 	parser.end();
-	const enabled = asked.filter((one) => turnOn(session, one));
+	const before = new Set(session.enabled);
+	for (const one of asked) turnOn(session, one);
+	// RFC 5161 §3.2: also those that another of them had turned on already.
+	const enabled = [...new Set(asked)].filter((one) => !before.has(one));
 	session.output.text(
 		`* ENABLED${enabled.map((name) => ` ${spelt(name)}`).join("")}\r\n`,
 	);
@@ -30,12 +33,9 @@ export function enable({ parser, session }: Invocation): undefined {
 const spelt = (name: Extension): string =>
 	name === "IMAP4REV2" ? "IMAP4rev2" : name;
 
-/** False: it was on already. */
-function turnOn(session: Session, extension: Extension): boolean {
-	if (session.enabled.has(extension)) return false;
+function turnOn(session: Session, extension: Extension): void {
 	// RFC 7162 §3.2.3: it implies the other.
 	if (extension === "CONDSTORE" || extension === "QRESYNC")
 		enableCondstore(session);
 	session.enabled.add(extension);
-	return true;
 }

@@ -38,6 +38,8 @@ interface Entry {
 	readonly isSubscribed: boolean;
 	hasChildren: boolean;
 	hasSubscribedBelow: boolean;
+	/** There is a subscribed name below it that no pattern matches. */
+	standsForOthers: boolean;
 }
 
 /** LIST, RFC 3501 §6.3.8, extended (RFC 5258), with SPECIAL-USE (RFC 6154) and STATUS (RFC 5819). */
@@ -52,8 +54,11 @@ export async function list({
 	// An empty pattern asks for the separator.
 	if (request.wantsRoot)
 		output.text(`* LIST (\\Noselect) "${SEPARATOR}" ""\r\n`);
+	const entries = entriesOf(accountOf(session));
+	if (request.select.has("RECURSIVEMATCH"))
+		await noteLeftOut(entries, request.patterns);
 	let count = 0;
-	for (const entry of entriesOf(accountOf(session)).values()) {
+	for (const entry of entries.values()) {
 		if (++count % ENTRIES_PER_TURN === 0) await turn();
 		if (!isWanted(entry, request)) continue;
 		output.text(entryLine(entry, request, session));
@@ -68,11 +73,16 @@ function parseList(parser: Parser, spelling: Spelling): Request {
 		? parseWords(parser, "a selection option", selectOptions)
 		: undefined;
 	if (select !== undefined) parser.space();
-	// RFC 5258 §3.5: a modifier that cannot stand alone.
-	if (select?.size === 1 && select.has("RECURSIVEMATCH"))
+	// RFC 5258 §3.1: it cannot stand alone, nor with REMOTE only.
+	if (
+		select?.has("RECURSIVEMATCH") &&
+		!select.has("SUBSCRIBED") &&
+		!select.has("SPECIAL-USE")
+	)
 		throw new ParseFault("RECURSIVEMATCH needs another option");
 	const reference = parser.astring("a reference name");
 	parser.space();
+	const isBasic = select === undefined && !parser.atList;
 	const patterns = parser.atList
 		? parser.list("patterns", () => parser.listMailbox())
 		: [parser.listMailbox()];
@@ -81,9 +91,7 @@ function parseList(parser: Parser, spelling: Spelling): Request {
 		patterns.join("").length > PATTERN_CHARACTERS_MAX
 	)
 		throw new Refusal("NO", "LIMIT", "Too many patterns");
-	const { returns, statusItems } = parser.take(" ")
-		? parseReturn(parser)
-		: { returns: new Set<string>(), statusItems: undefined };
+	const given = parser.take(" ") ? parseReturn(parser) : undefined;
 	parser.end();
 	return {
 		select: select ?? new Set(),
@@ -91,9 +99,10 @@ function parseList(parser: Parser, spelling: Spelling): Request {
 			.filter((pattern) => pattern !== "")
 			.map((pattern) => decodeOctets(reference + pattern, spelling))
 			.filter((pattern) => pattern !== undefined),
-		wantsRoot: select === undefined && patterns.includes(""),
-		returns,
-		statusItems,
+		// RFC 5258 §3: in an extended LIST an empty pattern asks for nothing.
+		wantsRoot: isBasic && given === undefined && patterns.includes(""),
+		returns: given?.returns ?? new Set(),
+		statusItems: given?.statusItems,
 	};
 }
 
@@ -159,6 +168,7 @@ function entriesOf(account: Account): Map<string, Entry> {
 			isSubscribed,
 			hasChildren: false,
 			hasSubscribedBelow: false,
+			standsForOthers: false,
 		});
 		const end = name.lastIndexOf(SEPARATOR);
 		if (end > 0) parents.push(name.slice(0, end));
@@ -171,30 +181,52 @@ function entriesOf(account: Account): Map<string, Entry> {
 	return entries;
 }
 
-function noteAbove(
-	entries: Map<string, Entry>,
-	{ name, info, isSubscribed }: Entry,
-): void {
+function* above(entries: Map<string, Entry>, name: string): Generator<Entry> {
 	for (
 		let end = name.lastIndexOf(SEPARATOR);
 		end > 0;
 		end = name.lastIndexOf(SEPARATOR, end - 1)
 	) {
 		const parent = entries.get(name.slice(0, end));
-		if (parent === undefined) continue;
+		if (parent !== undefined) yield parent;
+	}
+}
+
+function noteAbove(
+	entries: Map<string, Entry>,
+	{ name, info, isSubscribed }: Entry,
+): void {
+	for (const parent of above(entries, name)) {
 		if (info !== undefined) parent.hasChildren = true;
 		if (isSubscribed) parent.hasSubscribedBelow = true;
 	}
 }
 
+/** RFC 5258 §3.3: a parent stands for those below it that are not listed themselves. */
+async function noteLeftOut(
+	entries: Map<string, Entry>,
+	patterns: readonly string[],
+): Promise<void> {
+	let count = 0;
+	for (const entry of entries.values()) {
+		if (++count % ENTRIES_PER_TURN === 0) await turn();
+		if (!entry.isSubscribed || isMatched(entry, patterns)) continue;
+		for (const parent of above(entries, entry.name))
+			parent.standsForOthers = true;
+	}
+}
+
+const isMatched = ({ name }: Entry, patterns: readonly string[]): boolean =>
+	patterns.some((pattern) => matches(name, pattern));
+
 function isWanted(entry: Entry, { select, patterns }: Request): boolean {
-	if (!patterns.some((pattern) => matches(entry.name, pattern))) return false;
+	if (!isMatched(entry, patterns)) return false;
 	if (select.has("SPECIAL-USE") && roleAttribute(entry.info) === "")
 		return false;
 	if (select.has("SUBSCRIBED"))
 		return (
 			entry.isSubscribed ||
-			(select.has("RECURSIVEMATCH") && entry.hasSubscribedBelow)
+			(select.has("RECURSIVEMATCH") && entry.standsForOthers)
 		);
 	// A name that is neither a mailbox nor above one is shown to those who ask for subscriptions only.
 	return entry.info !== undefined || entry.hasChildren;
