@@ -5,6 +5,7 @@ export type FaultCode =
 	| "NONEXISTENT"
 	| "ALREADYEXISTS"
 	| "CANNOT"
+	| "HASCHILDREN"
 	| "LIMIT"
 	| "TOOBIG"
 	| "OVERQUOTA"

@@ -334,6 +334,8 @@ export const COMPACTION_PAUSE_MILLISECONDS_MIN = 10_000;
 /** Messages of mailboxes that nobody looks at now and that stay in memory, some 400 bytes each: SELECT of one takes no time. */
 export const VIEWS_IDLE_MESSAGES_MAX = 200_000;
 export const MAILBOXES_MAX = 10_000;
+/** Names subscribed to, of mailboxes that are there or were once: all of them, twice. */
+export const SUBSCRIPTIONS_MAX = 2 * MAILBOXES_MAX;
 export const MAILBOX_NAME_BYTES_MAX = 1_000;
 export const MAILBOX_DEPTH_MAX = 32;
 /** Messages that one step of STORE or EXPUNGE changes, at some 40 µs each: others wait no longer than that. */
@@ -487,7 +489,7 @@ export const MIME_REFERENCES_MAX = 500;
 export const MIME_TEXT_CHARACTERS_MAX = 8 * MiB;
 /** A line of quoted-printable that is held to be decoded; a longer one is cut. */
 export const MIME_DECODE_CARRY_BYTES_MAX = 64 * KiB;
-/** RFC 8970 §3.1: previews have at most 200 characters, made of the start of the text. */
+/** RFC 8970 §3.3: previews have at most 200 characters, made of the start of the text. */
 export const PREVIEW_CHARACTERS_MAX = 200;
 export const PREVIEW_SOURCE_BYTES_MAX = 32 * KiB;
 /** Envelopes and structures as IMAP sends them, kept in memory: some 100,000, the largest mailbox that is listed as a whole. */

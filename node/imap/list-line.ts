@@ -30,11 +30,18 @@ export function listLine(
 	];
 	const role = roleAttribute(info);
 	if (role !== "") attributes.push(role);
-	const oldName =
-		octets === otherOctets ? "" : ` ("OLDNAME" (${astring(otherOctets)}))`;
-	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${astring(octets)}${oldName}\r\n`;
+	return `* LIST (${attributes.join(" ")}) "${SEPARATOR}" ${astring(octets)}${oldName(octets, otherOctets)}\r\n`;
 }
 
-/** There is no mailbox of this name any more (RFC 5465 §5.4). */
-export const goneLine = (session: Session, name: string): string =>
-	`* LIST (\\NonExistent) "${SEPARATOR}" ${astring(octetsOfName(name, session))}\r\n`;
+const oldName = (octets: string, otherOctets: string): string =>
+	octets === otherOctets ? "" : ` ("OLDNAME" (${astring(otherOctets)}))`;
+
+/** There is no mailbox of this name any more (RFC 5465 §5.4), which the client called by other octets. */
+export function goneLine(
+	session: Session,
+	name: string,
+	otherOctets = octetsOfName(name, session),
+): string {
+	const octets = octetsOfName(name, session);
+	return `* LIST (\\NonExistent) "${SEPARATOR}" ${astring(octets)}${oldName(octets, otherOctets)}\r\n`;
+}

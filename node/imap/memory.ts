@@ -133,10 +133,18 @@ export class MemoryAccount implements Account {
 		const mailbox = this.mailbox(name);
 		if (mailbox.builtIn)
 			throw new ClientFault("CANNOT", "this mailbox cannot be deleted");
+		if (this.#hasChildren(mailbox.name))
+			throw new ClientFault("HASCHILDREN", "it has others below it");
 		this.#mailboxes.delete(mailbox.name);
 		this.#annotations.delete(mailbox.id);
 		mailbox.remove();
 		this.#tell();
+	}
+
+	#hasChildren(name: string): boolean {
+		return [...this.#mailboxes.keys()].some((other) =>
+			other.startsWith(`${name}${SEPARATOR}`),
+		);
 	}
 
 	async rename(from: string, to: string): Promise<void> {
@@ -265,7 +273,7 @@ const canonical = (name: string): string =>
 function checkedName(name: string): string {
 	if (Buffer.byteLength(name) > MAILBOX_NAME_BYTES_MAX)
 		throw new ClientFault("LIMIT", "the mailbox name is too long");
-	if (name.split(SEPARATOR).includes(""))
-		throw new ClientFault("CANNOT", "a level of the name is empty");
+	if (name.split(SEPARATOR).includes("") || /[\p{Cc}*%]/u.test(name))
+		throw new ClientFault("CANNOT", "no mailbox can have such a name");
 	return canonical(name);
 }

@@ -70,8 +70,10 @@ export class ProgressTeller {
 	#tell({ tag, done, goal }: Running): void {
 		// RFC 9585 §4: what is done is less than what there is to do.
 		const numbers = goal > 0 && done < goal ? `${done} ${goal}` : "NIL NIL";
+		// RFC 9585 §4: a tag may hold what ends a response code; then it is left out.
+		const name = tag.includes("]") ? "NIL" : `"${tag}"`;
 		this.#output.text(
-			`* OK [INPROGRESS ("${tag}" ${numbers})] Still at work\r\n`,
+			`* OK [INPROGRESS (${name} ${numbers})] Still at work\r\n`,
 		);
 		this.#output.flush();
 	}

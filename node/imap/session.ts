@@ -217,7 +217,7 @@ export interface Command {
 	readonly byUid?: true;
 	/** May take long, and writes whole responses only: it tells that it is at work (RFC 9585). */
 	readonly isLong?: true;
-	/** Names messages by number: there is another command that does so by UID (RFC 9586 §3). */
+	/** Names messages by number: there is another command that does so by UID (RFC 9586 §3.2). */
 	readonly byNumber?: true;
 	run(
 		invocation: Invocation,

@@ -19,6 +19,7 @@ const faultReplies: Record<FaultCode, readonly [number, string]> = {
 	NONEXISTENT: [550, "5.1.1"],
 	ALREADYEXISTS: [554, "5.5.0"],
 	CANNOT: [554, "5.3.0"],
+	HASCHILDREN: [554, "5.3.0"],
 	LIMIT: [554, "5.5.3"],
 	TOOBIG: [552, "5.3.4"],
 	OVERQUOTA: [452, "4.2.2"],

@@ -19,6 +19,7 @@ import {
 	KEYWORD_BYTES_MAX,
 	KEYWORDS_MAX,
 	NUMBERED_MILLISECONDS_MAX,
+	SUBSCRIPTIONS_MAX,
 } from "../limits.ts";
 import { type Made, NOTHING_MADE } from "../log/transaction.ts";
 import type { Telling } from "../mailbox/options.ts";
@@ -36,7 +37,12 @@ import {
 import type { Context } from "./context.ts";
 import { bodyTooOld } from "./deliver.ts";
 import { addEntry, expunge, moveEntries } from "./edits.ts";
-import { createMailbox, renameMailbox, subscribeEdit } from "./naming.ts";
+import {
+	checkName,
+	createMailbox,
+	renameMailbox,
+	subscribeEdit,
+} from "./naming.ts";
 import { checkRoom, quotaOf } from "./quota.ts";
 import { Selected } from "./selected.ts";
 
@@ -121,7 +127,7 @@ export class AccountSession implements Account {
 			if (this.#state.isBuiltIn(mailbox))
 				throw new ClientFault("CANNOT", `${mailbox.name} cannot be deleted`);
 			if (this.#hasChildren(mailbox.name))
-				throw new ClientFault("CANNOT", "the mailbox has others below it");
+				throw new ClientFault("HASCHILDREN", "the mailbox has others below it");
 			for (const entry of this.#context.mailboxes.entries(mailbox.id))
 				expunge(tx, mailbox.id, entry);
 			removeAnnotations(tx, this.#context, this.id, mailbox.id);
@@ -172,7 +178,12 @@ export class AccountSession implements Account {
 	async subscribe(name: string, on: boolean): Promise<void> {
 		const { ledger, second } = this.#context;
 		const full = splitName(name).join(DELIMITER);
-		if (this.subscriptions().includes(full) === on) return;
+		const subscribed = this.subscriptions();
+		if (subscribed.includes(full) === on) return;
+		// There need not be such a mailbox, but there could be.
+		if (on) checkName(full);
+		if (on && subscribed.length >= SUBSCRIPTIONS_MAX)
+			throw new ClientFault("LIMIT", "the account has too many subscriptions");
 		const sequence = await ledger.write((tx) =>
 			subscribeEdit(tx, this.id, full, on),
 		);

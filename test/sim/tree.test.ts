@@ -230,6 +230,25 @@ describe("after a split", () => {
 		expect(subscribed).toContain("Gone");
 	});
 
+	it("what no mailbox can be called cannot be subscribed to", async () => {
+		const account = (await made()).account("a", "anna");
+		const names = ["a\r\nb", "a//b", "a*", "x".repeat(1_001)];
+		for (const name of names)
+			await expect(account.subscribe(name, true)).rejects.toThrow(
+				/mailbox name/,
+			);
+		await account.subscribe(names[0] as string, false);
+		expect(account.subscriptions()).not.toContain("a//b");
+	});
+
+	it("a mailbox with others below it is not deleted", async () => {
+		const cluster = await made("Work/Old");
+		await expect(
+			cluster.run(cluster.account("a", "anna").remove("Work")),
+		).rejects.toMatchObject({ code: "HASCHILDREN" });
+		expect(names(cluster)).toEqual(["Work", "Work/Old"]);
+	});
+
 	it("INBOX and the special ones are the same everywhere, and stay", async () => {
 		const cluster = await made();
 		for (const name of BUILT_IN) {

@@ -1,6 +1,7 @@
 import { IMAP_APPEND_MESSAGES_MAX } from "../../../sync/limits.ts";
 import { Refusal } from "../answer.ts";
 import { type ArrivingMessage, arrived, takeMessage } from "../append-data.ts";
+import { limitCode } from "../message-limit.ts";
 import { decodeName } from "../names.ts";
 import { format } from "../sequence-set.ts";
 import { accountOf, type Completion, type Invocation } from "../session.ts";
@@ -18,7 +19,11 @@ export async function append(invocation: Invocation): Promise<Completion> {
 	const messages: ArrivingMessage[] = [];
 	let { parser } = invocation;
 	let earlierBytes = 0;
+	const max = session.surroundings.messagesPerCommandMax;
 	do {
+		// RFC 9738 §3.1: all of them or none.
+		if (messages.length >= max)
+			throw new Refusal("NO", limitCode(max), "Too many messages at once");
 		if (messages.length >= IMAP_APPEND_MESSAGES_MAX)
 			throw new Refusal("NO", "LIMIT", "Too many messages in one APPEND");
 		let sizeBytes = 0;

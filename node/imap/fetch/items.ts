@@ -159,7 +159,7 @@ function parseBinary(parser: Parser, name: string): SectionItem {
 	};
 }
 
-/** RFC 8970 §4: `PREVIEW (LAZY)` takes what is there. */
+/** RFC 8970 §4.1: `PREVIEW (LAZY)` takes what is there. */
 function parsePreview(parser: Parser): StructureItem {
 	const at = parser.at;
 	if (!parser.take(" ") || !parser.atList) {
@@ -170,7 +170,7 @@ function parsePreview(parser: Parser): StructureItem {
 	const words = parser.list("modifiers of PREVIEW", () =>
 		parser.word("a modifier"),
 	);
-	if (words.length === 1 && words[0] === "LAZY") return "PREVIEW (LAZY)";
+	if (words.every((word) => word === "LAZY")) return "PREVIEW (LAZY)";
 	parser.at = at;
 	return "PREVIEW";
 }

@@ -132,7 +132,7 @@ export function threadIdImap(ordering: Ordering | undefined): string {
 	return id === undefined ? "NIL" : `(${id})`;
 }
 
-/** RFC 8970 §3; NIL when it is not at hand and the client does not want to wait. */
+/** RFC 8970 §3.2; NIL when it is not at hand and the client does not want to wait. */
 async function preview(
 	{ bodies, structures }: Surroundings,
 	message: Message,

@@ -127,7 +127,21 @@ test("a bound that was met beside something else to be told is told on its own",
 	expect(lines.at(-1)).toMatch(/^a OK \[HIGHESTMODSEQ \d+\] UID EXPUNGE/);
 });
 
-test("a command that takes long says so", async () => {
+test("as many messages as a command may be about are appended, or none", async () => {
+	const client = await open({ messagesPerCommandMax: 2 }, 0);
+	const append = (count: number) =>
+		client.command(`a APPEND INBOX${" {3+}\r\nabc".repeat(count)}`);
+	expect(await append(3)).toEqual([
+		"a NO [MESSAGELIMIT 2] Too many messages at once",
+	]);
+	expect(world.account.mailbox("INBOX").uids()).toEqual([]);
+	expect((await append(2)).at(-1)).toMatch(/^a OK \[APPENDUID/);
+});
+
+test.each([
+	["b1", '"b1"'],
+	["b]1", "NIL"],
+])("a command that takes long says so: %s", async (tag, told) => {
 	const clock = new SimClock();
 	const client = await open({ clock }, 1);
 	const gate = Promise.withResolvers<void>();
@@ -139,17 +153,17 @@ test("a command that takes long says so", async () => {
 		await gate.promise;
 		return select(name);
 	};
-	client.send("b1 EXAMINE Sent\r\n");
+	client.send(`${tag} EXAMINE Sent\r\n`);
 	await until("the command runs", () => isWorking);
 	for (let round = 0; round < 2; round++) {
 		await clock.advance(10_000);
 		if (round === 0) expect(await client.response()).toContain("[CLOSED]");
 		expect(await client.response()).toBe(
-			'* OK [INPROGRESS ("b1" NIL NIL)] Still at work',
+			`* OK [INPROGRESS (${told} NIL NIL)] Still at work`,
 		);
 	}
 	gate.resolve();
-	expect((await client.until("b1")).join("\n")).not.toContain("INPROGRESS");
+	expect((await client.until(tag)).join("\n")).not.toContain("INPROGRESS");
 	await clock.advance(30_000);
 	expect(await client.command("c NOOP")).toEqual(["c OK NOOP completed"]);
 });
