@@ -15,8 +15,8 @@ import {
 	Violation,
 	vectorOf,
 } from "./checkers.ts";
+import type { SimMachine } from "./machine.ts";
 import { SimMail } from "./mail.ts";
-import type { SimMachine } from "./process.ts";
 import type { SimClusterOptions } from "./world.ts";
 
 export { mailAddress, type Outcome } from "./mail.ts";

@@ -12,7 +12,7 @@ import {
 	operationsOf,
 } from "../mailbox/rows.ts";
 import { Violation } from "./checkers.ts";
-import type { SimMachine } from "./process.ts";
+import type { SimMachine } from "./machine.ts";
 import { rowOf } from "./rows.ts";
 
 export interface Conditional {

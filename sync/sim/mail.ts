@@ -12,8 +12,8 @@ import { COPIES_BEHIND_MILLISECONDS_MAX } from "../limits.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
 import { StoreFull } from "../ports/store.ts";
 import { Violation } from "./checkers.ts";
+import type { SimMachine } from "./machine.ts";
 import { SimNodes } from "./nodes.ts";
-import type { SimMachine } from "./process.ts";
 import { Reader, type Seen } from "./reader.ts";
 import { hashOf, rowsOn } from "./rows.ts";
 

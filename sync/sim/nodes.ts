@@ -2,8 +2,10 @@
 import { OperatorFault, Temporary } from "../faults.ts";
 import { loadIdentity } from "../membership/identity.ts";
 import type { SimDisk } from "./body-disk.ts";
+import { SimMachine, simNodeId } from "./machine.ts";
 import type { DelayRange } from "./network.ts";
-import { type Deadline, SimMachine, SimProcess, simNodeId } from "./process.ts";
+import { SimProcess } from "./process.ts";
+import type { Deadline } from "./process-parts.ts";
 import type { MemoryStore } from "./store.ts";
 import { SimWorld } from "./world.ts";
 

@@ -1,10 +1,8 @@
 /**
- * A simulated machine and the process of a node on it. The machine keeps what outlives a process: disk, name, clock.
- * A process holds the real replica on simulated parts, put together as node/node.ts does it on real ones. When it is
- * killed nothing of it runs or reaches the disk any more.
+ * The process of a node on a simulated machine: the real replica on simulated parts, put together as node/node.ts does it
+ * on real ones. When it is killed nothing of it runs or reaches the disk any more.
  */
 import { DriveShort } from "../bodies/faults.ts";
-import { type NodeId, nodeId } from "../ids.ts";
 import { askToJoin } from "../membership/admission.ts";
 import {
 	driveBlocks,
@@ -17,38 +15,21 @@ import {
 	saveIdentity,
 } from "../membership/identity.ts";
 import { LifeOver } from "../membership/lives.ts";
-import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log, LogFields, LogLevel } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
-import {
-	type RangeOptions,
-	type Store,
-	StoreFailed,
-	type StoreValue,
-	type StoreWrite,
-} from "../ports/store.ts";
 import { type ClusterReplica, openReplica } from "../replica.ts";
-import type { ProtocolVersions } from "../replication/frames.ts";
-import type { Rules } from "../rules.ts";
 import type { SimBodiesWorld } from "./bodies.ts";
 import type { SimBodies } from "./body-store.ts";
-import type { SimClockView } from "./clock.ts";
+import type { SimMachine } from "./machine.ts";
 import type { SimNetworkWorld } from "./network.ts";
+import {
+	type Deadline,
+	diary,
+	ProcessClock,
+	ProcessStore,
+} from "./process-parts.ts";
 import type { SimRandom } from "./random.ts";
-import { RowsByBody } from "./rows.ts";
 import { MemoryStore } from "./store.ts";
-
-export interface NodeOptions {
-	readonly copies: number;
-	readonly whenAlone: "accept" | "defer";
-	readonly rules?: Rules;
-	/** As its operator says when it starts: no other member will come. */
-	alone?: boolean;
-	/** The release that runs there, by what it speaks. */
-	protocol?: ProtocolVersions;
-	/** And by what it says that it reads in drives (BODIES_FORMAT). */
-	bodies?: number;
-}
 
 /** What a process needs of the world around it. */
 export interface Surroundings {
@@ -62,148 +43,6 @@ export interface Surroundings {
 		message: string,
 		fields: LogFields,
 	) => void;
-}
-
-/** A made-up id, as long as a real one; `name` decides the order. */
-export const simNodeId = (name: string): NodeId =>
-	nodeId(`12D3KooW${name.padEnd(44, "x")}`);
-
-export type CommitListener = (writes: readonly StoreWrite[]) => void;
-
-export class SimMachine {
-	readonly name: string;
-	readonly id: NodeId;
-	readonly clock: SimClockView;
-	readonly disk = new MemoryStore();
-	/** What was put aside of it, since it could not be merged with what the others have. */
-	readonly aside: MemoryStore[] = [];
-	readonly options: NodeOptions;
-	/** How long each commit holds the process up. */
-	commitMilliseconds = 0;
-	/** Told of each commit before it is on the disk. */
-	readonly commitListeners = new Set<CommitListener>();
-	/** For checkers. */
-	readonly rows = new RowsByBody(this.disk);
-	process: SimProcess | undefined;
-	/** When its disk was last full (monotonic). */
-	fullMilliseconds = Number.NEGATIVE_INFINITY;
-	/** Since when it has the documents of its cluster (monotonic); undefined before. */
-	memberSinceMilliseconds: number | undefined;
-	/** How often a process was started here. */
-	starts = 0;
-
-	constructor(name: string, clock: SimClockView, options: NodeOptions) {
-		this.name = name;
-		this.id = simNodeId(name);
-		this.clock = clock;
-		this.options = options;
-		this.commitListeners.add((writes) => this.rows.written(writes));
-	}
-
-	/** Of the process that runs. Throws when there is none. */
-	get replica(): ClusterReplica {
-		const replica = this.process?.replica;
-		if (replica === undefined) throw new Error(`${this.name} does not run`);
-		return replica;
-	}
-}
-
-/** The clock of a process: stops for good with kill(), and holds its timers back between pause() and resume(). */
-class ProcessClock implements Clock {
-	readonly #clock: Clock;
-	#held: (() => void)[] | undefined;
-	#alive = true;
-	#busyUntilMilliseconds = 0;
-
-	constructor(clock: Clock) {
-		this.#clock = clock;
-	}
-	now(): number {
-		return this.#clock.now();
-	}
-	monotonic(): number {
-		return this.#clock.monotonic();
-	}
-	after(delayMilliseconds: number, run: () => void): Cancel {
-		let cancelled = false;
-		const due = (): void => {
-			if (cancelled || !this.#alive) return;
-			const busyMilliseconds = this.#busyUntilMilliseconds - this.monotonic();
-			if (this.#held !== undefined) this.#held.push(due);
-			else if (busyMilliseconds > 0)
-				cancel = this.#clock.after(busyMilliseconds, due);
-			else run();
-		};
-		let cancel = this.#clock.after(delayMilliseconds, due);
-		return () => {
-			cancelled = true;
-			cancel();
-		};
-	}
-	kill(): void {
-		this.#alive = false;
-	}
-	/** The process waits for its disk: its timers run only when that is over. */
-	busy(milliseconds: number): void {
-		const from = Math.max(this.#busyUntilMilliseconds, this.monotonic());
-		this.#busyUntilMilliseconds = from + milliseconds;
-	}
-	pause(): void {
-		this.#held ??= [];
-	}
-	resume(): void {
-		const held = this.#held ?? [];
-		this.#held = undefined;
-		for (const due of held) this.#clock.after(0, due);
-	}
-}
-
-export type Deadline = "before" | "after";
-
-/** The disk as one process sees it: closed for good when the process dies, also in the midst of a commit. */
-class ProcessStore implements Store {
-	readonly #disk: MemoryStore;
-	readonly #before: CommitListener;
-	#alive = true;
-	#deadline: { when: Deadline; die: () => void } | undefined;
-	commits = 0;
-
-	constructor(disk: MemoryStore, before: CommitListener) {
-		this.#disk = disk;
-		this.#before = before;
-	}
-	get(key: string): StoreValue | undefined {
-		return this.#disk.get(key);
-	}
-	getAll(keys: readonly string[]): (StoreValue | undefined)[] {
-		return this.#disk.getAll(keys);
-	}
-	range(from: string, to: string, options?: RangeOptions) {
-		return this.#disk.range(from, to, options);
-	}
-	commit(writes: readonly StoreWrite[]): void {
-		if (!this.#alive) throw new StoreFailed("the process is dead");
-		this.commits++;
-		this.#before(writes);
-		const deadline = this.#deadline;
-		if (deadline?.when !== "before") this.#disk.commit(writes);
-		if (deadline === undefined) return;
-		deadline.die();
-		throw new StoreFailed("the process died while it wrote");
-	}
-	sizeBytes(): number {
-		return this.#disk.sizeBytes();
-	}
-	close(): void {
-		this.#alive = false;
-	}
-	get dying(): boolean {
-		return this.#deadline !== undefined;
-	}
-	/** The process dies at its next commit: just before that is durable, or just after. */
-	dieAtCommit(when: Deadline, die: () => void): void {
-		this.#deadline = { when, die };
-	}
 }
 
 export class SimProcess {
@@ -444,21 +283,4 @@ export class SimProcess {
 		await this.replica?.stop();
 		this.kill();
 	}
-}
-
-function diary(
-	note: (level: LogLevel, message: string, fields: LogFields) => void,
-	always: LogFields,
-): Log {
-	const at =
-		(level: LogLevel) =>
-		(message: string, fields: LogFields = {}): void =>
-			note(level, message, { ...always, ...fields });
-	return {
-		debug: at("debug"),
-		info: at("info"),
-		warn: at("warn"),
-		error: at("error"),
-		child: (fields) => diary(note, { ...always, ...fields }),
-	};
 }

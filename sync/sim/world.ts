@@ -9,8 +9,8 @@ import { SimBodiesWorld } from "./bodies.ts";
 import { Violation, Witness } from "./checkers.ts";
 import { type ClockSkew, SimClock } from "./clock.ts";
 import { History } from "./history.ts";
+import type { NodeOptions, SimMachine } from "./machine.ts";
 import { type DelayRange, SimNetworkWorld } from "./network.ts";
-import type { NodeOptions, SimMachine } from "./process.ts";
 import { type SimRandom, simRandom } from "./random.ts";
 
 export interface SimClusterOptions extends Partial<NodeOptions> {

@@ -1,7 +1,7 @@
 /** That faults really happen: a fault that does nothing proves nothing about those who bear it. */
 import { describe, expect, it } from "vitest";
+import { simNodeId } from "../../sync/sim/machine.ts";
 import { CONFIGS, type Step, type StepKind } from "../../sync/sim/plan.ts";
-import { simNodeId } from "../../sync/sim/process.ts";
 import { run } from "../../sync/sim/run.ts";
 import { clusterOf, deliverMany, textsAt } from "./world.ts";
 

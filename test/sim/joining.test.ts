@@ -6,7 +6,7 @@ import { NO_SOURCE } from "../../sync/membership/sources.ts";
 import { STRANGER, TURNED_AWAY } from "../../sync/network/turned-away.ts";
 import type { PeerAddress } from "../../sync/ports/network.ts";
 import type { SimCluster } from "../../sync/sim/cluster.ts";
-import { simNodeId } from "../../sync/sim/process.ts";
+import { simNodeId } from "../../sync/sim/machine.ts";
 import { MemoryStore } from "../../sync/sim/store.ts";
 import { clusterOf, deliverMany, textsAt } from "./world.ts";
 

@@ -8,7 +8,7 @@ import { askToJoin } from "../../../sync/membership/admission.ts";
 import { encodeInvite } from "../../../sync/membership/invite.ts";
 import type { Network } from "../../../sync/ports/network.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
-import { simNodeId } from "../../../sync/sim/process.ts";
+import { simNodeId } from "../../../sync/sim/machine.ts";
 
 const admitter = {
 	node: simNodeId("a"),

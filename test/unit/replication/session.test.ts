@@ -4,7 +4,7 @@ import { origin } from "../../../sync/ids.ts";
 import type { ChangeLog } from "../../../sync/log/log.ts";
 import type { Link } from "../../../sync/ports/network.ts";
 import { Session } from "../../../sync/replication/session.ts";
-import { simNodeId } from "../../../sync/sim/process.ts";
+import { simNodeId } from "../../../sync/sim/machine.ts";
 
 it("records that the log does not reach back to are not looked for again and again", () => {
 	const own = origin("0123456789abcdef");
