@@ -231,7 +231,7 @@ export class ClusterReplica implements Replica {
 	/** Keeps what peers hold, now and then: after a restart it need not be counted from the beginning. And rule 10. */
 	#keepMarks(): void {
 		const now = this.#options.clock.monotonic();
-		const { stamps } = this.#parts.mailboxes;
+		const { stamps, numbering } = this.#parts.mailboxes;
 		const isUrgent =
 			this.#parts.replication.factsMarks.isUrgent || stamps.isUrgent;
 		if (now < this.#marksKept + MARKS_MILLISECONDS && !isUrgent) return;
@@ -241,9 +241,10 @@ export class ClusterReplica implements Replica {
 			...this.#parts.replication.factsMarks.marks(),
 			...this.#parts.space.told.marks(this.#parts.presence.others()),
 		];
-		if (marks.length > 0 || !stamps.isKept)
+		if (marks.length > 0 || !stamps.isKept || !numbering.isKept)
 			this.#write((tx) => {
 				tx.batch.putAll(marks);
+				numbering.keep(tx.batch);
 				stamps.keepHeard(tx.batch);
 			});
 	}

@@ -36,6 +36,11 @@ export interface Rules {
 	readonly jump: boolean;
 	/** 9: restored: what its lost life had, as far as a peer heard, counts as shown. */
 	readonly takeShown: boolean;
+	/**
+	 * 9: … but for what it asked to renumber: who heard that keeps it in the commit that says what the asker had, and tells it
+	 * with that. Off: whoever restarts in between has forgotten it.
+	 */
+	readonly keepWants: boolean;
 	/** 9: restored: serves nobody before it caught up with a peer. */
 	readonly waitPeer: boolean;
 	/** 9: tokens given in a lost life are worth nothing. */
@@ -93,6 +98,7 @@ export const ALL_RULES: Rules = Object.freeze({
 	freshSlots: true,
 	jump: true,
 	takeShown: true,
+	keepWants: true,
 	waitPeer: true,
 	retire: true,
 	floor: true,

@@ -10,6 +10,7 @@ import { createDirectory } from "../directory/directory.ts";
 import { Renewal } from "../directory/renewal.ts";
 import { accountDocument, CLUSTER } from "../documents/shapes.ts";
 import type { NodeId } from "../ids.ts";
+import { WANTS_MAX } from "../limits.ts";
 import type { Ledger } from "../log/ledger.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
 import { Admission } from "../membership/admission.ts";
@@ -205,6 +206,8 @@ export class Parts {
 					? undefined
 					: "the member serves nobody itself yet",
 			had: (node) => this.replication.facts(node).had,
+			wanted: () =>
+				this.rules.keepWants ? this.mailboxes.numbering.wanted(WANTS_MAX) : [],
 			second: this.context.second,
 			contacts: () => this.presence.contacts(),
 		});

@@ -18,6 +18,14 @@ export function deadRanges(
 	return text === undefined ? [] : (JSON.parse(text as string) as UidRange[]);
 }
 
+/** Whether this was a UID of something that is forgotten. */
+export const isDead = (
+	store: Pick<Store, "get">,
+	mailbox: MailboxId,
+	uid: number,
+): boolean =>
+	deadRanges(store, mailbox).some(([low, high]) => low <= uid && uid <= high);
+
 export function addDead(
 	batch: Batch,
 	mailbox: MailboxId,

@@ -4,10 +4,12 @@
  */
 import { keys, segmentDocument } from "../documents/shapes.ts";
 import type { AccountId, EntryId, MailboxId, Origin } from "../ids.ts";
-import { WANTS_MAX, WANTS_TOLD_MAX } from "../limits.ts";
-import type { Batch } from "../log/batch.ts";
+import { WANTS_TOLD_MAX } from "../limits.ts";
+import { Batch } from "../log/batch.ts";
 import type { Transaction } from "../log/ledger.ts";
+import type { Store } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
+import { isDead } from "./dead.ts";
 import { foldFirstClaim } from "./fold.ts";
 import {
 	type BoxRow,
@@ -21,14 +23,7 @@ import {
 	uidOf,
 } from "./rows.ts";
 import { ALL_SLOTS, nextUid, type SlotRange } from "./slots.ts";
-
-/** Rule 6: "this claim is too low here, please claim again", as it travels. */
-export interface Want {
-	readonly mailbox: MailboxId;
-	readonly entry: EntryId;
-	/** The highest claim, which is not above E here. */
-	readonly claim: number;
-}
+import { type Want, Wanted } from "./wanted.ts";
 
 /** Above what the other side numbers in a short split: some hundred messages. */
 const SPREAD_FIRST = 2_048;
@@ -37,6 +32,7 @@ const SPREAD = 16;
 
 export interface NumberingOptions {
 	readonly origin: Origin;
+	readonly store: Store;
 	readonly rules: Rules;
 	readonly slots: () => SlotRange;
 	/** Rule 2: is this node the one that numbers for the account? */
@@ -66,8 +62,7 @@ export class Numbering {
 	readonly #options: NumberingOptions;
 	/** Entries that live and have no UID yet: what a new numberer begins with. */
 	readonly #unnumbered = new Map<string, Place>();
-	/** Claims that some node finds too low, until a higher one comes (rule 6). */
-	readonly #wanted = new Map<string, Want>();
+	readonly #wanted = new Wanted();
 	#news: Want[] = [];
 	/** What this batch may have changed above, and the want as it was before. */
 	readonly #staged = new Map<
@@ -83,6 +78,10 @@ export class Numbering {
 
 	constructor(options: NumberingOptions) {
 		this.#options = options;
+		const { store, rules } = options;
+		const batch = new Batch(store);
+		if (rules.keepWants)
+			this.#wanted.load(store, (want) => isSettled(batch, want));
 	}
 
 	/** Forgets what is read anew with note() and noteLow(). */
@@ -94,6 +93,7 @@ export class Numbering {
 	}
 
 	committed(): void {
+		this.#wanted.committed();
 		this.#staged.clear();
 	}
 
@@ -101,10 +101,11 @@ export class Numbering {
 	rolledBack(
 		row: (mailbox: MailboxId, entry: EntryId) => EntryRow | undefined,
 	): void {
+		this.#wanted.rolledBack();
 		const staged = [...this.#staged];
 		for (const [key, { place, want }] of staged) {
 			if (want === undefined) this.#wanted.delete(key);
-			else this.#wanted.set(key, want);
+			else this.#wanted.set(want);
 			const committed = row(...place);
 			if (committed === undefined) this.#unnumbered.delete(key);
 			else this.note(...place, committed);
@@ -171,8 +172,8 @@ export class Numbering {
 		const claim = uidOf(row);
 		if (claim !== 0 && this.#wanted.size === 0) return;
 		const key = rowKey(mailbox, entry);
-		// Rule 6: claimed again only if the claim found too low is still the highest.
-		if (claim !== 0 && this.#wanted.get(key)?.claim !== claim) return;
+		// Rule 6: claimed again only if no higher one came since it was found too low.
+		if (claim !== 0 && (this.#wanted.get(key)?.claim ?? 0) < claim) return;
 		const box = getBox(tx.batch, mailbox);
 		if (box.account === "") return;
 		const { numbers, split, slots } = this.#dutyOf(box.account);
@@ -254,20 +255,49 @@ export class Numbering {
 	#keepWant(want: Want): void {
 		const key = rowKey(want.mailbox, want.entry);
 		this.#stage(key, want.mailbox, want.entry);
-		if (this.#wanted.size < WANTS_MAX || this.#wanted.has(key))
-			this.#wanted.set(key, want);
+		this.#keepHighest(key, want);
+	}
+	#keepHighest(key: string, want: Want): boolean {
+		const known = this.#wanted.get(key);
+		if (known !== undefined && known.claim >= want.claim) return true;
+		return this.#wanted.set(want);
+	}
+
+	/**
+	 * Another node finds these claims too low: known from now on, whatever becomes of the batch in which they are taken. False
+	 * where there is no room for all of them.
+	 */
+	hear(wants: readonly Want[]): boolean {
+		if (!this.#options.rules.keepWants) return true;
+		let room = true;
+		for (const want of wants) {
+			const key = rowKey(want.mailbox, want.entry);
+			room = this.#keepHighest(key, want) && room;
+		}
+		return room;
 	}
 
 	/** Another node finds these claims too low. Numbers them again, if this node is the numberer. */
 	takeWants(tx: Transaction, wants: readonly Want[]): void {
 		for (const want of wants) {
-			const { mailbox, entry, claim } = want;
+			const { mailbox, entry } = want;
 			const row = getRow(tx.batch, mailbox, entry);
-			// Settled already. A claim that is not here yet may still come, after the news that it is too low.
-			if (row !== undefined && (row.x || uidOf(row) > claim)) continue;
+			if (isSettled(tx.batch, want, row)) {
+				this.#settled(tx.batch, want);
+				continue;
+			}
 			this.#keepWant(want);
 			if (row !== undefined) this.number(tx, mailbox, entry);
 		}
+	}
+
+	/** What is known of it need not be what was heard. */
+	#settled(batch: Batch, { mailbox, entry }: Want): void {
+		const key = rowKey(mailbox, entry);
+		const known = this.#wanted.get(key);
+		if (known === undefined || !isSettled(batch, known)) return;
+		this.#stage(key, mailbox, entry);
+		this.#wanted.delete(key);
 	}
 
 	/** Rule 1: only this node, or a former life of it, claims so. */
@@ -278,6 +308,15 @@ export class Numbering {
 	/** Whether some node finds the claim of the entry too low. */
 	isWanted(mailbox: MailboxId, entry: EntryId): boolean {
 		return this.#wanted.has(rowKey(mailbox, entry));
+	}
+
+	/** All wants are in the store, or it need not hold them. */
+	get isKept(): boolean {
+		return !this.#options.rules.keepWants || this.#wanted.isKept;
+	}
+	/** In the batch with what members are known to have had: nobody may be known to have had what it asked to renumber. */
+	keep(batch: Batch): void {
+		if (this.#options.rules.keepWants) this.#wanted.keep(batch);
 	}
 
 	/** Claims known to be too low somewhere, to be told again: the first of them, the next when those are settled. */
@@ -311,4 +350,14 @@ export class Numbering {
 	takeNews(): Want[] {
 		return this.#news.splice(0);
 	}
+}
+
+/** A higher claim came, or the entry is gone. A claim that is not here yet may still come, after the news that it is too low. */
+function isSettled(
+	batch: Batch,
+	{ mailbox, entry, claim }: Want,
+	row = getRow(batch, mailbox, entry),
+): boolean {
+	if (row === undefined) return isDead(batch, mailbox, claim);
+	return row.x === true || uidOf(row) > claim;
 }

@@ -7,10 +7,10 @@ import type { Log } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
 import type { Rules } from "../rules.ts";
 import type { Folded, RecordPlace } from "./fold.ts";
-import type { Want } from "./numbering.ts";
 import type { Pair } from "./pairs.ts";
 import type { Facts } from "./rows.ts";
 import type { SlotRange } from "./slots.ts";
+import type { Want } from "./wanted.ts";
 import type { Watermark } from "./watermarks.ts";
 
 export interface MailboxesOptions {

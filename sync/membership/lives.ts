@@ -12,11 +12,13 @@ import type { Head } from "../log/log.ts";
 import { type ChainHash, covers, type Vector } from "../log/record.ts";
 import { leapOf } from "../mailbox/leap.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
+import { rowKey } from "../mailbox/rows.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Network } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import type { Rules } from "../rules.ts";
+import type { Granted } from "./granted.ts";
 import type { Identity, Revival } from "./identity.ts";
 import {
 	endedWithSlots,
@@ -24,7 +26,7 @@ import {
 	takeAlone,
 	takeBackSlots,
 } from "./own-slots.ts";
-import { askToRevive, type Granted } from "./revival.ts";
+import { askToRevive } from "./revival.ts";
 import type { Vacancies } from "./vacancies.ts";
 
 /** This life is over: the node starts again as a new one. */
@@ -350,10 +352,10 @@ export class Lives {
 		});
 	}
 
-	#beginWhenCaughtUp({ had, vector }: Granted): void {
+	#beginWhenCaughtUp(granted: Granted): void {
 		const { ledger, rules } = this.#options;
-		if (!covers(ledger.log.vector, vector)) return;
-		this.#begin(rules.takeShown ? had : undefined, () => {});
+		if (!covers(ledger.log.vector, granted.vector)) return;
+		this.#begin(rules.takeShown ? granted : undefined, () => {});
 	}
 
 	#beginAlone(): void {
@@ -363,13 +365,13 @@ export class Lives {
 		this.#begin(undefined, take);
 	}
 
-	#begin(had: Vector | undefined, more: (tx: Transaction) => void): void {
+	#begin(granted: Granted | undefined, more: (tx: Transaction) => void): void {
 		const { ledger, mailboxes, identity, rules, begin, diary } = this.#options;
 		const age = identity().reviving?.ageMilliseconds ?? 0;
 		this.#busy = true;
 		ledger
 			.write((tx) => {
-				if (had !== undefined) takeShown(tx, mailboxes, had);
+				if (granted !== undefined) takeShown(tx, mailboxes, granted);
 				if (rules.jump) mailboxes.losses.leap(tx, leapOf(age));
 				mailboxes.stamps.keepHeard(tx.batch);
 				begin(tx);
@@ -413,8 +415,19 @@ export class Lives {
 }
 
 /** Rule 9: what the former life is known to have had, and did not ask to renumber, counts as shown. */
-function takeShown(tx: Transaction, mailboxes: Mailboxes, had: Vector): void {
-	for (const { mailbox, entry, had: known } of mailboxes.losses.entriesHad(had))
-		if (known && !mailboxes.numbering.isWanted(mailbox, entry))
-			mailboxes.losses.takeAsShown(tx, mailbox, entry);
+export function takeShown(
+	tx: Transaction,
+	{ losses, numbering }: Pick<Mailboxes, "losses" | "numbering">,
+	{ had, wants }: Granted,
+): void {
+	const asked = new Map(
+		wants.map(({ mailbox, entry, claim }) => [rowKey(mailbox, entry), claim]),
+	);
+	for (const { mailbox, entry, claim, had: known } of losses.entriesHad(had))
+		if (
+			known &&
+			!numbering.isWanted(mailbox, entry) &&
+			(asked.get(rowKey(mailbox, entry)) ?? 0) < claim
+		)
+			losses.takeAsShown(tx, mailbox, entry);
 }

@@ -12,11 +12,13 @@ import {
 import { OperatorFault, Temporary } from "../faults.ts";
 import { type NodeId, type Origin, origin as toOrigin } from "../ids.ts";
 import type { Ledger, Transaction } from "../log/ledger.ts";
-import { decodeVector, encodeVector, type Vector } from "../log/record.ts";
+import type { Vector } from "../log/record.ts";
 import { halve, type SlotRange, slotCount } from "../mailbox/slots.ts";
+import type { Want } from "../mailbox/wanted.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Network, PeerAddress } from "../ports/network.ts";
+import { decodeGranted, encodeGranted, type Granted } from "./granted.ts";
 import type { Contact } from "./lives.ts";
 import { asOne, emptySlots, mayReturn } from "./own-slots.ts";
 
@@ -31,13 +33,6 @@ export interface Reborn {
 	readonly drive: string;
 }
 
-export interface Granted {
-	/** What the former lives of the node are known to have had. */
-	readonly had: Vector;
-	/** What the granter had, the grant included: to be caught up with before anybody is served. */
-	readonly vector: Vector;
-}
-
 export interface GranterOptions {
 	readonly state: ClusterState;
 	readonly ledger: Ledger;
@@ -48,6 +43,8 @@ export interface GranterOptions {
 	readonly unable: () => string | undefined;
 	/** What lives of this member were heard to have, before the one that asks. */
 	readonly had: (node: NodeId) => Vector;
+	/** Claims that some node found too low, as far as is known. */
+	readonly wanted: () => readonly Want[];
 	readonly second: (sequence: number) => Promise<void>;
 	/** All other members. */
 	readonly contacts: () => readonly Contact[];
@@ -63,7 +60,7 @@ export class Granter {
 	}
 
 	async #answer(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
-		const { diary, had, ledger, second } = this.#options;
+		const { diary, had, wanted, ledger, second } = this.#options;
 		try {
 			const [origin, drive] = decode(body) as [string, string];
 			const sequence = await this.#grant(peer, {
@@ -75,11 +72,11 @@ export class Granter {
 				node: peer,
 				origin,
 			});
-			return encode([
-				"granted",
-				encodeVector(had(peer)),
-				encodeVector(ledger.log.vector),
-			]);
+			return encodeGranted({
+				had: had(peer),
+				vector: ledger.log.vector,
+				wants: wanted(),
+			});
 		} catch (error) {
 			const told = error instanceof OperatorFault || error instanceof Temporary;
 			if (!told)
@@ -152,17 +149,14 @@ export async function askToRevive(
 	member: PeerAddress,
 	{ origin, drive }: Reborn,
 ): Promise<Granted> {
-	const answer = decode(
+	return decodeGranted(
 		await network.request(
 			member,
 			PROTOCOL,
 			encode([origin, drive]),
 			REVIVE_MILLISECONDS_MAX,
 		),
-	) as [string, unknown, unknown];
-	const [kind, first, second] = answer;
-	if (kind !== "granted") throw new Temporary(String(first));
-	return { had: decodeVector(first), vector: decodeVector(second) };
+	);
 }
 
 function driveKey(text: string): string {

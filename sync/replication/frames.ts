@@ -10,8 +10,8 @@ import type {
 } from "../ids.ts";
 import type { Head } from "../log/log.ts";
 import type { Vector } from "../log/record.ts";
-import type { Want } from "../mailbox/numbering.ts";
 import type { Pair } from "../mailbox/pairs.ts";
+import type { Want } from "../mailbox/wanted.ts";
 import type { Watermark } from "../mailbox/watermarks.ts";
 import type { BodyPiece, BodyRef } from "../ports/bodies.ts";
 import type { PiecesTold } from "./pushing.ts";

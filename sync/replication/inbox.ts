@@ -120,6 +120,7 @@ export class Inbox {
 				session.synced(frame);
 				break;
 			case "wants":
+				if (!mailboxes.numbering.hear(frame.wants)) session.unheard = true;
 				this.#parts.write((tx) =>
 					mailboxes.numbering.takeWants(tx, frame.wants),
 				);

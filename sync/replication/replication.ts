@@ -112,7 +112,10 @@ export class Replication {
 			pushing: this.#pushing,
 			whole: this.#whole,
 			hello: (session, frame) => this.#hello(session, frame),
-			heardHolds: (session, news) => this.#heardHolds(session, news),
+			heardHolds: (session, news) => {
+				this.#heardHolds(session, news);
+				this.#noteHad(session, news.holds.vector);
+			},
 			write: (work) => this.#write(work),
 			confirmed: (transaction) => this.tell.noteConfirmed(transaction),
 			refused: (node) => {
@@ -417,8 +420,6 @@ export class Replication {
 		facts.ready = ready;
 		facts.absent = session.joining || full;
 		if (serves) facts.reviving = false;
-		if (!facts.reviving && !session.joining)
-			this.#facts.noteHad(session.peer, holds.vector);
 		copies.heard(session.peer, holds);
 		told.heard(session.peer, holds, clock.now());
 		mailboxes.stamps.heard(holds.counter);
@@ -427,6 +428,13 @@ export class Replication {
 			this.#options.changed();
 		this.#options.heard();
 		if (missing(ledger.log.vector, holds.vector) > 0) this.#pulling.schedule();
+	}
+
+	/** Not with its hello, after which it tells what it found too low (rule 9). */
+	#noteHad(session: Session, vector: Vector): void {
+		const { reviving } = this.facts(session.peer);
+		if (!reviving && !session.joining && !session.unheard)
+			this.#facts.noteHad(session.peer, vector);
 	}
 
 	/** What of the facts must outlive this process, and is not kept yet. */

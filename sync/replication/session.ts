@@ -29,6 +29,8 @@ export class Session {
 	apart: "no" | "silent" | "back" = "no";
 	/** What it had when it came, or came back, until that is here. */
 	meeting: Vector | undefined;
+	/** It found more claims too low than there was room for: its next life must not be told that it had them (rule 9). */
+	unheard = false;
 	/** It lacks changes that are not in the log any more, and gets the documents as a whole. */
 	behind = false;
 	/** What the two of them speak, and the newest version that it knows. */

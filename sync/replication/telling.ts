@@ -11,8 +11,8 @@ import {
 } from "../limits.ts";
 import type { Ledger } from "../log/ledger.ts";
 import type { Mailboxes } from "../mailbox/mailboxes.ts";
-import type { Want } from "../mailbox/numbering.ts";
 import type { Pair } from "../mailbox/pairs.ts";
+import type { Want } from "../mailbox/wanted.ts";
 import type { Watermark } from "../mailbox/watermarks.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Frame, Holds } from "./frames.ts";

@@ -13,6 +13,7 @@ import {
 	type RuleStory,
 	type Story,
 } from "./stories.ts";
+import { keepWants } from "./wanted-story.ts";
 import { deliverMany, ok, only } from "./world.ts";
 
 /** A flag is set on one side while the message is moved on the other. */
@@ -302,6 +303,7 @@ const retire: Story = async (rules) => {
 
 export const STORIES: readonly RuleStory[] = [
 	...STAMP_STORIES,
+	{ rule: "keepWants", story: keepWants },
 	{ rule: "lineage", story: lineage },
 	{ rule: "allDead", story: allDead, coveredBy: ["spread"] },
 	{ rule: "nameTokens", story: nameTokens },
