@@ -230,15 +230,17 @@ class Cache implements StructureCache {
 	}
 
 	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
-		const held: Ordering[] = [];
-		for (const { body } of messages) {
-			const ordering = this.#orderings.get(body.hash);
-			if (ordering === undefined) break;
-			held.push(ordering);
-		}
-		if (held.length === messages.length) return held;
 		const known = this.cachedOrderings(messages);
 		const missing = messages.filter(({ body }) => !known.has(body.hash));
+		if (missing.length > 0) await this.#readOrderings(missing, known);
+		return messages.map(({ body }) => known.get(body.hash) as Ordering);
+	}
+
+	/** Adds those of messages that are not kept. */
+	async #readOrderings(
+		missing: readonly Wanted[],
+		known: Map<BodyHash, Ordering>,
+	): Promise<void> {
 		let next = 0;
 		const worker = async (): Promise<void> => {
 			for (let of = missing[next++]; of; of = missing[next++]) {
@@ -249,7 +251,6 @@ class Cache implements StructureCache {
 			}
 		};
 		await Promise.all(Array.from({ length: STRUCTURE_PARSES_MAX }, worker));
-		return messages.map(({ body }) => known.get(body.hash) as Ordering);
 	}
 
 	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string> {
@@ -294,6 +295,8 @@ class Cache implements StructureCache {
 
 	/** What waits to be written, or is parsed now. */
 	#rowAtHand(hash: BodyHash): CacheRow | undefined {
+		// Mostly nothing is, and whoever goes through a mailbox asks of each message.
+		if (this.#pending.size === 0 && this.#primed.isEmpty) return undefined;
 		const waiting = this.#pending.get(hash);
 		if (waiting !== undefined) return waiting;
 		const bytes = this.#primed.get(hash);

@@ -30,6 +30,10 @@ export class ByteLru<Value> {
 		return this.#bytes;
 	}
 
+	get isEmpty(): boolean {
+		return this.#newest === undefined;
+	}
+
 	get(key: string): Value | undefined {
 		const held = this.#values.get(key);
 		if (held === undefined) return undefined;

@@ -145,22 +145,20 @@ export const packOrdering = (of: Ordering): string =>
 	] satisfies Packed);
 
 export function unpackOrdering(text: string): Ordering {
-	const [sent, subject, isReply, from, to, cc, ...rest] = JSON.parse(
-		text,
-	) as Packed;
-	const [displayFrom, displayTo, messageId, references, sentDay] = rest;
+	// By their places: SORT unpacks those of a whole mailbox, and lists of names would be iterated over.
+	const packed = JSON.parse(text) as Packed;
 	return {
-		sentMilliseconds: sent ?? undefined,
-		sentDay: sentDay ?? undefined,
-		subject,
-		isReply: isReply === 1,
-		from,
-		to,
-		cc,
-		displayFrom,
-		displayTo,
-		messageId,
-		references,
+		sentMilliseconds: packed[0] ?? undefined,
+		sentDay: packed[10] ?? undefined,
+		subject: packed[1],
+		isReply: packed[2] === 1,
+		from: packed[3],
+		to: packed[4],
+		cc: packed[5],
+		displayFrom: packed[6],
+		displayTo: packed[7],
+		messageId: packed[8],
+		references: packed[9],
 	};
 }
 

@@ -2,7 +2,7 @@ import { Refusal } from "../answer.ts";
 import { find, withMessages } from "../search/find.ts";
 import { parseKeys } from "../search/keys.ts";
 import { requireWhole } from "../search/looked-at.ts";
-import { mapOrderings, sentMilliseconds } from "../search/orderings.ts";
+import { eachOrdering, sentMilliseconds } from "../search/orderings.ts";
 import { namesNumbers, noteKeys } from "../search/results.ts";
 import {
 	formatThreads,
@@ -46,17 +46,20 @@ export async function thread({
 		{ algorithm: name, byUid },
 		found,
 		async () => {
-			const messages = await mapOrderings(
+			const messages: Threadable[] = [];
+			await eachOrdering(
 				surroundings,
 				withMessages(selected, found),
-				(candidate, ordering): Threadable => ({
-					name: byUid ? candidate.uid : candidate.number,
-					sentMilliseconds: sentMilliseconds(candidate, ordering),
-					subject: ordering.subject,
-					isReply: ordering.isReply,
-					messageId: ordering.messageId,
-					references: ordering.references,
-				}),
+				(candidate, ordering) => {
+					messages.push({
+						name: byUid ? candidate.uid : candidate.number,
+						sentMilliseconds: sentMilliseconds(candidate, ordering),
+						subject: ordering.subject,
+						isReply: ordering.isReply,
+						messageId: ordering.messageId,
+						references: ordering.references,
+					});
+				},
 			);
 			return formatThreads(algorithm(messages));
 		},

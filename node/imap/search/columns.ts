@@ -37,36 +37,83 @@ const EMPTY: Column = {
 /** Rows of what is gone that are no reason to begin anew. */
 const GONE_ROWS_MIN = 1_000;
 
+/** Of each criterion that was asked about. */
+export interface RanksBy {
+	get(criterion: string): Ranks;
+}
+
+/** Values of these messages: a list for each of the criteria. */
+export type ValuesOf = (
+	missing: readonly Candidate[],
+	criteria: readonly string[],
+) => Promise<readonly (readonly Value[])[]>;
+
+interface Wanted {
+	readonly criterion: string;
+	readonly column: Column;
+	readonly missing: readonly Candidate[];
+}
+
 export class SortColumns {
 	readonly #columns = new ByteLru<Column>(SORT_COLUMNS_BYTES_MAX);
 
-	/** Ranks of the candidates, which ascend by UID; `valuesOf` is asked for those that are not held. */
+	/**
+	 * Ranks of the candidates, which ascend by UID, by each of the criteria; `valuesOf` is asked for those that are not
+	 * held, once for all criteria that lack the same: to read a message costs more than to take one value of it.
+	 */
 	async ranks(
-		{ mailbox, known }: Selected,
-		criterion: string,
+		selected: Selected,
+		criteria: readonly string[],
 		candidates: readonly Candidate[],
-		valuesOf: (missing: readonly Candidate[]) => Promise<readonly Value[]>,
-	): Promise<Ranks> {
-		const key = `${mailbox.id}/${mailbox.uidValidity}/${criterion}`;
-		const held = this.#columns.get(key);
-		const isStale =
-			held !== undefined &&
-			held.uids.length > 2 * known.uids.length + GONE_ROWS_MIN;
-		let column = held === undefined || isStale ? EMPTY : held;
-		const missing = missingIn(column, candidates);
-		if (missing.length > 0) {
-			// Another session may add to the same column meanwhile: a column itself is never changed.
-			const values = await valuesOf(missing);
-			column = extended(
-				column,
-				missing.map(({ uid }) => uid),
-				values,
-			);
-			this.#columns.set(key, column, bytesOf(column));
+		valuesOf: ValuesOf,
+	): Promise<RanksBy> {
+		const columns = new Map<string, Column>();
+		let lacking: Wanted[] = [];
+		for (const criterion of criteria) {
+			const column = this.#held(selected, criterion);
+			columns.set(criterion, column);
+			const missing = missingIn(column, candidates);
+			if (missing.length > 0) lacking.push({ criterion, column, missing });
 		}
-		return { ranks: ranksIn(column, candidates), count: column.values.length };
+		while (lacking[0] !== undefined) {
+			const { missing } = lacking[0];
+			const alike = lacking.filter((one) => isSame(one.missing, missing));
+			lacking = lacking.filter((one) => !alike.includes(one));
+			const values = await valuesOf(
+				missing,
+				alike.map(({ criterion }) => criterion),
+			);
+			const uids = missing.map(({ uid }) => uid);
+			// Another session may add to the same column meanwhile: a column itself is never changed.
+			for (const [at, { criterion, column }] of alike.entries()) {
+				const more = extended(column, uids, values[at] as readonly Value[]);
+				columns.set(criterion, more);
+				this.#columns.set(keyOf(selected, criterion), more, bytesOf(more));
+			}
+		}
+		return {
+			get(criterion) {
+				const column = columns.get(criterion) as Column;
+				return {
+					ranks: ranksIn(column, candidates),
+					count: column.values.length,
+				};
+			},
+		};
+	}
+
+	#held(selected: Selected, criterion: string): Column {
+		const held = this.#columns.get(keyOf(selected, criterion));
+		const rowsMax = 2 * selected.known.uids.length + GONE_ROWS_MIN;
+		return held === undefined || held.uids.length > rowsMax ? EMPTY : held;
 	}
 }
+
+const keyOf = ({ mailbox }: Selected, criterion: string): string =>
+	`${mailbox.id}/${mailbox.uidValidity}/${criterion}`;
+
+const isSame = (a: readonly Candidate[], b: readonly Candidate[]): boolean =>
+	a.length === b.length && a.every(({ uid }, at) => uid === b[at]?.uid);
 
 const bytesOf = ({ uids, valueBytes }: Column): number =>
 	300 + 8 * uids.length + valueBytes;

@@ -6,23 +6,21 @@ import type { Candidate } from "./match.ts";
 
 const BATCH = 500;
 
-/** `take` of each candidate and its ordering, in turn. Rejects with BodyUnavailable. */
-export async function mapOrderings<T>(
+/** Gives each candidate and its ordering to `take`, in turn. Rejects with BodyUnavailable. */
+export async function eachOrdering(
 	{ structures }: Surroundings,
 	candidates: readonly Candidate[],
-	take: (candidate: Candidate, ordering: Ordering) => T,
-): Promise<T[]> {
-	const taken: T[] = [];
+	take: (candidate: Candidate, ordering: Ordering) => void,
+): Promise<void> {
 	for (let at = 0; at < candidates.length; at += BATCH) {
 		const some = candidates.slice(at, at + BATCH);
 		const orderings = await structures.orderings(
 			some.map(({ message }) => message),
 		);
 		for (const [index, candidate] of some.entries())
-			taken.push(take(candidate, orderings[index] as Ordering));
+			take(candidate, orderings[index] as Ordering);
 		await turn();
 	}
-	return taken;
 }
 
 /** RFC 5256 §2.2: the sent date, or else the internal date. */

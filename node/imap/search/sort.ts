@@ -5,10 +5,10 @@ import { Refusal } from "../answer.ts";
 import { ParseFault, type Parser } from "../parser.ts";
 import type { Selected } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
-import { orderBy, type Ranks, type Value } from "./columns.ts";
+import { orderBy, type Value } from "./columns.ts";
 import { withMessages } from "./find.ts";
 import type { Candidate, Hit } from "./match.ts";
-import { mapOrderings, sentMilliseconds } from "./orderings.ts";
+import { eachOrdering, sentMilliseconds } from "./orderings.ts";
 
 /** What is compared: it is in the view, or in the message's ordering. */
 type SortKey =
@@ -68,30 +68,38 @@ export async function sorted(
 	const held = orders.of(selected, key, found);
 	if (held !== undefined) return held;
 	const candidates = withMessages(selected, found);
-	const ranked: (Ranks & { reverse: boolean })[] = [];
-	for (const { name, reverse } of criteria)
-		ranked.push({
-			...(await ranksBy(surroundings, selected, candidates, name)),
-			reverse,
-		});
-	const order = orderBy(candidates.length, ranked);
+	const ranks = await surroundings.columns.ranks(
+		selected,
+		[...new Set(criteria.map(({ name }) => name))],
+		candidates,
+		(missing, names) => valuesOf(surroundings, missing, names),
+	);
+	const order = orderBy(
+		candidates.length,
+		criteria.map(({ name, reverse }) => ({ ...ranks.get(name), reverse })),
+	);
 	return orders.keep(selected, key, candidates, order);
 }
 
-async function ranksBy(
+/** What is in the view is taken from there; all else in one pass through the messages' orderings. */
+async function valuesOf(
 	surroundings: Surroundings,
-	selected: Selected,
 	candidates: readonly Candidate[],
-	criterion: string,
-): Promise<Ranks> {
-	const key = keys[criterion] as SortKey;
-	return surroundings.columns.ranks(
-		selected,
-		criterion,
-		candidates,
-		async (some) =>
-			"inView" in key
-				? some.map(key.inView)
-				: mapOrderings(surroundings, some, key.of),
+	criteria: readonly string[],
+): Promise<readonly (readonly Value[])[]> {
+	const columns = criteria.map((name) => ({
+		key: keys[name] as SortKey,
+		values: [] as Value[],
+	}));
+	for (const { key, values } of columns)
+		if ("inView" in key)
+			for (const candidate of candidates) values.push(key.inView(candidate));
+	const others = columns.flatMap(({ key, values }) =>
+		"of" in key ? [{ of: key.of, values }] : [],
 	);
+	if (others.length > 0)
+		await eachOrdering(surroundings, candidates, (candidate, ordering) => {
+			for (const { of, values } of others) values.push(of(candidate, ordering));
+		});
+	return columns.map(({ values }) => values);
 }

@@ -6,8 +6,11 @@ import {
 	extended,
 	orderBy,
 	rankNumbers,
+	SortColumns,
 	type Value,
 } from "../../../node/imap/search/columns.ts";
+import type { Candidate } from "../../../node/imap/search/match.ts";
+import type { Selected } from "../../../node/imap/selected.ts";
 import { compareMapped } from "../../../node/mime/index.ts";
 
 const EMPTY: Column = {
@@ -102,4 +105,52 @@ it("ranks numbers", () => {
 	const { ranks, count } = rankNumbers(Float64Array.of(5, -1, 5, 2.5));
 	expect([...ranks]).toEqual([2, 0, 2, 1]);
 	expect(count).toBe(3);
+});
+
+it("asks for a message once for all criteria that lack it, and never again", async () => {
+	const candidates = (...uids: number[]) =>
+		uids.map((uid) => ({ number: uid, uid })) as Candidate[];
+	const selected = {
+		mailbox: { id: "m", uidValidity: 1 },
+		known: { uids: [1, 2, 3] },
+	} as unknown as Selected;
+	const columns = new SortColumns();
+	const asked: string[] = [];
+	const ranksOf = async (names: readonly string[], uids: number[]) => {
+		const ranks = await columns.ranks(
+			selected,
+			names,
+			candidates(...uids),
+			async (missing, criteria) => {
+				asked.push(`${missing.map(({ uid }) => uid)} by ${criteria}`);
+				return criteria.map((name) =>
+					missing.map(({ uid }) => (name === "DOWN" ? -uid : uid % 2)),
+				);
+			},
+		);
+		return names.map((name) => [...ranks.get(name).ranks]);
+	};
+	expect(await ranksOf(["DOWN"], [1, 2])).toEqual([[1, 0]]);
+	// Of the first two only one column lacks the values, of the third both do.
+	expect(await ranksOf(["DOWN", "ODD"], [1, 2, 3])).toEqual([
+		[2, 1, 0],
+		[1, 0, 1],
+	]);
+	expect(await ranksOf(["ODD", "DOWN"], [2, 3])).toEqual([
+		[0, 1],
+		[1, 0],
+	]);
+	expect(asked).toEqual(["1,2 by DOWN", "3 by DOWN", "1,2,3 by ODD"]);
+	asked.length = 0;
+	expect(await ranksOf(["OTHER", "MORE"], [1, 3])).toEqual([
+		[0, 0],
+		[0, 0],
+	]);
+	expect(asked).toEqual(["1,3 by OTHER,MORE"]);
+	// As many, and others.
+	await ranksOf(["A"], [1]);
+	await ranksOf(["B"], [2]);
+	asked.length = 0;
+	await ranksOf(["A", "B"], [1, 2]);
+	expect(asked).toEqual(["2 by A", "1 by B"]);
 });
