@@ -2,52 +2,19 @@
  * Every file of a data folder cut and flipped at many offsets, with another member at hand: the node starts and becomes
  * whole, or ends with status 1 and one line; it is never ended by a signal, and never shows what was not sent.
  */
-import {
-	cpSync,
-	openSync,
-	readdirSync,
-	readSync,
-	rmSync,
-	statSync,
-	truncateSync,
-	writeSync,
-} from "node:fs";
-import { join, relative } from "node:path";
+import { cpSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import { planted, type TestNode } from "../harness/node.ts";
 import { until } from "../harness/until.ts";
+import { type Damage, damage, filesOf, kindOf } from "./damaging.ts";
 import { expectExactly, range, send, sendAll, settled, user } from "./mail.ts";
 
 const MESSAGES = 60;
 const OUTCOMES_MIN = 11;
 const SECONDS_MAX = Number(process.env.PMNODE_DAMAGE_SECONDS ?? 100);
-
-function filesOf(folder: string): string[] {
-	return readdirSync(folder, { recursive: true, withFileTypes: true })
-		.filter((each) => each.isFile())
-		.map((each) => relative(folder, join(each.parentPath, each.name)))
-		.filter((name) => !/^(pid|damaged-|control)/.test(name))
-		.filter((name) => statSync(join(folder, name)).size > 0);
-}
-
-const kindOf = (name: string): string => name.replaceAll(/\d+/g, "N");
-
-type Damage = "flip" | "cut" | "zero";
-
-function damage(file: string, how: Damage, at: number): void {
-	if (how === "cut") {
-		truncateSync(file, at);
-		return;
-	}
-	const handle = openSync(file, "r+");
-	const bytes = Buffer.alloc(how === "zero" ? 512 : 1);
-	const count = readSync(handle, bytes, 0, bytes.length, at);
-	for (let i = 0; i < count; i++)
-		bytes[i] = how === "zero" ? 0 : (bytes[i] as number) ^ 0x40;
-	writeSync(handle, bytes, 0, count, at);
-}
 
 /** Starts a node whose folder was damaged: whole in the end, or an end with one line. */
 async function startDamaged(

@@ -63,6 +63,12 @@ export class Hosts {
 		await this.#drop(one, other);
 		await this.#drop(other, one);
 	}
+	/** Of what two hosts send each other, so many packets in a hundred are lost: a bad line, on which all becomes slow. */
+	async worsen(one: number, other: number, lossPercent: number): Promise<void> {
+		const loss = `numgen random mod 100 < ${lossPercent}`;
+		await this.#drop(one, other, loss);
+		await this.#drop(other, one, loss);
+	}
 	/** Cuts every pair of hosts that are not in one group. */
 	async split(...groups: readonly (readonly number[])[]): Promise<void> {
 		for (const group of groups)
@@ -144,10 +150,10 @@ export class Hosts {
 		}
 	}
 
-	#drop(at: number, from: number): Promise<void> {
+	#drop(at: number, from: number, where = ""): Promise<void> {
 		return this.#nft(
 			at,
-			`add rule inet pmnode in ip saddr ${this.address(from)} drop`,
+			`add rule inet pmnode in ip saddr ${this.address(from)} ${where} drop`,
 		);
 	}
 

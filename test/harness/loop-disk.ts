@@ -13,7 +13,7 @@ import {
 import { basename, join } from "node:path";
 import { removeFolder, run, temporaryFolder } from "./processes.ts";
 
-const DISK_BYTES = 192 * 1024 * 1024;
+const MEBIBYTES = 192;
 
 async function must(command: string, args: readonly string[]): Promise<void> {
 	const result = await run(command, args);
@@ -29,10 +29,10 @@ export class LoopDisk {
 	#cuts = 0;
 	#mounted = false;
 
-	static async create(name: string): Promise<LoopDisk> {
+	static async create(name: string, mebibytes = MEBIBYTES): Promise<LoopDisk> {
 		const disk = new LoopDisk(name);
 		writeFileSync(disk.#image, "");
-		truncateSync(disk.#image, DISK_BYTES);
+		truncateSync(disk.#image, mebibytes * 2 ** 20);
 		await must("mkfs.ext4", ["-q", "-F", disk.#image]);
 		await disk.#mount();
 		return disk;

@@ -92,10 +92,14 @@ export const pmnode: readonly string[] = [
 	process.execPath,
 	join(repository, "cli/main.ts"),
 ];
-/** The same with a module of this folder loaded before, which makes something of it otherwise. */
-export function planted(module: string): readonly string[] {
+/** The same with modules of this folder loaded before, which make something of it otherwise. */
+export function planted(...modules: readonly string[]): readonly string[] {
 	const [program = "", main = ""] = pmnode;
-	return [program, "--import", join(repository, "test/harness", module), main];
+	const imports = modules.flatMap((module) => [
+		"--import",
+		join(repository, "test/harness", module),
+	]);
+	return [program, ...imports, main];
 }
 
 const DIARY_CHARACTERS_MAX = 400_000;

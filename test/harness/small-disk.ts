@@ -1,6 +1,7 @@
 /** A small disk of its own (tmpfs; root), to be filled up. */
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { fillDisk, freeDisk } from "./ballast.ts";
 import { removeFolder, run, temporaryFolder } from "./processes.ts";
 
 export class SmallDisk {
@@ -8,7 +9,6 @@ export class SmallDisk {
 	readonly folder: string;
 	/** A place beside it, on the usual disk. */
 	readonly beside: string;
-	readonly #ballast: string;
 
 	static async create(name: string, mebibytes: number): Promise<SmallDisk> {
 		const disk = new SmallDisk(temporaryFolder(name));
@@ -25,28 +25,17 @@ export class SmallDisk {
 	private constructor(base: string) {
 		this.beside = base;
 		this.folder = join(base, "disk");
-		this.#ballast = join(this.folder, "ballast");
 		mkdirSync(this.folder);
 	}
 
 	/** Until nothing more goes in. */
 	fill(): void {
-		const handle = openSync(this.#ballast, "w");
-		try {
-			for (let size = 1 << 20; size >= 512; )
-				try {
-					writeSync(handle, Buffer.alloc(size));
-				} catch {
-					size >>= 1;
-				}
-		} finally {
-			closeSync(handle);
-		}
+		fillDisk(this.folder);
 	}
 
 	/** There is room again. */
 	free(): void {
-		rmSync(this.#ballast);
+		freeDisk(this.folder);
 	}
 
 	async close(): Promise<void> {
