@@ -125,7 +125,13 @@ export function encodeFrame(frame: Frame): Uint8Array {
 				frame.wants.map(({ mailbox, entry, claim }) => [mailbox, entry, claim]),
 			]);
 		case "refuses":
-			return encode(["refuses", frame.origin, frame.sequence, frame.reason]);
+			return encode([
+				"refuses",
+				frame.origin,
+				frame.sequence,
+				frame.reason,
+				...(frame.by === undefined ? [] : [frame.by]),
+			]);
 		case "confirm":
 			return encode(["confirm", frame.transactions]);
 		case "push": {
@@ -333,11 +339,12 @@ const parsers: Record<Frame["type"], (fields: unknown[]) => Frame> = {
 			};
 		}),
 	}),
-	refuses: ([origin, sequence, reason]) => ({
+	refuses: ([origin, sequence, reason, by]) => ({
 		type: "refuses",
 		origin: toOrigin(text(origin)),
 		sequence: toSequence(number(sequence)),
 		reason: text(reason).slice(0, REFUSAL_TEXT_MAX),
+		...(by !== undefined && { by: nodeId(text(by)) }),
 	}),
 	confirm: ([transactions]) => ({
 		type: "confirm",

@@ -26,6 +26,7 @@ import type { PiecesTold } from "./pushing.ts";
  * | 4       | "lacks": the log does not reach back to what was asked for                            |
  * | 5       | "push": bodies unasked, before the changes that name them; "holds" tells of them.      |
  * |         | What is held goes with where stamps are by the clock; "refuses"                        |
+ * | 6       | "refuses" is passed on to who made it, with who refuses it                             |
  *
  * Within a version frames may get further fields at their end. Frames of a kind that is not known are passed over when
  * they come from a newer release.
@@ -34,7 +35,7 @@ export interface ProtocolVersions {
 	readonly oldest: number;
 	readonly newest: number;
 }
-export const PROTOCOL: ProtocolVersions = { oldest: 2, newest: 5 };
+export const PROTOCOL: ProtocolVersions = { oldest: 2, newest: 6 };
 
 /** The version of a link; undefined where the two have none in common. */
 export function agreed(
@@ -147,6 +148,8 @@ export type Frame =
 			readonly origin: Origin;
 			readonly sequence: Sequence;
 			readonly reason: string;
+			/** Who does not take it, where the sender passes that on to who made it. */
+			readonly by?: NodeId;
 	  }
 	| { readonly type: "confirm"; readonly transactions: readonly string[] }
 	/** Bodies of the sender's drive that changes will name in a moment. */

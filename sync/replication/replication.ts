@@ -98,12 +98,18 @@ export class Replication {
 				),
 			send: (session) => this.#sendWhole(session),
 		});
-		this.#refusals = new Refusals(
-			options.ledger.origin,
-			options.diary,
-			(node) => this.facts(node),
-			options.changed,
-		);
+		this.#refusals = new Refusals({
+			...options,
+			origin: options.ledger.origin,
+			facts: (node) => this.facts(node),
+			isMember: (node) => options.others().includes(node),
+			hears: (node) =>
+				this.isLinked(node) && this.#sessions.get(node)?.apart !== "silent",
+			makerOf: (origin) =>
+				[...this.#sessions.values()].find(
+					({ peer }) => this.#origins.get(peer) === origin,
+				),
+		});
 		this.#inbox = new Inbox({
 			options,
 			newest: this.#versions.newest,
@@ -300,6 +306,7 @@ export class Replication {
 			const silent = session.apart === "silent" || /silent/.test(reason);
 			this.#facts.noteGone(session.peer, !silent);
 			this.#sessions.delete(session.peer);
+			this.#refusals.closed(session.peer);
 			this.#options.returning().lost(session.peer);
 		}
 		this.#pulling.closed(session);

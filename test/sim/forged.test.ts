@@ -42,12 +42,16 @@ function forged(
 	return Buffer.concat([Buffer.from(chainHash("", record), "hex"), record]);
 }
 
-async function linkFrom(cluster: SimCluster, node: string): Promise<Link> {
+async function linkFrom(
+	cluster: SimCluster,
+	node: string,
+	to = "a",
+): Promise<Link> {
 	let link: Link | undefined;
 	cluster.machine(node).process?.network?.onLink((opened) => {
-		link = opened;
+		if (opened.peer === cluster.machine(to).id) link = opened;
 	});
-	cluster.reset("a", "b");
+	cluster.reset(node, to);
 	await cluster.until("linked again", () => link !== undefined);
 	await cluster.settle();
 	return link as Link;
@@ -128,6 +132,42 @@ describe("changes that put nonsense", () => {
 		await deliverMany(cluster, ["b"], 1, "after");
 		await cluster.settle();
 		expect(refuses()).toBeUndefined();
+		await cluster.verify();
+	});
+
+	it("are named at the node that made them also where it has no link to who refuses them", async () => {
+		const cluster = await clusterOf(["a", "b", "c"]);
+		await deliverMany(cluster, ["a"], 1);
+		await cluster.settle();
+		cluster.expectedErrors.push(/refused a change/, /refuses a change/);
+		const link = await linkFrom(cluster, "b", "c");
+		cluster.cut("a", "c");
+		const peers = () => cluster.replica("a").report().peers;
+		await cluster.until("a misses c", () =>
+			peers().some(({ name, state }) => name === "c" && state === "down"),
+		);
+		const { origin: author } = cluster.replica("a").report();
+		const head = vectorOf(cluster.machine("a").disk).get(author) ?? 0;
+		const document = documentId("cluster");
+		const bad = forged(0, document, "s:x", "null", author, head + 1);
+		link.send(encodeFrame({ type: "records", framed: [bad] }));
+		const refuses = () =>
+			peers().map(({ name, refuses }) => [name, refuses] as const);
+		await cluster.pass(50);
+		expect(refuses()).toEqual([
+			["b", undefined],
+			[
+				"c",
+				`change ${head + 1}: it puts something else there than belongs there: s:x`,
+			],
+		]);
+		// By way of b, as ever.
+		await deliverMany(cluster, ["a"], 1, "after");
+		await cluster.until("c takes what a makes", () =>
+			refuses().every(([, reason]) => reason === undefined),
+		);
+		expect(peers().find(({ name }) => name === "c")?.state).toBe("down");
+		cluster.heal();
 		await cluster.verify();
 	});
 

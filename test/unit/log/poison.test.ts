@@ -1,13 +1,20 @@
 /** A change that passes every check and cannot be taken in all the same: it alone is refused, and nobody waits for it. */
+import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { CLUSTER, segmentDocument } from "../../../sync/documents/shapes.ts";
 import {
+	accountDocument,
+	CLUSTER,
+	segmentDocument,
+} from "../../../sync/documents/shapes.ts";
+import {
+	accountId,
 	mailboxId,
 	type NodeId,
 	nodeId,
 	type Origin,
 	origin,
 } from "../../../sync/ids.ts";
+import { LINK_MESSAGE_BYTES_MAX } from "../../../sync/limits.ts";
 import type { Fold, KeyChange, Transaction } from "../../../sync/log/ledger.ts";
 import { loneLedger } from "./lone.ts";
 
@@ -96,6 +103,17 @@ const SEGMENT = segmentDocument(mailboxId(ID), 0);
 test.each<[string, Parameters<Transaction["edit"]>]>([
 	["no JSON", [CLUSTER, { key: "s:ffffffffffffffff", set: "null" }]],
 	["no text", [SEGMENT, { key: `f:${ID}:$One`, set: 7 }]],
+	// Nor would it go over a link.
+	[
+		"too much",
+		[
+			accountDocument(accountId(ID)),
+			{
+				key: "p:password",
+				set: randomBytes(LINK_MESSAGE_BYTES_MAX).toString("latin1"),
+			},
+		],
+	],
 	// Made as a put that nobody takes, and its removal.
 	["what is not there", [SEGMENT, { key: `f:${ID}:$One`, remove: true }]],
 ])(
