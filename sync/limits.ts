@@ -405,8 +405,8 @@ export const IMAP_ERRORS_MAX = 50;
 export const IMAP_LOGIN_FAILURES_MAX = 5;
 /** Messages of one APPEND (RFC 3502): their references wait in memory for the end of the command. */
 export const IMAP_APPEND_MESSAGES_MAX = 10_000;
-/** Messages that one FETCH reads ahead: hides the latency of the store, and is below what may wait for the client. */
-export const IMAP_READ_AHEAD_COUNT = 16;
+/** Messages that one FETCH reads ahead: hides the latency of the store, which reads what it is asked for at once together; their bytes are bounded below. */
+export const IMAP_READ_AHEAD_COUNT = 64;
 export const IMAP_READ_AHEAD_BYTES = 1 * MiB;
 /** Sections that one FETCH asks for: more than any message that people send has parts. */
 export const IMAP_FETCH_SECTIONS_MAX = 256;

@@ -284,10 +284,30 @@ export class DriveBodies implements ReclaimableBodies {
 			: undefined;
 		if (held !== undefined) return held;
 		if (this.#recent.takes(reference)) {
-			const whole = await this.#readAll(reference);
+			const whole =
+				(await this.#readHere(reference)) ?? (await this.#readAll(reference));
 			return this.#recent.add(reference, whole, start, end);
 		}
 		return this.#readAll(reference, start, end);
+	}
+
+	/**
+	 * A small body that nobody has asked for since the start: what is read to check it is what is given. Undefined: it does
+	 * not lie here, or not right, and is to be fetched.
+	 */
+	async #readHere(reference: BodyRef): Promise<Uint8Array | undefined> {
+		if (this.#known.has(reference)) return undefined;
+		await this.#clearing;
+		const whole = await this.#local.whole(reference).catch((error) => {
+			const { hash } = reference;
+			this.#options.log.debug("a body cannot be read here", { hash, error });
+			return undefined;
+		});
+		if (whole === undefined) return undefined;
+		// As in has().
+		await this.#durable();
+		this.#known.add(reference);
+		return whole;
 	}
 
 	async #readAll(

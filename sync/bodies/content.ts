@@ -1,5 +1,5 @@
 /** Reads the blocks of one body from its core, from here or from members, and tells whether they are right. */
-import { createHash } from "node:crypto";
+import { createHash, hash as digestOf } from "node:crypto";
 import type { ActiveRequests, Hypercore } from "hypercore";
 import { BODY_MEMORY_BYTES_MAX } from "../limits.ts";
 import { type BodyRef, BodyUnavailable } from "../ports/bodies.ts";
@@ -39,6 +39,20 @@ export async function isRight(
 		hash.update(plain);
 	}
 	return hash.digest("hex") === reference.hash;
+}
+
+/** The bytes of a body of one block; undefined where they do not lie here, or are not right. */
+export async function readChecked(
+	core: Hypercore,
+	reference: BodyRef,
+): Promise<Uint8Array | undefined> {
+	const block = await core.get(blocks(reference).start, { wait: false });
+	const plain =
+		block === null ? undefined : unpackedBlock(block, reference.sizeBytes);
+	if (plain === undefined) return undefined;
+	return digestOf("sha256", plain, "hex") === reference.hash
+		? plain
+		: undefined;
 }
 
 async function* bodyBlocks(

@@ -19,6 +19,7 @@ const ASK_AGAIN_MILLISECONDS = 1_000;
 export class Drives {
 	readonly #store: Corestore;
 	readonly #own: Hypercore;
+	readonly #ownKey: string;
 	readonly #clock: Clock;
 	readonly #log: Log;
 	/** Drives that were asked for again just now. */
@@ -40,16 +41,17 @@ export class Drives {
 		this.#onRefused = onRefused;
 		this.#store = store;
 		this.#own = own;
+		this.#ownKey = own.key.toString("hex");
 		this.#clock = clock;
 		this.#log = log;
 		shareReads(own.core.state.storage);
-		this.#watch(own, own.key.toString("hex"));
+		this.#watch(own, this.#ownKey);
 	}
 
 	/** Rejects with BodyUnavailable when the core cannot be opened. */
 	async get(drive: string): Promise<Hypercore> {
 		if (this.#closed) throw new BodyUnavailable("the body store is closed");
-		if (this.#own.key.toString("hex") === drive) return this.#own;
+		if (this.#ownKey === drive) return this.#own;
 		const known = this.#open.get(drive);
 		if (known !== undefined) return known;
 		const opening = this.#openCore(drive);

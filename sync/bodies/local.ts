@@ -1,7 +1,13 @@
 /** What lies here of bodies, in their drives or as members handed it over. */
 import type { Hypercore } from "hypercore";
 import type { BlockRange, BodyRef, BodyState } from "../ports/bodies.ts";
-import { isPresent, isRight, isStranded, readRange } from "./content.ts";
+import {
+	isPresent,
+	isRight,
+	isStranded,
+	readChecked,
+	readRange,
+} from "./content.ts";
 import type { Drives } from "./drives.ts";
 import { type HandedBodies, joined } from "./handed.ts";
 import { clearBlocks, heldBlocks } from "./reclaim.ts";
@@ -58,6 +64,12 @@ export class LocalBodies {
 				reference,
 				range,
 			);
+	}
+
+	/** The bytes of a body of one block in its drive, if they lie here and are right. Rejects as state() does. */
+	async whole(reference: BodyRef): Promise<Uint8Array | undefined> {
+		if (this.#handed.has(reference)) return undefined;
+		return readChecked(await this.#drives.get(reference.drive), reference);
 	}
 
 	async clear(drive: string, ranges: readonly BlockRange[]): Promise<void> {

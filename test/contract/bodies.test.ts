@@ -300,6 +300,21 @@ describe.each([
 		expect(same(await a.read(good), pattern(100_000))).toBe(true);
 	});
 
+	it("gives no small body for a hash that is not its own, whoever asks first", async () => {
+		const [a, b] = await pair();
+		await world.connect("a", "b");
+		const good = await world.run(put(a, pattern(1_000)));
+		await world.run(b.fetch(good));
+		const wrong = { ...good, hash: sha256(pattern(7)) as BodyHash };
+		for (const bodies of [a, b]) {
+			await expect(world.run(bodies.read(wrong))).rejects.toThrow(
+				BodyUnavailable,
+			);
+			expect(await bodies.has(wrong)).toBe(false);
+			expect(same(await bodies.read(good), pattern(1_000))).toBe(true);
+		}
+	});
+
 	it("keeps a body that a wrong reference reaches into", async () => {
 		const [a, b] = await pair();
 		await world.connect("a", "b");
