@@ -1,7 +1,7 @@
 /**
  * The one door for mail. A message comes through here in chunks, whatever protocol brought it, is made harmless, gets its
- * trace and goes to the body store and then to its recipients. Nothing here knows a socket or a command, and nothing
- * waits for another message: thousands may stand in deliver() at once, for one group commit.
+ * trace and goes to the body store and then to its recipients. Nothing here knows a socket or a command. Thousands may
+ * stand in deliver() at once, for one group commit; when they begin rounds.ts says.
  *
  * What is changed in a message, and what is not:
  * - Trace fields are prepended; nothing else is added or taken away.
@@ -15,10 +15,15 @@ import { createHash } from "node:crypto";
 import type { Delivery, Replica } from "../sync/api.ts";
 import { Temporary } from "../sync/faults.ts";
 import type { AccountId, BodyHash, Milliseconds } from "../sync/ids.ts";
-import { MESSAGE_BYTES_MAX, RECEIVED_FIELDS_MAX } from "../sync/limits.ts";
+import {
+	BODY_MEMORY_BYTES_MAX,
+	MESSAGE_BYTES_MAX,
+	RECEIVED_FIELDS_MAX,
+} from "../sync/limits.ts";
 import type { BodyWriter } from "../sync/ports/bodies.ts";
 import type { Clock } from "../sync/ports/clock.ts";
 import type { Log } from "../sync/ports/log.ts";
+import { Rounds } from "./rounds.ts";
 import { LineEnds } from "./smtp/line-ends.ts";
 import { SmtpRefusal } from "./smtp/reply.ts";
 import { ReceivedCount, traceFields } from "./smtp/trace.ts";
@@ -82,8 +87,9 @@ export interface IntakeOptions {
 
 /** The intake of a node. */
 export function createIntake(options: IntakeOptions): Intake {
+	const rounds = new Rounds(options.clock);
 	return {
-		begin: (envelope) => new IncomingMessage(options, envelope),
+		begin: (envelope) => new IncomingMessage(options, rounds, envelope),
 		confirm: (transaction) => options.replica.confirm(transaction),
 	};
 }
@@ -91,6 +97,7 @@ export function createIntake(options: IntakeOptions): Intake {
 class IncomingMessage implements Incoming {
 	sizeBytes = 0;
 	readonly #options: IntakeOptions;
+	readonly #rounds: Rounds;
 	readonly #envelope: Envelope;
 	readonly #receivedMilliseconds: Milliseconds;
 	readonly #lineEnds = new LineEnds();
@@ -99,8 +106,9 @@ class IncomingMessage implements Incoming {
 	#writer: BodyWriter | undefined;
 	#failure: unknown;
 
-	constructor(options: IntakeOptions, envelope: Envelope) {
+	constructor(options: IntakeOptions, rounds: Rounds, envelope: Envelope) {
 		this.#options = options;
+		this.#rounds = rounds;
 		this.#envelope = envelope;
 		this.#receivedMilliseconds = options.clock.now();
 		hashEnvelope(this.#transaction, envelope);
@@ -119,8 +127,15 @@ class IncomingMessage implements Incoming {
 		await this.#take(pieces);
 		if (this.#failure !== undefined || this.#writer === undefined)
 			throw this.#failure;
-		const body = await this.#writer.commit();
-		const { whole } = this.#writer;
+		const writer = this.#writer;
+		// A large one takes long: nobody should go with it.
+		if (writer.sizeBytes > BODY_MEMORY_BYTES_MAX) return this.#deliver(writer);
+		return this.#rounds.go(() => this.#deliver(writer));
+	}
+
+	async #deliver(writer: BodyWriter): Promise<string> {
+		const body = await writer.commit();
+		const { whole } = writer;
 		if (whole !== undefined) this.#options.prime?.(body.hash, whole);
 		const transaction = this.#transaction.digest("base64url");
 		const delivery: Delivery = {

@@ -105,6 +105,16 @@ export const PUSH_PIECE_BYTES = 512 * KiB;
 export const PUSH_PIECE_BODIES_MAX = 500;
 /** Sent unasked to one member and not yet said to have come: what fills a fast line of 150 ms, and what the member must hold in memory. */
 export const PUSH_UNCONFIRMED_BYTES_MAX = 4 * MiB;
+/**
+ * Deliveries that come while others are on their way go with them when those are answered, or after so long: as long as a
+ * member takes where both are busy. So many go without that: what a group costs is little for each of them then.
+ */
+export const ROUND_MILLISECONDS_MAX = 40;
+export const ROUND_ENOUGH = 16;
+/** Where none is answered sooner the line itself takes that long, and whoever waits waits for nothing. */
+export const ROUND_FAR_MILLISECONDS = 80;
+/** Senders that were answered together and send again at once, on lines as within one site, are back by then. */
+export const ROUND_RETURN_MILLISECONDS_MAX = 10;
 /** A member that could not take something is sent nothing unasked for the first of these, and twice as long each further time. */
 export const PUSH_REST_MILLISECONDS_MIN = 250;
 export const PUSH_REST_MILLISECONDS_MAX = 8_000;

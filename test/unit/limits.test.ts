@@ -34,6 +34,13 @@ describe("limits", () => {
 		expect(limits.PUSH_PIECE_BYTES + limits.BODY_MEMORY_BYTES_MAX).toBeLessThan(
 			limits.PUSH_UNCONFIRMED_BYTES_MAX,
 		);
+		// Who waits for a round has no more patience for those who return than for the round, and none where it takes longer.
+		expect(limits.ROUND_RETURN_MILLISECONDS_MAX).toBeLessThan(
+			limits.ROUND_MILLISECONDS_MAX,
+		);
+		expect(limits.ROUND_MILLISECONDS_MAX).toBeLessThan(
+			limits.ROUND_FAR_MILLISECONDS,
+		);
 		expect(limits.KEYWORD_BYTES_MAX * limits.KEYWORDS_MAX).toBeLessThan(
 			limits.RECORD_BATCH_BYTES,
 		);

@@ -5,6 +5,7 @@ import {
 	BODY_MEMORY_BYTES_MAX,
 	MESSAGE_BYTES_MAX,
 	RECEIVED_FIELDS_MAX,
+	ROUND_RETURN_MILLISECONDS_MAX,
 } from "../../../sync/limits.ts";
 import { SimClock } from "../../../sync/sim/clock.ts";
 import { FakeReplica, MemoryLog } from "./fakes.ts";
@@ -204,4 +205,36 @@ test("prime gets small bodies whole, and large ones not at all", async () => {
 	expect(primed.get(hash)).toEqual(fake.stored());
 	await take([Buffer.alloc(BODY_MEMORY_BYTES_MAX, "a")], fake, prime);
 	expect(primed.size).toBe(1);
+});
+
+test("a message waits for others on their way, but a large one does not", async () => {
+	const fake = new FakeReplica();
+	fake.forgetful = true;
+	const answers: (() => void)[] = [];
+	fake.onDeliver = () => new Promise((answer) => answers.push(answer));
+	const clock = new SimClock();
+	const intake = createIntake({
+		replica: fake.replica,
+		hostname: "mail.test",
+		clock,
+		log: new MemoryLog(),
+	});
+	const finish = async (sizeBytes: number) => {
+		const incoming = intake.begin(envelope);
+		await incoming.write(Buffer.alloc(sizeBytes, "x"));
+		return incoming.finish();
+	};
+	const all = [finish(10)];
+	await clock.advance(1);
+	all.push(finish(20));
+	await clock.advance(1);
+	expect(answers).toHaveLength(1);
+	all.push(finish(BODY_MEMORY_BYTES_MAX + 1));
+	await clock.advance(1);
+	expect(answers).toHaveLength(2);
+	answers[0]?.();
+	await clock.advance(ROUND_RETURN_MILLISECONDS_MAX);
+	expect(answers).toHaveLength(3);
+	for (const answer of answers) answer();
+	await Promise.all(all);
 });
