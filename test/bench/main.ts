@@ -19,6 +19,7 @@ const usage = `usage: npm run bench -- [--quick] [--only ${workloads.map((each) 
 
 const full: Sizes = {
 	messages: 2000,
+	warmUp: 10_000,
 	connections: 10,
 	latencies: 100,
 	operations: 2000,
@@ -32,6 +33,7 @@ const full: Sizes = {
 /** Whether all of them run, in as little time as that takes: their figures say nothing. */
 const quick: Sizes = {
 	messages: 100,
+	warmUp: 200,
 	connections: 10,
 	latencies: 10,
 	operations: 100,
