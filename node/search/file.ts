@@ -102,10 +102,10 @@ export class TextFile {
 			// Not here, damaged, or too large to be kept.
 			if (!notes.hasSignature(at)) continue;
 			let isCandidate = false;
-			for (const [index, result] of results.entries())
+			for (let index = 0; index < sought.length; index++)
 				if (notes.mayHold(at, trigrams[index] as Uint32Array))
 					isCandidate = true;
-				else result[at] = NO;
+				else (results[index] as Uint8Array)[at] = NO;
 			if (!isCandidate) continue;
 			const hash = hashAt(hashes, at);
 			const candidate = candidates.get(hash);

@@ -5,6 +5,7 @@ import {
 	IMAP_READ_AHEAD_BYTES,
 	IMAP_READ_AHEAD_COUNT,
 } from "../../../sync/limits.ts";
+import type { BodyRef } from "../../../sync/ports/bodies.ts";
 import type { Selected } from "../selected.ts";
 import { indexOf } from "../sequence-set.ts";
 import { accountOf, type Session } from "../session.ts";
@@ -174,12 +175,13 @@ async function askIndex(
 	open: readonly Candidate[],
 ): Promise<Facts["texts"]> {
 	if (sought.length === 0) return [];
-	for (const [at, { number }] of open.entries()) facts.textAt[number] = at;
-	return surroundings.texts.known(
-		accountOf(session).id,
-		open.map(({ message }) => message.body),
-		sought,
-	);
+	const bodies: BodyRef[] = [];
+	for (let at = 0; at < open.length; at++) {
+		const { number, message } = open[at] as Candidate;
+		facts.textAt[number] = at;
+		bodies.push(message.body);
+	}
+	return surroundings.texts.known(accountOf(session).id, bodies, sought);
 }
 
 /** Those that the index does not decide; adds the ones that it finds. */
