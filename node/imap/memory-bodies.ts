@@ -9,7 +9,7 @@ import {
 	BodyUnavailable,
 	type BodyWriter,
 } from "../../sync/ports/bodies.ts";
-import type { CachedStructure } from "../mime/cache.ts";
+import type { CachedStructure, InTurn } from "../mime/cache.ts";
 import {
 	bodyStructureImap,
 	envelopeImap,
@@ -148,19 +148,19 @@ export class ParsedStructures implements MessageStructures {
 		);
 	}
 
-	cached(messages: readonly Wanted[]): Map<BodyHash, CachedStructure> {
+	cached(messages: readonly Wanted[]): InTurn<CachedStructure> {
 		return this.#present(messages, entryOf);
 	}
-	cachedHeaders(messages: readonly Wanted[]): Map<BodyHash, Uint8Array> {
+	cachedHeaders(messages: readonly Wanted[]): InTurn<Uint8Array> {
 		return this.#present(messages, headerOf);
 	}
-	cachedOrderings(messages: readonly Wanted[]): Map<BodyHash, Ordering> {
+	cachedOrderings(messages: readonly Wanted[]): InTurn<Ordering> {
 		return this.#present(messages, (bytes) =>
 			orderingOf(parseMessage(bytes).envelope, headerOf(bytes)),
 		);
 	}
-	cachedPreviews(): ReadonlyMap<BodyHash, string> {
-		return this.#previews;
+	cachedPreviews(messages: readonly Wanted[]): InTurn<string> {
+		return messages.map(({ body }) => this.#previews.get(body.hash));
 	}
 	keepPreview({ body }: Wanted, preview: string): void {
 		this.#previews.set(body.hash, preview);
@@ -169,13 +169,11 @@ export class ParsedStructures implements MessageStructures {
 	#present<T>(
 		messages: readonly Wanted[],
 		make: (bytes: Uint8Array) => T,
-	): Map<BodyHash, T> {
-		const made = new Map<BodyHash, T>();
-		for (const { body } of messages) {
+	): InTurn<T> {
+		return messages.map(({ body }) => {
 			const bytes = this.#bodies.peek(body);
-			if (bytes !== undefined) made.set(body.hash, make(bytes));
-		}
-		return made;
+			return bytes && make(bytes);
+		});
 	}
 }
 

@@ -47,23 +47,25 @@ export interface CachedStructure {
 }
 
 type Wanted = Pick<Message, "body">;
+/** Of each of the messages that were asked about, in their order. */
+export type InTurn<T> = readonly (T | undefined)[];
 
 export interface StructureCache {
 	/** Rejects with BodyUnavailable when the message is not cached and its body cannot be had. */
 	entry(message: Wanted): Promise<CachedStructure>;
-	/** Those of many that are cached, by body hash, in one pass: ask for some hundred or thousand at a time. */
-	cached(messages: readonly Wanted[]): ReadonlyMap<BodyHash, CachedStructure>;
+	/** Those of many that are cached, in one pass: ask for some hundred or thousand at a time. */
+	cached(messages: readonly Wanted[]): InTurn<CachedStructure>;
 	/** Envelope and tree of parts. Rejects as entry(). */
 	parsed(message: Wanted): Promise<Parsed>;
 	/** The message's own header with the blank line that ends it. Rejects as entry(). */
 	header(message: Wanted): Promise<Uint8Array>;
 	/** Headers of many that are cached, as cached(). */
-	cachedHeaders(messages: readonly Wanted[]): ReadonlyMap<BodyHash, Uint8Array>;
-	cachedOrderings(messages: readonly Wanted[]): ReadonlyMap<BodyHash, Ordering>;
+	cachedHeaders(messages: readonly Wanted[]): InTurn<Uint8Array>;
+	cachedOrderings(messages: readonly Wanted[]): InTurn<Ordering>;
 	/** What SORT and THREAD compare, of each message in turn. Rejects as entry(). */
 	orderings(messages: readonly Wanted[]): Promise<Ordering[]>;
 	/** Previews (RFC 8970) that are cached. */
-	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string>;
+	cachedPreviews(messages: readonly Wanted[]): InTurn<string>;
 	keepPreview(message: Wanted, preview: string): void;
 	/**
 	 * Takes a whole message while its bytes are at hand: it is parsed when somebody asks for it, or by the thread that reads
@@ -164,12 +166,10 @@ class Cache implements StructureCache {
 
 	async entry(message: Wanted): Promise<CachedStructure> {
 		const { body } = message;
-		return (
-			this.cached([message]).get(body.hash) ?? entryIn(await this.#read(body))
-		);
+		return this.cached([message])[0] ?? entryIn(await this.#read(body));
 	}
 
-	cached(messages: readonly Wanted[]): Map<BodyHash, CachedStructure> {
+	cached(messages: readonly Wanted[]): InTurn<CachedStructure> {
 		return this.#lookUp(
 			messages,
 			this.#entries,
@@ -196,12 +196,11 @@ class Cache implements StructureCache {
 
 	async header(message: Wanted): Promise<Uint8Array> {
 		return (
-			this.cachedHeaders([message]).get(message.body.hash) ??
-			(await this.#readHeader(message))
+			this.cachedHeaders([message])[0] ?? (await this.#readHeader(message))
 		);
 	}
 
-	cachedHeaders(messages: readonly Wanted[]): Map<BodyHash, Uint8Array> {
+	cachedHeaders(messages: readonly Wanted[]): InTurn<Uint8Array> {
 		return this.#lookUp(
 			messages,
 			this.#headers,
@@ -217,7 +216,7 @@ class Cache implements StructureCache {
 		);
 	}
 
-	cachedOrderings(messages: readonly Wanted[]): Map<BodyHash, Ordering> {
+	cachedOrderings(messages: readonly Wanted[]): (Ordering | undefined)[] {
 		return this.#lookUp(
 			messages,
 			this.#orderings,
@@ -231,29 +230,32 @@ class Cache implements StructureCache {
 
 	async orderings(messages: readonly Wanted[]): Promise<Ordering[]> {
 		const known = this.cachedOrderings(messages);
-		const missing = messages.filter(({ body }) => !known.has(body.hash));
-		if (missing.length > 0) await this.#readOrderings(missing, known);
-		return messages.map(({ body }) => known.get(body.hash) as Ordering);
+		if (known.includes(undefined)) await this.#readOrderings(messages, known);
+		return known as Ordering[];
 	}
 
-	/** Adds those of messages that are not kept. */
+	/** Fills in those of messages that are not kept. */
 	async #readOrderings(
-		missing: readonly Wanted[],
-		known: Map<BodyHash, Ordering>,
+		messages: readonly Wanted[],
+		known: (Ordering | undefined)[],
 	): Promise<void> {
 		let next = 0;
 		const worker = async (): Promise<void> => {
-			for (let of = missing[next++]; of; of = missing[next++]) {
-				const row = await this.#read(of.body);
+			for (;;) {
+				const at = next++;
+				const { body } = messages[at] ?? {};
+				if (body === undefined) return;
+				if (known[at] !== undefined) continue;
+				const row = await this.#read(body);
 				const { value, bytes } = heldOrdering(ownText(row, "ordering"));
 				this.#orderings.set(row.hash, value, bytes);
-				known.set(of.body.hash, value);
+				known[at] = value;
 			}
 		};
 		await Promise.all(Array.from({ length: STRUCTURE_PARSES_MAX }, worker));
 	}
 
-	cachedPreviews(messages: readonly Wanted[]): ReadonlyMap<BodyHash, string> {
+	cachedPreviews(messages: readonly Wanted[]): InTurn<string> {
 		return this.#lookUp(
 			messages,
 			this.#previews,
@@ -321,34 +323,44 @@ class Cache implements StructureCache {
 			hashes: readonly BodyHash[],
 			take: (hash: string, held: Held<T>) => void,
 		) => void,
-	): Map<BodyHash, T> {
-		const found = new Map<BodyHash, T>();
-		const missing: BodyHash[] = [];
+	): (T | undefined)[] {
+		const found: (T | undefined)[] = [];
 		const isScan = messages.length >= SCAN_MESSAGES;
-		const take = (hash: string, { value, bytes }: Held<T>): void => {
-			found.set(hash as BodyHash, value);
-			if (!(inMemory instanceof ByteLru)) return;
+		const keep = (hash: string, { value, bytes }: Held<T>): T => {
+			if (!(inMemory instanceof ByteLru)) return value;
 			if (isScan) inMemory.offer(hash, value, bytes);
 			else inMemory.set(hash, value, bytes);
+			return value;
 		};
+		/** Places of what must be looked for in the file; of one that is asked about twice, the first. */
+		const missing = new Map<BodyHash, number>();
+		const again: number[] = [];
 		for (const { body } of messages) {
-			const value = inMemory.get(body.hash);
-			if (value !== undefined) {
-				found.set(body.hash, value);
-				continue;
+			const { hash } = body;
+			let value = inMemory.get(hash);
+			if (value === undefined) {
+				const row = this.#rowAtHand(hash);
+				const held = row && waiting(row);
+				if (held !== undefined) value = keep(hash, held);
+				else if (missing.has(hash)) again.push(found.length);
+				else missing.set(hash, found.length);
 			}
-			const row = this.#rowAtHand(body.hash);
-			const held = row && waiting(row);
-			if (held === undefined) missing.push(body.hash);
-			else take(body.hash, held);
+			found.push(value);
 		}
-		if (missing.length > 0) inFile(missing, take);
+		if (missing.size === 0) return found;
+		inFile([...missing.keys()], (hash, held) => {
+			found[missing.get(hash as BodyHash) as number] = keep(hash, held);
+		});
+		for (const at of again) {
+			const { hash } = (messages[at] as Wanted).body;
+			found[at] = found[missing.get(hash) as number];
+		}
 		return found;
 	}
 
 	async #readHeader(message: Wanted): Promise<Uint8Array> {
 		const { body } = message;
-		const kept = this.cached([message]).get(body.hash);
+		const [kept] = this.cached([message]);
 		if (kept !== undefined) return this.#bodies.read(body, 0, kept.headerBytes);
 		const row = await this.#read(body);
 		const { headerBytes } = entryIn(row);

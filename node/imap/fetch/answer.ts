@@ -79,8 +79,9 @@ async function fetchAll(
 		for (let at = 0; at < targets.length; at += KNOWN_BATCH) {
 			const some = targets.slice(at, at + KNOWN_BATCH);
 			const known = lookUp(surroundings, items, some);
-			for (const target of some) {
-				const text = renderKnown(known, items, target);
+			for (let place = 0; place < some.length; place++) {
+				const target = some[place] as Target;
+				const text = renderKnown(known, items, target, place);
 				if (text === undefined) await write(prepare(target));
 				else {
 					output.text(text);

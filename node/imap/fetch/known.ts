@@ -2,8 +2,7 @@
  * FETCH responses that need nothing but the view and the cache: made many at a time, without waiting, as strings that
  * go to the output as they are.
  */
-import type { BodyHash } from "../../../sync/ids.ts";
-import type { CachedStructure } from "../../mime/cache.ts";
+import type { CachedStructure, InTurn } from "../../mime/cache.ts";
 import { asBuffer, headerFieldsText, type Ordering } from "../../mime/index.ts";
 import type { Target } from "../selected.ts";
 import type { Surroundings } from "../session.ts";
@@ -20,12 +19,12 @@ import {
 /** Messages looked up at once: some milliseconds of work when they come from disk. */
 export const KNOWN_BATCH = 500;
 
-/** What the cache has of some messages, as far as the items need it. */
+/** What the cache has of some messages, in their order, as far as the items need it. */
 export interface Known {
-	readonly structures: ReadonlyMap<BodyHash, CachedStructure>;
-	readonly headers: ReadonlyMap<BodyHash, Uint8Array>;
-	readonly orderings: ReadonlyMap<BodyHash, Ordering>;
-	readonly previews: ReadonlyMap<BodyHash, string>;
+	readonly structures: InTurn<CachedStructure>;
+	readonly headers: InTurn<Uint8Array>;
+	readonly orderings: InTurn<Ordering>;
+	readonly previews: InTurn<string>;
 }
 
 const isHeader = ({ section, binary }: SectionItem): boolean =>
@@ -48,38 +47,34 @@ export function lookUp(
 	return {
 		structures: asks("ENVELOPE", "BODYSTRUCTURE")
 			? structures.cached(messages)
-			: new Map(),
-		orderings: asks("THREADID")
-			? structures.cachedOrderings(messages)
-			: new Map(),
+			: [],
+		orderings: asks("THREADID") ? structures.cachedOrderings(messages) : [],
 		previews: asks("PREVIEW", "PREVIEW (LAZY)")
 			? structures.cachedPreviews(messages)
-			: new Map(),
+			: [],
 		headers:
-			items.sections.length > 0
-				? structures.cachedHeaders(messages)
-				: new Map(),
+			items.sections.length > 0 ? structures.cachedHeaders(messages) : [],
 	};
 }
 
-/** The whole response to one message; undefined if the cache lacks something. */
+/** The whole response to the message at this place of those looked up; undefined if the cache lacks something. */
 export function renderKnown(
 	known: Known,
 	items: FetchItems,
 	target: Target,
+	at: number,
 ): string | undefined {
-	const { hash } = target.message.body;
 	const plain = renderPlain(items.plain, target);
 	let text = `${fetchHead(items.uidOnly, target)}${plain}`;
 	let separator = plain === "" ? "" : " ";
 	for (const item of items.structure) {
-		const value = structureValue(known, item, hash);
+		const value = structureValue(known, item, at);
 		if (value === undefined) return undefined;
 		text += `${separator}${wordOf(item)} ${value}`;
 		separator = " ";
 	}
 	if (items.sections.length > 0) {
-		const header = known.headers.get(hash);
+		const header = known.headers[at];
 		if (header === undefined) return undefined;
 		for (const item of items.sections) {
 			text += `${separator}${item.label} ${headerLiteral(header, item)}`;
@@ -92,20 +87,20 @@ export function renderKnown(
 function structureValue(
 	{ structures, orderings, previews }: Known,
 	item: StructureItem,
-	hash: BodyHash,
+	at: number,
 ): string | undefined {
 	switch (item) {
 		case "ENVELOPE":
-			return structures.get(hash)?.envelopeImap;
+			return structures[at]?.envelopeImap;
 		case "BODYSTRUCTURE":
-			return structures.get(hash)?.bodyStructureImap;
+			return structures[at]?.bodyStructureImap;
 		case "THREADID": {
-			const ordering = orderings.get(hash);
+			const ordering = orderings[at];
 			return ordering && threadIdImap(ordering);
 		}
 		case "PREVIEW":
 		case "PREVIEW (LAZY)": {
-			const text = previews.get(hash);
+			const text = previews[at];
 			return text === undefined ? undefined : previewImap(text);
 		}
 		case "BODY":

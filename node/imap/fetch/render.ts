@@ -138,7 +138,7 @@ async function preview(
 	message: Message,
 	lazy: boolean,
 ): Promise<string> {
-	const known = structures.cachedPreviews([message]).get(message.body.hash);
+	const [known] = structures.cachedPreviews([message]);
 	if (known !== undefined) return previewImap(known);
 	if (lazy) return "NIL";
 	const source = previewSource(await structures.parsed(message));
