@@ -60,6 +60,15 @@ export class ChangeLog {
 		return row && framedHash(fromRow(row as Uint8Array).framed);
 	}
 
+	/** Whether the record lies here and does not continue what is before it: its bytes went wrong on this disk. */
+	isDamaged(origin: Origin, sequence: number): boolean {
+		const row = this.#store.get(logKey(origin, sequence));
+		const previous = sequence === 1 ? "" : this.hashAt(origin, sequence - 1);
+		if (row === undefined || previous === undefined) return false;
+		const { framed } = fromRow(row as Uint8Array);
+		return chainHash(previous, unframe(framed)) !== framedHash(framed);
+	}
+
 	/** The head as of the batch. */
 	headIn(batch: Batch, origin: Origin): Head | undefined {
 		const head = batch.object<[Sequence, ChainHash]>(headKey(origin));

@@ -3,7 +3,7 @@
  * for all looks well here. So members say what they refuse, and it stands in the log, once, and in the status until they take it.
  * Who has it by way of another member tells that one, which passes it on to its maker.
  */
-import type { NodeId, Origin } from "../ids.ts";
+import type { NodeId, Origin, Sequence } from "../ids.ts";
 import { REFUSAL_TEXT_MAX } from "../limits.ts";
 import type { Refusal } from "../log/inbound.ts";
 import type { Vector } from "../log/record.ts";
@@ -30,6 +30,8 @@ export interface RefusalsOptions {
 	readonly makerOf: (origin: Origin) => Session | undefined;
 	/** Whether what it says comes here. */
 	readonly hears: (node: NodeId) => boolean;
+	/** Whether the change is damaged here: then it is that which is refused, and its maker has nothing to do with it. */
+	readonly isDamaged: (origin: Origin, sequence: Sequence) => boolean;
 	/** Something of the facts changed. */
 	readonly changed: () => void;
 }
@@ -94,8 +96,10 @@ export class Refusals {
 
 	/** Once only: whoever has it from this node heard of it here, and its maker from nobody else. */
 	#passOn(by: NodeId, frame: RefusesFrame): void {
-		const maker = this.#options.makerOf(frame.origin);
+		const { makerOf, isDamaged } = this.#options;
+		const maker = makerOf(frame.origin);
 		if (maker === undefined || maker.version < VERSION_PASSED_ON) return;
+		if (isDamaged(frame.origin, frame.sequence)) return;
 		this.#passedOn.set(by, frame);
 		maker.send({ ...frame, by });
 	}

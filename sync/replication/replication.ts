@@ -105,6 +105,7 @@ export class Replication {
 			isMember: (node) => options.others().includes(node),
 			hears: (node) =>
 				this.isLinked(node) && this.#sessions.get(node)?.apart !== "silent",
+			isDamaged: (...change) => options.ledger.log.isDamaged(...change),
 			makerOf: (origin) =>
 				[...this.#sessions.values()].find(
 					({ peer }) => this.#origins.get(peer) === origin,

@@ -42,6 +42,7 @@ function world(version = 6) {
 		facts: factsOf,
 		isMember: (node) => node === peer || node === other,
 		hears: (node) => linked.has(node),
+		isDamaged: (_, sequence) => sequence === 13,
 		makerOf: (origin) => (origin === THEIRS ? session : undefined),
 		changed: () => {},
 	});
@@ -83,6 +84,9 @@ describe("a refused change", () => {
 		expect(sent.slice(1)).toEqual([taken]);
 		// Passed on by another one already.
 		refusals.heard(peer, frame({ origin: THEIRS, by: other }));
+		expect(sent).toHaveLength(2);
+		// What was refused is how it lies on the disk here.
+		refusals.heard(peer, frame({ origin: THEIRS, sequence: 13 as Sequence }));
 		expect(sent).toHaveLength(2);
 		const old = world(5);
 		old.refusals.heard(peer, frame({ origin: THEIRS }));
