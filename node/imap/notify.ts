@@ -12,7 +12,7 @@ import type { FetchItems } from "./fetch/items.ts";
 import { encodeName, SEPARATOR } from "./names.ts";
 import { TreeTeller } from "./notify-tree.ts";
 import { accountOf, type Session } from "./session.ts";
-import { tell } from "./tell.ts";
+import { tellUnsure } from "./tell.ts";
 
 /** Events of RFC 5465 §5 that are told here, in upper case. */
 export type NotifyEvent =
@@ -283,7 +283,8 @@ export class Notifier {
 		if (this.#isSelectedDue) {
 			this.#isSelectedDue = false;
 			const isDelayed = this.selected?.filter === "SELECTED-DELAYED";
-			await tell(this.#session, !isDelayed || this.#isIdling);
+			// The client's next command may be on its way already.
+			await tellUnsure(this.#session, !isDelayed || this.#isIdling);
 		}
 		this.#session.output.flush();
 	}

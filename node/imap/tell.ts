@@ -55,8 +55,10 @@ export async function tell(
 		selected,
 		wishes?.flags === false ? withoutOthers(told) : told,
 	);
-	if (told.exists !== undefined && wishes?.items !== undefined)
-		await tellNew(session, selected, wishes.items, lastKnown);
+	const fresh =
+		told.exists !== undefined && wishes?.items !== undefined
+			? await tellNew(session, selected, wishes.items, lastKnown)
+			: [];
 	const isBehind = known.missing.size > 0;
 	// RFC 7162 §3.2: mod-sequences above those of expunges that wait must not become the client's.
 	if (
@@ -66,7 +68,7 @@ export async function tell(
 		session.output.text(
 			`* OK [HIGHESTMODSEQ ${known.settledModSeq}] ${isBehind ? "Expunges are still to be told" : "All is told"}\r\n`,
 		);
-	return told.changed;
+	return fresh.length === 0 ? told.changed : [...told.changed, ...fresh];
 }
 
 /** What the client wants to hear of its selected mailbox (RFC 5465 §3.1); undefined: nothing. */
@@ -94,7 +96,7 @@ async function tellNew(
 	selected: Selected,
 	items: FetchItems,
 	lastKnown: number,
-): Promise<void> {
+): Promise<readonly Uid[]> {
 	const from = lowerBound(selected.known.uids, lastKnown + 1);
 	const targets = selected.known.uids.slice(from).flatMap((uid, index) => {
 		const message = selected.mailbox.get(uid);
@@ -123,14 +125,22 @@ async function tellNew(
 		// A text that has not arrived here yet; the client knows of the message and can ask for it.
 		if (!(error instanceof Refusal)) throw error;
 	}
+	return targets.map(({ uid }) => uid);
 }
 
 /**
  * Tells what has changed before a command is answered that keeps its numbers. The client may have sent it before it hears
  * of this: what it takes for granted by its own STORE may be wrong.
  */
-export async function tellBefore(session: Session): Promise<void> {
-	const told = await tell(session, false);
+export const tellBefore = (session: Session): Promise<void> =>
+	tellUnsure(session, false);
+
+/** The same also between commands. */
+export async function tellUnsure(
+	session: Session,
+	mayExpunge: boolean,
+): Promise<void> {
+	const told = await tell(session, mayExpunge);
 	for (const uid of told) session.selected?.known.unsure.add(uid);
 }
 
