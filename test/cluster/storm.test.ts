@@ -10,12 +10,16 @@ import { Audit } from "./storm/audit.ts";
 import { backUp, strike } from "./storm/faults.ts";
 import { Ledger } from "./storm/ledger.ts";
 import { Load } from "./storm/load.ts";
-import { describe, plan, type Round } from "./storm/plan.ts";
+import { describe, FAULTS, plan, type Round } from "./storm/plan.ts";
 import { World } from "./storm/world.ts";
 
 const isRoot = process.getuid?.() === 0;
 const ROUNDS = Number(process.env.STORM_ROUNDS ?? 4);
-const SEEDS = seedsOf(process.env.STORM_SEEDS ?? "1,3");
+const SEEDS = seedsOf(process.env.STORM_SEEDS ?? "3,23");
+/** Only these, for a closer look. */
+const KINDS = FAULTS.filter(
+	(each) => process.env.STORM_FAULTS?.split(",").includes(each) ?? true,
+);
 /** Modules of the harness that plant a bug, to see that it is found. */
 const PLANTED = process.env.STORM_PLANTED?.split(",") ?? [];
 /** Where the diaries of a storm that went wrong are kept. */
@@ -29,6 +33,9 @@ function seedsOf(text: string): number[] {
 		return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 	});
 }
+
+const secondsSince = (began: number): number =>
+	Math.round((performance.now() - began) / 1000);
 
 /** With some seeds space comes back at once, with some the journals are short, so that there is more to be disturbed. */
 const modulesOf = (seed: number): string[] => [
@@ -74,13 +81,16 @@ class Storm {
 				(step) => this.#note(`  ${step}`),
 				() => this.#load.acknowledges(round.during),
 			);
-		} finally {
+			this.#note(`  over after ${secondsSince(began)} s`);
 			await this.#load.end();
+		} catch (error) {
+			await this.#load.abandon();
+			throw error;
 		}
+		this.#note(`  all is taken after ${secondsSince(began)} s`);
 		const problems = await this.#audit.run([round.fault]);
-		const seconds = Math.round((performance.now() - began) / 1000);
 		this.#note(
-			`  ${problems.length} problems, ${this.acknowledgements} acknowledgements so far, ${seconds} s`,
+			`  ${problems.length} problems, ${this.acknowledgements} acknowledgements so far, ${secondsSince(began)} s`,
 		);
 		return problems;
 	}
@@ -95,7 +105,7 @@ async function rage(seed: number): Promise<void> {
 	const world = await World.create(modulesOf(seed));
 	const storm = new Storm(world, seed);
 	try {
-		for (const round of plan(seed, ROUNDS)) {
+		for (const round of plan(seed, ROUNDS, KINDS)) {
 			const problems = await storm.round(round);
 			if (problems.length > 0) throw new Error(problems.join("\n"));
 		}

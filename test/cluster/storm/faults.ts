@@ -101,6 +101,15 @@ const WAYS: Readonly<Record<Fault, Ways>> = {
 		},
 		end: heal,
 	},
+	// The power fails everywhere, and comes back.
+	blackout: {
+		begin: async ({ world: { machines } }) => {
+			await Promise.all(machines.map(({ node }) => node.kill9()));
+			await Promise.all(machines.map(({ disk }) => disk.cutPower()));
+			await Promise.all(machines.map(({ node }) => node.start()));
+		},
+		end: async () => {},
+	},
 	"damaged file": { begin: kill, end: startDamaged },
 	"old backup": { begin: loseDisk, end: restore },
 	"lost disk": {

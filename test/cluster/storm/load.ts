@@ -29,6 +29,7 @@ export class Load {
 	readonly #up: () => readonly TestNode[];
 	readonly #random: () => number;
 	#isOver = false;
+	#isAbandoned = false;
 	#clients: Promise<void>[] = [];
 
 	/** `up` are the nodes that clients may turn to. */
@@ -53,6 +54,12 @@ export class Load {
 	async end(): Promise<void> {
 		this.#isOver = true;
 		await Promise.all(this.#clients);
+	}
+
+	/** As end(), but what is not taken stays so: the storm has failed already. */
+	async abandon(): Promise<void> {
+		this.#isAbandoned = true;
+		await this.end();
 	}
 
 	/** Until so many more things were acknowledged. */
@@ -87,7 +94,7 @@ export class Load {
 	/** One message, tried again here and there with the same envelope until it is taken. */
 	async #send(): Promise<void> {
 		const letter = this.#ledger.write("SMTP");
-		while (letter.place === "asked") {
+		while (letter.place === "asked" && !this.#isAbandoned) {
 			await this.#trySend(letter).catch(() => {});
 			await this.#pause();
 		}

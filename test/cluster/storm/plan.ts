@@ -16,6 +16,7 @@ export const FAULTS = [
 	"damaged file",
 	"old backup",
 	"lost disk",
+	"blackout",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -48,13 +49,18 @@ export interface Round {
 	readonly chances: readonly number[];
 }
 
-export function plan(seed: number, rounds: number): readonly Round[] {
+/** `faults` are the ones that may come. */
+export function plan(
+	seed: number,
+	rounds: number,
+	faults: readonly Fault[] = FAULTS,
+): readonly Round[] {
 	const random = seeded(seed * 7919 + 17);
 	const whole = (below: number): number => Math.floor(random() * below);
 	// Each fault once before any comes again, so that a few seeds have all.
 	let waiting: Fault[] = [];
 	const nextFault = (): Fault => {
-		if (waiting.length === 0) waiting = [...FAULTS];
+		if (waiting.length === 0) waiting = [...faults];
 		return waiting.splice(whole(waiting.length), 1)[0] as Fault;
 	};
 	return Array.from({ length: rounds }, (): Round => {
@@ -89,7 +95,7 @@ export function describe(round: Round): string {
 	const { fault, victim, split, before, during } = round;
 	const name = (machine: number) => `machine ${machine + 1}`;
 	return [
-		`after ${before} acknowledgements: ${fault} at ${name(victim)}`,
+		`after ${before} acknowledgements: ${fault}${fault === "blackout" ? "" : ` at ${name(victim)}`}`,
 		split && `${split.how} between ${split.between.map(name).join(" and ")}`,
 		`for ${during} more${round.isNoticed ? " and until it is noticed" : ""}`,
 		round.backup !== undefined && `backup of ${name(round.backup)}`,
