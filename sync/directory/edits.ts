@@ -1,6 +1,6 @@
 /** What commands of users do to the documents. Each function edits within one transaction; they decide nothing about time or copies. */
 import type { FlagChange } from "../api.ts";
-import { mapOf } from "../documents/flat.ts";
+import { mapOf } from "../documents/places.ts";
 import { keys, segmentDocument } from "../documents/shapes.ts";
 import { deriveId, type EntryId, type MailboxId } from "../ids.ts";
 import {

@@ -86,7 +86,7 @@ export class ByteWriter {
 			} else {
 				while (to < values.length && !isRun(to)) to++;
 				this.signed(from - to);
-				for (const value of values.slice(from, to)) write(value);
+				for (let at = from; at < to; at++) write(values[at] as T);
 			}
 			from = to;
 		}

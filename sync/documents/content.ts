@@ -72,7 +72,7 @@ const isRegister = (value: unknown): boolean => {
 	);
 };
 
-/** mailbox/rows.ts encodeFacts */
+/** mailbox/facts.ts encodeFacts */
 const isFacts = (value: unknown): boolean => {
 	if (!Array.isArray(value)) return false;
 	const [hash, sizeBytes, drive, blob, internalDate, saved, from] = value;
@@ -89,6 +89,15 @@ const isFacts = (value: unknown): boolean => {
 		(from === null || (Array.isArray(from) && from.every(isId)))
 	);
 };
+
+/** What nearly all facts look like: these need not be taken apart to see that they are some. */
+const COUNT = "(?:0|[1-9][0-9]{0,14})";
+const ID = '"[A-Za-z0-9_-]{22}"';
+const USUAL_FACTS = new RegExp(
+	`^\\["[0-9a-f]{64}",${COUNT},"[0-9a-z]*",\\[${COUNT},${COUNT},${COUNT},${COUNT}\\],${COUNT},${COUNT},(?:null|\\[${ID},${ID}\\])\\]$`,
+);
+const isFactsText: Check = (detail, value) =>
+	(isText(value) && USUAL_FACTS.test(value)) || json(isFacts)(detail, value);
 
 const CHECKS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
 	cluster: {
@@ -107,7 +116,7 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
 		s: (_, value) => isText(value),
 	},
 	segment: {
-		e: json(isFacts),
+		e: isFactsText,
 		u: isUid,
 		f: (_, value) => isText(value),
 	},
@@ -118,24 +127,27 @@ const WITH_ID: Readonly<Record<string, string>> = {
 	segment: "eufx",
 };
 
-/** Why this must not be folded; undefined when it may. `value`: undefined where the key is removed. */
-export function contentFault(
+const WITHOUT_CHECKS: Readonly<Record<string, Check>> = {};
+
+/** What says of a document why this must not be folded; undefined when it may. `value`: undefined where the key is removed. */
+export function contentFaultOf(
 	document: DocumentId,
-	key: string,
-	value: Scalar | undefined,
-): string | undefined {
+): (key: string, value: Scalar | undefined) => string | undefined {
 	const [type = "", id, number] = document.split(":");
 	const isKnown = Object.hasOwn(CHECKS, type);
+	const checks = (isKnown ? CHECKS[type] : undefined) ?? WITHOUT_CHECKS;
+	const withId = WITH_ID[type] ?? "";
 	if (isKnown && type !== "cluster" && !isId(id))
-		return "it is of a document without an owner";
+		return () => "it is of a document without an owner";
 	if (type === "segment" && !/^[0-9]{1,9}$/.test(number ?? ""))
-		return "it is of a segment without a number";
-	const [kind, of, detail] = splitKey(key);
-	if (WITH_ID[type]?.includes(kind) && kind !== "" && !isId(of))
-		return `it names nothing that could be there: ${key.slice(0, 60)}`;
-	const checks = isKnown ? CHECKS[type] : undefined;
-	if (value === undefined || checks === undefined) return undefined;
-	if (!Object.hasOwn(checks, kind) || checks[kind]?.(detail, value))
-		return undefined;
-	return `it puts something else there than belongs there: ${key.slice(0, 60)}`;
+		return () => "it is of a segment without a number";
+	return (key, value) => {
+		const [kind, of, detail] = splitKey(key);
+		if (kind !== "" && withId.includes(kind) && !isId(of))
+			return `it names nothing that could be there: ${key.slice(0, 60)}`;
+		if (value === undefined || !Object.hasOwn(checks, kind)) return undefined;
+		return checks[kind]?.(detail, value)
+			? undefined
+			: `it puts something else there than belongs there: ${key.slice(0, 60)}`;
+	};
 }

@@ -1,13 +1,9 @@
 /** Whether a change of another node is whole and does just what its record says, before it may come near a document. */
 import { decodeChange } from "@automerge/automerge";
 import type { Origin } from "../ids.ts";
-import { mapOf, type Scalar } from "./flat.ts";
-import {
-	type DecodedPlain,
-	decodePlain,
-	GENESIS_ACTOR,
-	type Operation as PlainOperation,
-} from "./plain.ts";
+import type { Scalar } from "./flat.ts";
+import { mapOf } from "./places.ts";
+import { type DecodedPlain, decodePlain, GENESIS_ACTOR } from "./plain.ts";
 
 /** Why a change must not come near a document; otherwise what it does, if it is of the kind that is known here. */
 export type Judged =
@@ -26,8 +22,17 @@ export interface Expected {
 	) => string | undefined;
 }
 
-/** One operation, as Automerge decodes it. */
+/** What is done to one key. */
 interface Operation {
+	/** Operation number of the genesis that made the map. */
+	readonly map: number;
+	readonly key: string;
+	/** What is put there; undefined: the key is removed. */
+	readonly value: Scalar | undefined;
+}
+
+/** One operation, as Automerge decodes it. */
+interface Decoded {
 	readonly action: string;
 	readonly obj: string;
 	readonly key?: string;
@@ -44,22 +49,25 @@ export function judge(change: Uint8Array, expected: Expected): Judged {
 		plain === undefined
 			? faultOfAny(change, expected)
 			: (authorFault(plain.actor, expected) ??
-				operationsFault(plain.operations.map(asOperation), expected));
+				plainFault(plain.operations, expected));
 	return fault === undefined ? { plain } : { fault };
 }
 
-/** The same of a change in the making, whose operations are known already. */
-export const plainFault = (
-	operations: readonly PlainOperation[],
-	expected: Expected,
-): string | undefined => operationsFault(operations.map(asOperation), expected);
-
-const asOperation = ({ map, key, value }: PlainOperation): Operation => ({
-	action: value === undefined ? "del" : "set",
-	obj: `${map}@${GENESIS_ACTOR}`,
-	key,
-	value,
-});
+/** The same of what a change does: of one in the making it is known before there is a change. */
+export function plainFault(
+	operations: readonly Operation[],
+	{ keys, buckets, contentFault }: Expected,
+): string | undefined {
+	const named = new Set(keys);
+	for (const { map, key, value } of operations) {
+		if (!named.has(key)) return "it changes a key that it does not name";
+		if (map !== mapOf(key, buckets))
+			return "it changes a key in the wrong place";
+		const fault = contentFault?.(key, value);
+		if (fault !== undefined) return fault;
+	}
+	return undefined;
+}
 
 function faultOfAny(
 	change: Uint8Array,
@@ -77,7 +85,7 @@ function faultOfAny(
 		return "it is damaged: its checksum is wrong";
 	return (
 		authorFault(decoded.actor, expected) ??
-		operationsFault(decoded.ops as readonly Operation[], expected)
+		operationsFault(decoded.ops as readonly Decoded[], expected)
 	);
 }
 
@@ -88,20 +96,24 @@ const authorFault = (
 	actor === (origin as string) ? undefined : "it is of another origin";
 
 function operationsFault(
-	operations: readonly Operation[],
-	{ keys, buckets, contentFault }: Expected,
+	decoded: readonly Decoded[],
+	expected: Expected,
 ): string | undefined {
-	const named = new Set(keys);
-	for (const { action, obj, key, value } of operations) {
+	const operations: Operation[] = [];
+	for (const { action, obj, key, value } of decoded) {
 		if (action !== "set" && action !== "del")
 			return `it does something else than to put or remove: ${action.slice(0, 20)}`;
-		if (key === undefined || !named.has(key))
-			return "it changes a key that it does not name";
-		if (obj !== `${mapOf(key, buckets)}@${GENESIS_ACTOR}`)
-			return "it changes a key in the wrong place";
+		if (key === undefined) return "it changes a key that it does not name";
 		const put = action === "set" ? (value as Scalar) : undefined;
-		const fault = contentFault?.(key, put);
-		if (fault !== undefined) return fault;
+		operations.push({ map: numberOf(obj), key, value: put });
 	}
-	return undefined;
+	return plainFault(operations, expected);
+}
+
+/** Of the operation that made the map; none that there is where it is not one of the genesis. */
+function numberOf(obj: string): number {
+	const [number = "", actor] = obj.split("@");
+	return actor === GENESIS_ACTOR && /^[0-9]+$/.test(number)
+		? Number(number)
+		: Number.NaN;
 }

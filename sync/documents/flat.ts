@@ -8,6 +8,7 @@
 import { type ActorId, getBackend, init } from "@automerge/automerge";
 import { Temporary } from "../faults.ts";
 import type { Origin } from "../ids.ts";
+import { inOrder, mapOf } from "./places.ts";
 import {
 	canPut,
 	type DecodedPlain,
@@ -16,7 +17,7 @@ import {
 	type Operation,
 } from "./plain.ts";
 import { Tips } from "./tips.ts";
-import { type Known, NOTHING, portions, Unapplied } from "./unapplied.ts";
+import { type Known, NOTHING, Put, portions, Unapplied } from "./unapplied.ts";
 
 export type Scalar = string | number | boolean;
 /**
@@ -44,20 +45,6 @@ function genesis(buckets: number): Handle {
 	}
 	return handle;
 }
-
-/** Keys are `<kind>:<id>` or `<kind>:<id>:<detail>`; all keys of one id lie in one bucket (FNV-1a of the id). */
-function bucketOf(key: string, buckets: number): number {
-	const from = key.indexOf(":") + 1;
-	const end = key.indexOf(":", from);
-	let hash = 0x811c9dc5;
-	for (let i = from; i < (end < 0 ? key.length : end); i++)
-		hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-	return (hash >>> 0) % buckets;
-}
-
-/** Operation number of the genesis that made the map in which the key lies. */
-export const mapOf = (key: string, buckets: number): number =>
-	bucketOf(key, buckets) + 1;
 
 /** What is stored of a document is not what was put there. Temporary: it is put together again from the log or a member. */
 export class DamagedDocument extends Temporary {
@@ -202,9 +189,8 @@ export class FlatDocument {
 			let held = known.get(key) ?? this.#heldFor(edit);
 			if (held === NOTHING && !("remove" in edit)) {
 				const value = ("add" in edit ? edit.add : edit.set) as string | boolean;
-				const id = `${startOp + operations.length}@${actor}`;
+				known.set(key, new Put(startOp + operations.length, actor, value));
 				operations.push({ map, key, value, pred: NOTHING.ids });
-				known.set(key, { ids: [id], values: [value], isNew: true });
 				continue;
 			}
 			const add = (value: Operation["value"]) => {
@@ -323,7 +309,7 @@ export class FlatDocument {
 			return isFollowed ? this.#held(key) : NOTHING;
 		const known = this.#unapplied.known(key);
 		if (known?.isNew !== true) return known;
-		return this.#isApplied(key) ? undefined : { ...known, isNew: false };
+		return this.#isApplied(key) ? undefined : asSeen(known);
 	}
 
 	#takeNow(changes: readonly ForeignChange[]): void {
@@ -353,8 +339,7 @@ export class FlatDocument {
 		const known = this.#unapplied.known(key);
 		if (known !== undefined && !known.isNew) return known;
 		// Where nothing is there, it is what it was taken for.
-		if (known !== undefined && !this.#isApplied(key))
-			return { ...known, isNew: false };
+		if (known !== undefined && !this.#isApplied(key)) return asSeen(known);
 		this.settle();
 		return undefined;
 	}
@@ -392,28 +377,15 @@ export class FlatDocument {
 	}
 }
 
+/** It was looked at, and is so. */
+const asSeen = ({ ids, values }: Known): Known => ({
+	ids,
+	values,
+	isNew: false,
+});
+
 /** Whether the edit can be encoded here: numbers cannot, and are rare. */
 const isPlain = (edit: Edit): boolean =>
 	canPut(edit.key) &&
 	edit.key !== "" &&
 	("remove" in edit || canPut("add" in edit ? edit.add : edit.set));
-
-interface Placed {
-	readonly map: number;
-	readonly key: string;
-	readonly edit: Edit;
-}
-
-/** As they will lie in the document: Automerge puts neighbours in for a third of what it takes for scattered ones. */
-function inOrder(edits: readonly Edit[], buckets: number): readonly Placed[] {
-	const placed = edits.map((edit) => ({
-		map: mapOf(edit.key, buckets),
-		key: edit.key,
-		edit,
-	}));
-	return placed.length > 1 ? placed.sort(byPlace) : placed;
-}
-function byPlace(a: Placed, b: Placed): number {
-	if (a.map !== b.map) return a.map - b.map;
-	return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
-}

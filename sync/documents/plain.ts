@@ -66,6 +66,7 @@ const NO_PREDECESSORS: readonly string[] = [];
 // Used by one call at a time.
 const columns = new ByteWriter();
 const content = new ByteWriter();
+const texts = new ByteWriter();
 
 /** Whether it can be put this way: numbers, and halves of characters, are Automerge's. */
 export const canPut = (value: unknown): value is string | boolean =>
@@ -135,8 +136,13 @@ function chunk(bytes: Uint8Array): EncodedPlain {
 	return { change, hash: digest.toString("hex") };
 }
 
+/** Type and length of a value, which is laid down in `texts`. */
 function metaOf(value: Operation["value"]): number {
-	if (typeof value === "string") return Buffer.byteLength(value) * 16 + UTF8;
+	if (typeof value === "string") {
+		const before = texts.length;
+		texts.utf8(value);
+		return (texts.length - before) * 16 + UTF8;
+	}
 	return value === undefined ? META_NONE : value ? META_TRUE : META_FALSE;
 }
 
@@ -169,11 +175,9 @@ function writeColumns(
 	);
 	column(() => unsigned(operations.length));
 	numbers(operations.map(({ value }) => (value === undefined ? REMOVE : PUT)));
+	texts.clear();
 	numbers(operations.map(({ value }) => metaOf(value)));
-	column(() => {
-		for (const { value } of operations)
-			if (typeof value === "string") columns.utf8(value);
-	});
+	column(() => columns.bytes(texts.written()));
 	numbers(operations.map(({ pred }) => pred.length));
 	numbers(preds.map(({ actor }) => actors.get(actor) as number));
 	let last = 0;

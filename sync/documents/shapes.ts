@@ -82,10 +82,12 @@ function parseKind(document: DocumentId): DocumentKind {
 export const bucketsOf = (document: DocumentId): number =>
 	document.startsWith("segment:") ? SEGMENT_BUCKETS : DIRECTORY_BUCKETS;
 
+type Parts = readonly [kind: string, id: string, detail: string];
+
 /** `<kind>:<id>:<detail>` taken apart; the detail may hold anything. */
-export function splitKey(
-	key: string,
-): [kind: string, id: string, detail: string] {
+export function splitKey(key: string): Parts {
+	// Most are asked for where they were just put together, and then the id is the very string that others know.
+	if (key === made.key) return made.parts;
 	const first = key.indexOf(":");
 	const second = key.indexOf(":", first + 1);
 	return second < 0
@@ -96,6 +98,17 @@ export function splitKey(
 				key.slice(second + 1),
 			];
 }
+
+function ofEntry(kind: string, entry: EntryId, detail?: string): string {
+	const start = `${kind}:${entry}`;
+	const key = detail === undefined ? start : `${start}:${detail}`;
+	made = { key, parts: [kind, entry, detail ?? ""] };
+	return key;
+}
+let made: { readonly key: string; readonly parts: Parts } = {
+	key: "",
+	parts: ["", "", ""],
+};
 
 export const keys = {
 	member: (node: NodeId) => `m:${node}`,
@@ -116,8 +129,9 @@ export const keys = {
 	quota: (resource: "storage" | "message") => `q:${resource}`,
 	annotation: (of: string, name: string) => `t:${of}:${name}`,
 	subscription: (nameHash: string) => `s:${nameHash}`,
-	facts: (entry: EntryId) => `e:${entry}`,
-	claim: (entry: EntryId, uid: number) => `u:${entry}:${uid}`,
-	flag: (entry: EntryId, flag: string) => `f:${entry}:${flag.toLowerCase()}`,
-	expunged: (entry: EntryId) => `x:${entry}`,
+	facts: (entry: EntryId) => ofEntry("e", entry),
+	claim: (entry: EntryId, uid: number) => ofEntry("u", entry, String(uid)),
+	flag: (entry: EntryId, flag: string) =>
+		ofEntry("f", entry, flag.toLowerCase()),
+	expunged: (entry: EntryId) => ofEntry("x", entry),
 };

@@ -19,6 +19,26 @@ export interface Known {
 	readonly isNew: boolean;
 }
 
+/** What one operation put under a key that was taken for new: of most keys nobody asks before it is applied. */
+export class Put implements Known {
+	readonly isNew = true;
+	readonly #number: number;
+	readonly #actor: string;
+	readonly #value: string | boolean;
+
+	constructor(number: number, actor: string, value: string | boolean) {
+		this.#number = number;
+		this.#actor = actor;
+		this.#value = value;
+	}
+	get ids(): readonly string[] {
+		return [`${this.#number}@${this.#actor}`];
+	}
+	get values(): readonly (string | boolean)[] {
+		return [this.#value];
+	}
+}
+
 /** Nothing, if it is true that nobody put anything there before. */
 export const NOTHING: Known = { ids: [], values: [], isNew: true };
 

@@ -2,7 +2,7 @@
  * What every member asks of a change before it takes it: of one that comes, and of an own one before it is written. Were the
  * own ones not held to the same, one that no member takes would stop all that its node sends from then on.
  */
-import { contentFault } from "../documents/content.ts";
+import { contentFaultOf } from "../documents/content.ts";
 import {
 	type Expected,
 	type Judged,
@@ -29,7 +29,7 @@ function expectedOf(
 		origin,
 		keys,
 		buckets: bucketsOf(document),
-		contentFault: (key, value) => contentFault(document, key, value),
+		contentFault: contentFaultOf(document),
 	};
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { inPlaceOrder } from "../../../sync/directory/edits.ts";
-import { mapOf } from "../../../sync/documents/flat.ts";
+import { mapOf } from "../../../sync/documents/places.ts";
 import { keys } from "../../../sync/documents/shapes.ts";
 import { deriveId, type EntryId } from "../../../sync/ids.ts";
 import {
