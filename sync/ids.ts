@@ -92,14 +92,21 @@ export const modSeq = (value: number): ModSeq =>
 export function deriveId<T extends AccountId | MailboxId | EntryId>(
 	...parts: readonly (string | Uint8Array)[]
 ): T {
-	if (parts.every((part) => typeof part === "string")) {
-		// At once: a third of what it takes step by step.
-		const text = parts.map((part) => `${part.length}:${part}`).join("");
+	const text = joined(parts);
+	// At once: a third of what it takes step by step.
+	if (text !== undefined)
 		return base64url(hashOf("sha256", text, "buffer")) as T;
-	}
 	const hash = createHash("sha256");
 	for (const part of parts) hash.update(`${part.length}:`).update(part);
 	return base64url(hash.digest()) as T;
+}
+function joined(parts: readonly (string | Uint8Array)[]): string | undefined {
+	let text = "";
+	for (const part of parts) {
+		if (typeof part !== "string") return undefined;
+		text += `${part.length}:${part}`;
+	}
+	return text;
 }
 const base64url = (digest: Buffer): string =>
 	digest.toString("base64url", 0, 16);

@@ -5,6 +5,8 @@ import type { Recent } from "./recent.ts";
 export class Batch {
 	readonly #store: Store;
 	readonly #writes = new Map<string, StoreValue | undefined>();
+	/** The first letters of their keys. */
+	readonly #putKinds = new Set<number>();
 	/** Values taken apart already: a row that several steps of one flush touch is parsed and written once. */
 	readonly #cells = new Map<string, Cell>();
 	readonly #dirty: [string, Cell][] = [];
@@ -55,10 +57,11 @@ export class Batch {
 
 	put(key: string, value: StoreValue | undefined): void {
 		this.#writes.set(key, value);
+		this.#putKinds.add(key.charCodeAt(0));
 	}
 
 	putAll(writes: readonly StoreWrite[]): void {
-		for (const [key, value] of writes) this.#writes.set(key, value);
+		for (const [key, value] of writes) this.put(key, value);
 	}
 
 	/** A JSON value to be changed in place; call `change` for it to be written. */
@@ -134,7 +137,8 @@ export class Batch {
 		const writes: StoreWrite[] = [];
 		for (const [key, cell] of this.#dirty) {
 			const { value } = cell;
-			this.#writes.delete(key);
+			// Rows are hardly ever put as text too.
+			if (this.#putKinds.has(key.charCodeAt(0))) this.#writes.delete(key);
 			writes.push([
 				key,
 				value === undefined ? undefined : JSON.stringify(value),

@@ -128,10 +128,12 @@ export class Numbering {
 		if (!isUnnumbered && this.#unnumbered.size + this.#wanted.size === 0)
 			return;
 		const key = rowKey(mailbox, entry);
+		const want = this.#wanted.get(key);
+		if (isUnnumbered === this.#unnumbered.has(key) && want === undefined)
+			return;
 		this.#stage(key, mailbox, entry);
 		if (isUnnumbered) this.#unnumbered.set(key, [mailbox, entry]);
 		else this.#unnumbered.delete(key);
-		const want = this.#wanted.get(key);
 		if (want !== undefined && (row.x || uidOf(row) > want.claim))
 			this.#wanted.delete(key);
 	}

@@ -12,82 +12,15 @@ import type {
 } from "../ids.ts";
 import type { Batch } from "../log/batch.ts";
 import type { Vector } from "../log/record.ts";
-import type { BodyRef } from "../ports/bodies.ts";
+import { bytesOf, decodeFacts } from "./facts.ts";
 
-/** Immutable facts of an entry, as they lie in the segment (JSON array, to be short). */
-export interface Facts {
-	readonly body: BodyRef;
-	readonly internalDateMilliseconds: number;
-	readonly savedMilliseconds: number;
-	/** What it was moved from (rule 17). */
-	readonly from: readonly [MailboxId, EntryId] | null;
-}
-
-export function encodeFacts(facts: Facts): string {
-	const { body, internalDateMilliseconds, savedMilliseconds, from } = facts;
-	const text = JSON.stringify([
-		body.hash,
-		body.sizeBytes,
-		body.drive,
-		body.blob,
-		internalDateMilliseconds,
-		savedMilliseconds,
-		from,
-	]);
-	// Whoever folds what is written here will ask for it.
-	keepDecoded(text, {
-		body,
-		internalDateMilliseconds,
-		savedMilliseconds,
-		from,
-	});
-	return text;
-}
-
-/** Facts are looked at by several who do not know of each other while a batch is made. */
-const decoded = new Map<string, Facts>();
-const DECODED_MAX = 4_000;
-
-export function decodeFacts(text: string): Facts {
-	// Those of one entry are asked for several times on end.
-	if (text === lastDecoded?.text) return lastDecoded.facts;
-	let facts = decoded.get(text);
-	if (facts === undefined) {
-		facts = parseFacts(text);
-		keepDecoded(text, facts);
-	} else lastDecoded = { text, facts };
-	return facts;
-}
-let lastDecoded: { readonly text: string; readonly facts: Facts } | undefined;
-
-function keepDecoded(text: string, facts: Facts): void {
-	lastDecoded = { text, facts };
-	if (decoded.size >= DECODED_MAX) decoded.clear();
-	decoded.set(text, facts);
-}
-
-function parseFacts(text: string): Facts {
-	const [hash, sizeBytes, drive, blob, internalDate, saved, from] =
-		JSON.parse(text);
-	return {
-		body: { hash, sizeBytes, drive: driveShared(drive), blob },
-		internalDateMilliseconds: internalDate,
-		savedMilliseconds: saved,
-		from,
-	};
-}
-
-/** The one string for the name of a drive: all bodies of a node lie in few, and a mailbox has many. */
-const drives = new Map<string, string>();
-const DRIVES_MAX = 1_000;
-
-function driveShared(drive: string): string {
-	const shared = drives.get(drive);
-	if (shared !== undefined) return shared;
-	if (drives.size >= DRIVES_MAX) drives.clear();
-	drives.set(drive, drive);
-	return drive;
-}
+export {
+	bodyTag,
+	bytesOf,
+	decodeFacts,
+	encodeFacts,
+	type Facts,
+} from "./facts.ts";
 
 /** What clients of this node were told of an entry. Names are short since there is a row a message. */
 export interface Shown {
@@ -268,11 +201,6 @@ export const uidOf = (row: EntryRow): number => {
 	return highest;
 };
 
-/** What a claim says of the body that it is made for. */
-export const bodyTag = (facts: string): string =>
-	decodeFacts(facts).body.hash.slice(0, BODY_TAG_LENGTH);
-const BODY_TAG_LENGTH = 16;
-
 /** What was shown is of these facts. */
 export const shownFacts = (row: EntryRow): string =>
 	row.v?.f ?? (row.f as string);
@@ -349,7 +277,7 @@ export const lives = (row: EntryRow): boolean => row.f !== undefined && !row.x;
 
 /** What it counts for the quota of its account. */
 export const liveBytesOf = (row: EntryRow): number =>
-	row.f === undefined || row.x ? 0 : decodeFacts(row.f).body.sizeBytes;
+	row.f === undefined || row.x ? 0 : bytesOf(row.f);
 
 const interned = new Map<string, readonly string[]>();
 const INTERNED_MAX = 10_000;

@@ -6,7 +6,7 @@ import type { Pending } from "./pending.ts";
 import {
 	type BoxRow,
 	boxKey,
-	decodeFacts,
+	bytesOf,
 	type EntryRow,
 	flagsOf,
 	getBox,
@@ -232,7 +232,7 @@ function count(box: BoxRow, row: EntryRow, by: 1 | -1): void {
 	const shown = row.v as NonNullable<EntryRow["v"]>;
 	box.shown += by;
 	if (!shown.g.includes("\\Seen")) box.unseen += by;
-	const bytes = by * decodeFacts(shownFacts(row)).body.sizeBytes;
+	const bytes = by * bytesOf(shownFacts(row));
 	box.sizeBytes += bytes;
 	if (!shown.g.includes("\\Deleted")) return;
 	box.deleted += by;

@@ -129,7 +129,7 @@ export class Bury {
 			this.#enqueue(batch, "dying", {
 				m: mailbox,
 				e: entry,
-				o: { ...operationsOf(row) },
+				o: operationsOf(row),
 				at: this.#options.now(),
 			});
 	}
@@ -158,7 +158,7 @@ export class Bury {
 			this.#enqueue(batch, "dying", {
 				m: mailbox,
 				e: entry,
-				o: { ...operationsOf(row) },
+				o: operationsOf(row),
 				at: this.#options.now(),
 			});
 	}

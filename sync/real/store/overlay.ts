@@ -39,12 +39,13 @@ export class Overlay {
 	take(writes: readonly StoreWrite[]): void {
 		this.#bytes += plainBytes(writes);
 		for (const [key, value] of writes) {
-			if (!this.#values.has(key)) this.#addKey(key);
+			const { size } = this.#values;
 			// The caller may go on to change its bytes.
 			this.#values.set(
 				key,
 				value instanceof Uint8Array ? Uint8Array.from(value) : (value ?? null),
 			);
+			if (this.#values.size > size) this.#addKey(key);
 		}
 	}
 
