@@ -240,6 +240,7 @@ export class ClusterReplica implements Replica {
 			...this.#parts.copies.marks(),
 			...this.#parts.replication.factsMarks.marks(),
 			...this.#parts.space.told.marks(this.#parts.presence.others()),
+			...this.#parts.driveMarks.marks(),
 		];
 		if (marks.length > 0 || !stamps.isKept || !numbering.isKept)
 			this.#write((tx) => {

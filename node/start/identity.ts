@@ -20,6 +20,10 @@ import {
 import type { StreamSource } from "../../sync/network/streams.ts";
 import type { Network } from "../../sync/ports/network.ts";
 import { type Store, StoreDamaged } from "../../sync/ports/store.ts";
+import {
+	copiedMarks,
+	FORGET_COPIED_MARKS,
+} from "../../sync/space/drive-marks.ts";
 import { putAside, readKnownCluster } from "../keep.ts";
 import type { NewLife } from "../living.ts";
 import type { Closing, NodeParts } from "./parts.ts";
@@ -76,12 +80,14 @@ class Identifying {
 				driveName(known),
 				driveBlocks(store),
 			);
-			if (bodies.dropped !== undefined) {
+			const damage =
+				bodies.dropped ?? (await bodies.shortened(copiedMarks(store)));
+			if (damage !== undefined) {
 				parts.log.warn(
 					"the body store was damaged; each body is looked for, and what is missing is fetched from peers",
-					{ damage: bodies.dropped },
+					{ damage },
 				);
-				store.commit([[BODIES_LOST_KEY, "1"]]);
+				store.commit([[BODIES_LOST_KEY, "1"], FORGET_COPIED_MARKS]);
 			}
 			return { identity: known, bodies };
 		} catch (error) {
@@ -98,6 +104,7 @@ class Identifying {
 			store.commit([
 				["meta/driveBlocks", "0"],
 				[BODIES_LOST_KEY, "1"],
+				FORGET_COPIED_MARKS,
 			]);
 			const bodies = await this.#openBodies(driveName(identity), 0);
 			return { identity, bodies };

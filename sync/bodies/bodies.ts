@@ -99,6 +99,8 @@ export class DriveBodies implements ReclaimableBodies {
 	readonly #replication: Replication;
 	/** By drive: whose it is. */
 	#owners: ReadonlyMap<string, NodeId> = new Map();
+	/** As said last, durably. */
+	#copied: ReadonlyMap<string, number> = new Map();
 	readonly #known = new KnownBodies(BODIES_KNOWN_MAX);
 	readonly #recent = new RecentBodies(BODIES_RECENT_BYTES_MAX, BLOCK_BYTES);
 	readonly #compaction: Compaction;
@@ -380,6 +382,29 @@ export class DriveBodies implements ReclaimableBodies {
 
 	async held(drive: string): Promise<readonly BlockRange[]> {
 		return this.#local.held(drive);
+	}
+
+	async copiedLengths(): Promise<ReadonlyMap<string, number>> {
+		const lengths = await this.#drives.lengths();
+		const grew = [...lengths].some(
+			([drive, length]) => this.#copied.get(drive) !== length,
+		);
+		if (grew) await this.#durable();
+		this.#copied = lengths;
+		return lengths;
+	}
+
+	/** What is shorter here than these drives were; undefined where nothing is. */
+	async shortened(
+		lengths: ReadonlyMap<string, number>,
+	): Promise<string | undefined> {
+		for (const [drive, length] of lengths) {
+			const core = await this.#drives.get(drive).catch((error: Error) => error);
+			if (core instanceof Error) return core.message;
+			if (core.length < length)
+				return `the copy of drive ${drive.slice(0, 16)} has ${core.length} blocks, and had ${length}`;
+		}
+		return undefined;
 	}
 
 	async diskBytes(): Promise<number> {

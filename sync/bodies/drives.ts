@@ -106,6 +106,16 @@ export class Drives {
 		core.core.replicator.updateAll();
 	}
 
+	/** How long those are that are to be held and open. */
+	async lengths(): Promise<Map<string, number>> {
+		const lengths = new Map<string, number>();
+		for (const drive of this.#listed) {
+			const core = await this.#open.get(drive)?.catch(() => undefined);
+			if (core !== undefined) lengths.set(drive, core.length);
+		}
+		return lengths;
+	}
+
 	async close(): Promise<void> {
 		this.#closed = true;
 		const cores = await this.#cores();

@@ -33,6 +33,7 @@ declare module "hypercore-storage" {
 				allowBackup?: boolean;
 			},
 		);
+		close(): Promise<void>;
 		/** RocksDB's CompactRange over everything. */
 		compact(options: {
 			/** 1: rewrites the blob files that hold garbage, whatever the policy of normal compactions is. */

@@ -39,13 +39,14 @@ export async function openParts(options: {
 	// A folder of its own: corestore moves what it does not know out of the way.
 	const drives = join(directory, "drives");
 	let store: Corestore | undefined;
+	let storage: CorestoreStorage | undefined;
 	try {
 		await rm(spool, { recursive: true, force: true });
 		await mkdir(spool, { recursive: true, mode: 0o700 });
 		await mkdir(drives, { recursive: true, mode: 0o700 });
 		await takeFormat(directory);
 		const handed = await HandedBodies.open(join(directory, "handed"));
-		const storage = openStorage(drives);
+		storage = openStorage(drives);
 		store = new Corestore(storage);
 		await store.ready();
 		const own = new Hyperdrive(store.namespace(drive.name));
@@ -69,6 +70,8 @@ export async function openParts(options: {
 		};
 	} catch (error) {
 		await store?.close().catch(() => {});
+		// A store that did not become ready leaves it open, and nobody could open this folder again.
+		await storage?.close().catch(() => {});
 		throw error instanceof DriveShort ? error : openFault(error, directory);
 	}
 }

@@ -31,6 +31,7 @@ import { OwnBodies } from "../replication/own-bodies.ts";
 import type { Replication } from "../replication/replication.ts";
 import type { Returning } from "../replication/returning.ts";
 import { ALL_RULES, type Rules } from "../rules.ts";
+import { DriveMarks } from "../space/drive-marks.ts";
 import type { Space } from "../space/space.ts";
 import {
 	makeCensus,
@@ -77,6 +78,7 @@ export class Parts {
 	readonly context: Context;
 	readonly checker: Checker;
 	readonly scrub: Scrub;
+	readonly driveMarks: DriveMarks;
 	readonly healing: Healing;
 
 	constructor(options: ReplicaOptions, whole: Whole) {
@@ -175,6 +177,7 @@ export class Parts {
 				} else this.accounts.forget(what);
 			},
 		});
+		this.driveMarks = new DriveMarks(options);
 		this.scrub = new Scrub({
 			...options,
 			ledger: this.ledger,

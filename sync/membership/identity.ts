@@ -4,6 +4,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { PeerAddress } from "../ports/network.ts";
 import type { Random } from "../ports/random.ts";
 import { prefixEnd, type Store, type StoreWrite } from "../ports/store.ts";
+import { FORGET_COPIED_MARKS } from "../space/drive-marks.ts";
 
 export interface Identity {
 	readonly cluster: string;
@@ -104,6 +105,8 @@ function beginLife(
 		[RESTORED_KEY, undefined],
 		["meta/driveBlocks", "0"],
 		["meta/had", undefined],
+		// `restore` makes a body store of what the backup has; it is no copy that became shorter.
+		FORGET_COPIED_MARKS,
 		...[...store.range("peer/", prefixEnd("peer/"))].map(
 			([key]) => [key, undefined] as const,
 		),

@@ -122,6 +122,8 @@ export interface ReclaimableBodies extends Bodies {
 	clear(drive: string, ranges: readonly BlockRange[]): Promise<void>;
 	/** The blocks of a drive that lie here, ascending; empty for a drive that is not known here. */
 	held(drive: string): Promise<readonly BlockRange[]>;
+	/** Of each drive of others that is held here, how long it is here, durably: it never becomes shorter. */
+	copiedLengths(): Promise<ReadonlyMap<string, number>>;
 	/** Gives the room of what was cleared back to the disk: in the background, and no longer than it has to. */
 	compact(): Promise<void>;
 	/** Bytes that the bodies take on the disk now, with what was cleared and not given back yet. */

@@ -233,6 +233,14 @@ export class SimBodies implements ReclaimableBodies {
 		return heldOn(this.#disk, drive);
 	}
 
+	async copiedLengths(): Promise<ReadonlyMap<string, number>> {
+		const { drives } = this.#disk;
+		const copied = [...drives].filter(([drive]) => drive !== this.drive);
+		return new Map(
+			copied.map(([drive, { lengthBlocks }]) => [drive, lengthBlocks]),
+		);
+	}
+
 	async compact(): Promise<void> {}
 
 	async diskBytes(): Promise<number> {

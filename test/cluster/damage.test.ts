@@ -5,6 +5,9 @@
 import { cpSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { driveBlocks } from "../../sync/membership/identity.ts";
+import { openStore } from "../../sync/real/store.ts";
+import { copiedMarks } from "../../sync/space/drive-marks.ts";
 import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import { planted, type TestNode } from "../harness/node.ts";
@@ -118,6 +121,63 @@ test("bodies whose log was damaged are missed at the start, and are back when th
 		await b.converged();
 		expect(b.diary).toMatch(/the body store was damaged/);
 		expect(await b.cli(["check"]), b.tail()).toMatchObject({ code: 0 });
+	} finally {
+		await cluster.close();
+	}
+}, 300_000);
+
+/** How many blocks the node keeps that its own drive has, and its copies of others, as a kill would leave it. */
+function blocksKept(data: string): { own: number; copied: number } {
+	const copy = `${data}.looked-at`;
+	cpSync(data, copy, {
+		recursive: true,
+		filter: (name) => name === data || /state\.db/.test(name),
+	});
+	const store = openStore(join(copy, "state.db"));
+	const marks = [...copiedMarks(store).values()];
+	const own = driveBlocks(store);
+	store.close();
+	rmSync(copy, { recursive: true });
+	return { own, copied: marks.reduce((one, other) => one + other, 0) };
+}
+
+test("an older copy of the bodies in place of the newer is named at the start, and what it lacks comes again", async () => {
+	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
+	try {
+		const maker = new MessageMaker("older");
+		const [a, b] = cluster.nodes;
+		if (!a || !b) throw new Error("no cluster");
+		const bodies = join(b.data, "bodies");
+		const old = `${b.data}.old`;
+		const half = MESSAGES / 2;
+		// All of it is in the drive of a; b has never appended to its own.
+		await sendAll(a, maker, range(0, half));
+		await settled(cluster.nodes, half);
+		await b.converged();
+		await b.stop();
+		cpSync(bodies, old, { recursive: true });
+		await b.start();
+		await sendAll(a, maker, range(half, MESSAGES));
+		await settled(cluster.nodes, MESSAGES);
+		await b.converged();
+		const { own } = blocksKept(a.data);
+		await until(
+			"b keeps that it has all of the drive of a",
+			async () => blocksKept(b.data).copied === own,
+		);
+		await b.stop();
+		rmSync(bodies, { recursive: true });
+		cpSync(old, bodies, { recursive: true });
+		await b.start();
+		await b.converged();
+		expect(b.diary).toMatch(
+			/the copy of drive \w+ has 30 blocks, and had 60.*the body store was damaged/,
+		);
+		// Every body against its hash.
+		expect(await b.cli(["check"]), b.tail()).toMatchObject({ code: 0 });
+		const said = b.diary.length;
+		await b.restart();
+		expect(b.diary.slice(said)).not.toMatch(/the body store was damaged/);
 	} finally {
 		await cluster.close();
 	}
