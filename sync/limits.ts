@@ -107,10 +107,11 @@ export const PUSH_PIECE_BODIES_MAX = 500;
 export const PUSH_UNCONFIRMED_BYTES_MAX = 4 * MiB;
 /**
  * Deliveries that come while others are on their way go with them when those are answered, or after so long: as long as a
- * member takes where both are busy. So many go without that: what a group costs is little for each of them then.
+ * member takes where both are busy. So many go without that: what a group costs is nothing for each of them then. Fewer would
+ * cut those of 32 senders in two, of which one waits for the other where answers take long.
  */
 export const ROUND_MILLISECONDS_MAX = 40;
-export const ROUND_ENOUGH = 16;
+export const ROUND_ENOUGH = 64;
 /** Where none is answered sooner the line itself takes that long, and whoever waits waits for nothing. */
 export const ROUND_FAR_MILLISECONDS = 80;
 /** Senders that were answered together and send again at once, on lines as within one site, are back by then. */
