@@ -113,7 +113,8 @@ const keyOf = ({ mailbox }: Selected, criterion: string): string =>
 	`${mailbox.id}/${mailbox.uidValidity}/${criterion}`;
 
 const isSame = (a: readonly Candidate[], b: readonly Candidate[]): boolean =>
-	a.length === b.length && a.every(({ uid }, at) => uid === b[at]?.uid);
+	a === b ||
+	(a.length === b.length && a.every(({ uid }, at) => uid === b[at]?.uid));
 
 const bytesOf = ({ uids, valueBytes }: Column): number =>
 	300 + 8 * uids.length + valueBytes;
@@ -123,7 +124,8 @@ const valueBytes = (value: Value): number =>
 function missingIn(
 	{ uids }: Column,
 	candidates: readonly Candidate[],
-): Candidate[] {
+): readonly Candidate[] {
+	if (uids.length === 0) return candidates;
 	const missing: Candidate[] = [];
 	let at = 0;
 	for (const candidate of candidates) {
