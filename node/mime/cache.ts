@@ -332,9 +332,9 @@ class Cache implements StructureCache {
 			else inMemory.set(hash, value, bytes);
 			return value;
 		};
-		/** Places of what must be looked for in the file; of one that is asked about twice, the first. */
+		/** Places of what must be looked for in the file; of one that is asked about twice, the last. */
 		const missing = new Map<BodyHash, number>();
-		const again: number[] = [];
+		let isTwice = false;
 		for (const { body } of messages) {
 			const { hash } = body;
 			let value = inMemory.get(hash);
@@ -342,8 +342,11 @@ class Cache implements StructureCache {
 				const row = this.#rowAtHand(hash);
 				const held = row && waiting(row);
 				if (held !== undefined) value = keep(hash, held);
-				else if (missing.has(hash)) again.push(found.length);
-				else missing.set(hash, found.length);
+				else {
+					const before = missing.size;
+					missing.set(hash, found.length);
+					isTwice ||= missing.size === before;
+				}
 			}
 			found.push(value);
 		}
@@ -351,10 +354,9 @@ class Cache implements StructureCache {
 		inFile([...missing.keys()], (hash, held) => {
 			found[missing.get(hash as BodyHash) as number] = keep(hash, held);
 		});
-		for (const at of again) {
-			const { hash } = (messages[at] as Wanted).body;
-			found[at] = found[missing.get(hash) as number];
-		}
+		if (isTwice)
+			for (const [at, { body }] of messages.entries())
+				found[at] ??= found[missing.get(body.hash) as number];
 		return found;
 	}
 

@@ -1,12 +1,11 @@
 /** Runs a search: which of the messages that the client knows fulfil a key. */
-import type { Message, SelectedMailbox } from "../../../sync/api.ts";
-import type { BodyHash, Uid } from "../../../sync/ids.ts";
+import type { SelectedMailbox } from "../../../sync/api.ts";
+import type { Uid } from "../../../sync/ids.ts";
 import {
 	IMAP_READ_AHEAD_BYTES,
 	IMAP_READ_AHEAD_COUNT,
 } from "../../../sync/limits.ts";
 import type { BodyRef } from "../../../sync/ports/bodies.ts";
-import type { InTurn } from "../../mime/cache.ts";
 import type { Selected } from "../selected.ts";
 import { indexOf } from "../sequence-set.ts";
 import { accountOf, type Session } from "../session.ts";
@@ -88,8 +87,10 @@ function contextOf(
 	const { texts } = surroundings;
 	const { id } = accountOf(session);
 	const facts: Facts = {
-		headers: new Map(),
-		orderings: new Map(),
+		batch: [],
+		batchAt: new Uint32Array(uids.length + 1),
+		headers: [],
+		orderings: [],
 		texts: [],
 		textAt: new Uint32Array(uids.length + 1),
 	};
@@ -205,17 +206,13 @@ function lookUp(
 	some: readonly Candidate[],
 ): void {
 	const messages = some.map(({ message }) => message);
-	const byHash = <T>(values: InTurn<T>): Map<BodyHash, T> => {
-		const found = new Map<BodyHash, T>();
-		for (const [at, value] of values.entries())
-			if (value !== undefined)
-				found.set((messages[at] as Message).body.hash, value);
-		return found;
-	};
-	if (uses.has("headers"))
-		facts.headers = byHash(structures.cachedHeaders(messages));
+	for (const { number } of facts.batch) facts.batchAt[number] = 0;
+	facts.batch = some;
+	for (let at = 0; at < some.length; at++)
+		facts.batchAt[(some[at] as Candidate).number] = at + 1;
+	if (uses.has("headers")) facts.headers = structures.cachedHeaders(messages);
 	if (uses.has("orderings"))
-		facts.orderings = byHash(structures.cachedOrderings(messages));
+		facts.orderings = structures.cachedOrderings(messages);
 }
 
 /** Adds those that fulfil the test; some messages at a time are read. */

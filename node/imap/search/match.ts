@@ -3,7 +3,8 @@
  * first, then what the cache and the index know, and only then messages are read.
  */
 import type { Message } from "../../../sync/api.ts";
-import type { BodyHash, Uid } from "../../../sync/ids.ts";
+import type { Uid } from "../../../sync/ids.ts";
+import type { InTurn } from "../../mime/cache.ts";
 import {
 	casemap,
 	decodedHeader,
@@ -29,8 +30,12 @@ export interface Candidate extends Hit {
 
 /** What is known without reading, of the messages that are looked at now. */
 export interface Facts {
-	headers: ReadonlyMap<BodyHash, Uint8Array>;
-	orderings: ReadonlyMap<BodyHash, Ordering>;
+	/** What is looked at together now; `batchAt`: message number → its place there, counted from 1. */
+	batch: readonly Candidate[];
+	readonly batchAt: Uint32Array;
+	/** Of these in their order. */
+	headers: InTurn<Uint8Array>;
+	orderings: InTurn<Ordering>;
 	/** Of each of `sought` what the index says of messages; `textAt`: message number → where it says so. */
 	texts: readonly Uint8Array[];
 	textAt: Uint32Array;
@@ -143,6 +148,16 @@ export function compile(key: Key, context: SearchContext): Test {
 	}
 }
 
+/** Undefined also of a message that is not among those that are looked at now. */
+function factAt<T>(
+	{ batchAt }: Facts,
+	known: InTurn<T>,
+	{ number }: Hit,
+): T | undefined {
+	const at = batchAt[number] as number;
+	return at === 0 ? undefined : known[at - 1];
+}
+
 function byOrdering(
 	{ surroundings: { structures }, facts, uses }: SearchContext,
 	test: (ordering: Ordering, candidate: Candidate) => boolean,
@@ -151,7 +166,7 @@ function byOrdering(
 	return {
 		cost: 1,
 		now(candidate) {
-			const ordering = facts.orderings.get(candidate.message.body.hash);
+			const ordering = factAt(facts, facts.orderings, candidate);
 			return ordering && test(ordering, candidate);
 		},
 		async later(candidate) {
@@ -174,8 +189,8 @@ function byHeader(
 		);
 	return {
 		cost: 1,
-		now({ message }) {
-			const header = facts.headers.get(message.body.hash);
+		now(candidate) {
+			const header = factAt(facts, facts.headers, candidate);
 			return header && holds(header);
 		},
 		later: async ({ message }) => holds(await structures.header(message)),
