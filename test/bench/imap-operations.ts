@@ -46,8 +46,8 @@ const select = (client: ImapClient, count: number) =>
 
 export const operations: readonly Operation[] = [
 	{
-		name: "first SELECT of a session",
-		// Of a session that has seen nothing of it yet; what the host keeps of it in memory, it may use.
+		name: "first SELECT",
+		// Of a session, and in the first round of anybody.
 		isSelected: false,
 		run: (client) => select(client, 1),
 	},
