@@ -3,6 +3,7 @@ import type Corestore from "corestore";
 import type { Hypercore } from "hypercore";
 import { BODY_DRIVES_UNLISTED_MAX } from "../limits.ts";
 import { BodyUnavailable } from "../ports/bodies.ts";
+import "./cleared-nodes.ts";
 import "./lengths.ts";
 import "./missing-nodes.ts";
 import type { Clock } from "../ports/clock.ts";

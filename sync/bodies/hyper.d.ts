@@ -231,6 +231,16 @@ declare module "hypercore/lib/merkle-tree.js" {
 	};
 }
 
+declare module "hypercore/lib/session-state.js" {
+	interface WriteBatch {
+		deleteTreeNode(index: number): void;
+	}
+	export default class SessionState {
+		clear(start: number, end: number, cleared?: unknown): Promise<void>;
+		createWriteBatch(): WriteBatch;
+	}
+}
+
 declare module "hypercore/lib/replicator.js" {
 	interface Peer {
 		readonly core: {
