@@ -6,6 +6,7 @@ import { BodyUnavailable } from "../ports/bodies.ts";
 import "./cleared-nodes.ts";
 import "./lengths.ts";
 import "./missing-nodes.ts";
+import "./unproven.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { shareReads } from "./shared-reads.ts";

@@ -242,6 +242,10 @@ declare module "hypercore/lib/session-state.js" {
 }
 
 declare module "hypercore/lib/replicator.js" {
+	/** What a peer asked for, and where it is to be read. */
+	interface ProofRequest {
+		readonly msg: { readonly id: number };
+	}
 	interface Peer {
 		readonly core: {
 			readonly state: { readonly length: number };
@@ -270,10 +274,20 @@ declare module "hypercore/lib/replicator.js" {
 		broadcastRange(start: number, length: number, gone: boolean): void;
 		onrange(message: unknown): Promise<void>;
 		_handleData(data: unknown): Promise<void>;
+		/** What it asked for and was not answered. */
+		readonly remoteRequests: Map<number, ProofRequest["msg"]>;
+		readonly wireNoData: {
+			send(message: {
+				readonly request: number;
+				readonly reason: number;
+			}): void;
+		};
+		/** Answers; rejects where the disk does not have what it takes. */
+		_fulfillRequest(request: ProofRequest, unasked: boolean): Promise<void>;
 		/** Asks the peer for a block. */
 		_sendBlockRequest(request: unknown, block: unknown): void;
 	}
 	const Replicator: { readonly Peer: { readonly prototype: Peer } };
 	export default Replicator;
-	export type { Peer };
+	export type { Peer, ProofRequest };
 }

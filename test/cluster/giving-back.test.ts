@@ -87,7 +87,10 @@ test(`kill -9 in the midst of giving space back, ${ROUNDS} times`, async () => {
 			await victim.start();
 			expectExactly(await settled(nodes, KEPT), maker, kept);
 		}
+		// Who comes new gets what is left of drives of which most was cleared, and by the drives' own way.
+		const newcomer = await cluster.add("c");
 		for (const node of nodes) await node.converged();
+		expect(readdirSync(join(newcomer.data, "bodies", "handed"))).toEqual([]);
 		for (const client of await cluster.imap(user)) {
 			await expectBodies(client, maker, kept);
 			await client.logout();

@@ -4,6 +4,7 @@ import { appendFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import Replicator, { type Peer } from "hypercore/lib/replicator.js";
+import SessionState from "hypercore/lib/session-state.js";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { bodyHash, type NodeId } from "../../../sync/ids.ts";
 import {
@@ -18,7 +19,14 @@ import type {
 } from "../../../sync/ports/network.ts";
 import { Handover } from "../../../sync/replication/handover.ts";
 import { until } from "../../harness/until.ts";
-import { fetchAll, type Member, Members, put, strand } from "./members.ts";
+import {
+	fetchAll,
+	type Member,
+	Members,
+	put,
+	putSome,
+	strand,
+} from "./members.ts";
 import { testLog } from "./pair.ts";
 
 let members: Members;
@@ -320,4 +328,47 @@ it("what nobody misses any more is not asked for", async () => {
 	const { length } = testLog().lines;
 	const taken = await handoverOf(b, () => false).take(addressOf(c), [body]);
 	expect([taken.length, asked, length]).toEqual([0, 0, 0]);
+});
+
+/** As if the disk had lost what proves these blocks of its own drive. */
+async function loseProofs(
+	member: Member,
+	bodies: readonly BodyRef[],
+): Promise<void> {
+	const { createWriteBatch } = SessionState.prototype;
+	const losing = vi.spyOn(SessionState.prototype, "createWriteBatch");
+	losing.mockImplementation(function (this: SessionState) {
+		const batch = createWriteBatch.call(this);
+		for (const { blob } of bodies) batch.deleteTreeNode(2 * blob[1]);
+		return batch;
+	});
+	try {
+		await put(member, "goes with the next batch");
+	} finally {
+		losing.mockRestore();
+	}
+}
+
+it("who cannot prove much of what it has breaks no link: what can be proved comes, and the rest is handed over", async () => {
+	const [a, b] = await members.three();
+	const proved = await putSome(a, 100);
+	const bare = await putSome(a, 100);
+	await loseProofs(a, bare);
+	await members.connect(a, b);
+	await fetchAll(b, proved);
+	const ended: unknown[] = [];
+	for (const body of bare)
+		void b.bodies.fetch(body).catch((error) => ended.push(error));
+	await until("the fetches to end", async () => {
+		await members.clock.advance(BODY_HOPE_MILLISECONDS / 10);
+		return ended.length === bare.length;
+	});
+	handoverOf(a);
+	expect(await handoverOf(b).take(addressOf(a), bare)).toEqual(bare);
+	const last = bare.at(-1) as BodyRef;
+	expect(await textOf(b, last)).toBe("body 99");
+	for (const { log } of [a, b])
+		expect(log.lines.map(({ message }) => message)).not.toContain(
+			"a body stream ended",
+		);
 });
