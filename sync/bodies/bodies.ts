@@ -298,7 +298,8 @@ export class DriveBodies implements ReclaimableBodies {
 	 * not lie here, or not right, and is to be fetched.
 	 */
 	async #readHere(reference: BodyRef): Promise<Uint8Array | undefined> {
-		if (this.#known.has(reference)) return undefined;
+		if (this.#known.has(reference) || !this.#local.lies(reference))
+			return undefined;
 		await this.#clearing;
 		const whole = await this.#local.whole(reference).catch((error) => {
 			const { hash } = reference;

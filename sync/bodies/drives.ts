@@ -29,6 +29,8 @@ export class Drives {
 	readonly #onRefused: (error: unknown) => void;
 	/** By key in hex, in the order in which they were opened. */
 	readonly #open = new Map<string, Promise<Hypercore>>();
+	/** Those of them that are open by now. */
+	readonly #ready = new Map<string, Hypercore>();
 	#listed: ReadonlySet<string> = new Set();
 	#closed = false;
 
@@ -67,6 +69,11 @@ export class Drives {
 				cause: error,
 			});
 		}
+	}
+
+	/** Without waiting: undefined also where it is only about to open. */
+	opened(drive: string): Hypercore | undefined {
+		return drive === this.#ownKey ? this.#own : this.#ready.get(drive);
 	}
 
 	/** Opens these and closes others; drives that bodies name although they are not listed are opened on demand. */
@@ -142,6 +149,7 @@ export class Drives {
 		core.core.replicator.eagerUpgrade = false;
 		this.#watch(core, drive);
 		core.once("close", () => this.#forget(drive, undefined));
+		this.#ready.set(drive, core);
 		return core;
 	}
 
@@ -159,12 +167,15 @@ export class Drives {
 	}
 
 	#forget(drive: string, opening: Promise<Hypercore> | undefined): void {
-		if (opening === undefined || this.#open.get(drive) === opening)
+		if (opening === undefined || this.#open.get(drive) === opening) {
 			this.#open.delete(drive);
+			this.#ready.delete(drive);
+		}
 	}
 
 	#close(drive: string, core: Promise<Hypercore>): void {
 		this.#open.delete(drive);
+		this.#ready.delete(drive);
 		core
 			.then((open) => open.close())
 			.catch((error) =>

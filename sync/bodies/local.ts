@@ -14,10 +14,10 @@ import { clearBlocks, heldBlocks } from "./reclaim.ts";
 import type { ByteRange } from "./reference.ts";
 
 export class LocalBodies {
-	readonly #drives: Pick<Drives, "get">;
+	readonly #drives: Pick<Drives, "get" | "opened">;
 	readonly #handed: HandedBodies;
 
-	constructor(drives: Pick<Drives, "get">, handed: HandedBodies) {
+	constructor(drives: Pick<Drives, "get" | "opened">, handed: HandedBodies) {
 		this.#drives = drives;
 		this.#handed = handed;
 	}
@@ -64,6 +64,12 @@ export class LocalBodies {
 				reference,
 				range,
 			);
+	}
+
+	/** Whether a body of one block lies in its drive, right or not; false also where the drive is not open yet. */
+	lies({ drive, blob }: BodyRef): boolean {
+		const core = this.#drives.opened(drive);
+		return core?.core.bitfield.get(blob[1]) ?? false;
 	}
 
 	/** The bytes of a body of one block in its drive, if they lie here and are right. Rejects as state() does. */
