@@ -2,6 +2,7 @@
 import { join as joinPath } from "node:path";
 import {
 	type DriveBodies,
+	DriveCut,
 	DriveShort,
 	openBodies,
 } from "../../sync/bodies/bodies.ts";
@@ -9,10 +10,12 @@ import type { Member } from "../../sync/directory/cluster.ts";
 import { askToJoin } from "../../sync/membership/admission.ts";
 import {
 	BODIES_LOST_KEY,
+	cutFilesWrite,
 	driveBlocks,
 	driveName,
 	foundingIdentity,
 	type Identity,
+	knownCutFiles,
 	lifeOf,
 	newOrigin,
 	saveIdentity,
@@ -80,6 +83,7 @@ class Identifying {
 				driveName(known),
 				driveBlocks(store),
 			);
+			await this.#leaveCut(bodies);
 			const damage =
 				bodies.dropped ?? (await bodies.shortened(copiedMarks(store)));
 			if (damage !== undefined) {
@@ -91,7 +95,8 @@ class Identifying {
 			}
 			return { identity: known, bodies };
 		} catch (error) {
-			if (!(error instanceof DriveShort)) this.#putBodiesAside(error);
+			if (!(error instanceof DriveShort || error instanceof DriveCut))
+				this.#putBodiesAside(error);
 			// It lost its tail: never append to it again, or it would fork. What is missing is fetched from peers.
 			parts.log.warn(
 				"the body store lost something; a new drive is begun, and bodies are fetched from peers",
@@ -107,8 +112,18 @@ class Identifying {
 				FORGET_COPIED_MARKS,
 			]);
 			const bodies = await this.#openBodies(driveName(identity), 0);
+			store.commit([cutFilesWrite(bodies.cutFiles)]);
 			return { identity, bodies };
 		}
+	}
+
+	/** Rejects with DriveCut, and closes them, where files were cut since each body was looked for last. */
+	async #leaveCut(bodies: DriveBodies): Promise<void> {
+		const known = new Set(knownCutFiles(this.#given.store));
+		const cut = bodies.cutFiles.filter((each) => !known.has(each));
+		if (cut.length === 0) return;
+		await bodies.close();
+		throw new DriveCut(cut);
 	}
 
 	/** A body store that does not open is put aside where other members have its bodies; else its fault is thrown. */

@@ -33,7 +33,7 @@ import { mayComeFromPeers } from "./content.ts";
 import { Downloads } from "./downloads.ts";
 import { Drives } from "./drives.ts";
 import { GroupSync, type SyncToDisk } from "./durable.ts";
-import { DriveShort, storeFault } from "./faults.ts";
+import { DriveCut, DriveShort, storeFault } from "./faults.ts";
 import { FetchQueue } from "./fetch.ts";
 import { Gate } from "./gate.ts";
 import { Hope } from "./hope.ts";
@@ -53,7 +53,7 @@ import { Replication } from "./streams.ts";
 import { Takings } from "./taking.ts";
 import { DriveWriter, MemoryBudget, type WriterHost } from "./writer.ts";
 
-export { DriveShort };
+export { DriveCut, DriveShort };
 
 export interface OpenBodiesOptions {
 	/** Folder of the body store; made when it is not there. */
@@ -85,6 +85,8 @@ export class DriveBodies implements ReclaimableBodies {
 	readonly drive: string;
 	/** What was damaged when the store was opened, so that bodies may be gone that were here; undefined where nothing was. */
 	readonly dropped: string | undefined;
+	/** Which of its files of values are shorter than they were, or gone: any body may be in them. */
+	readonly cutFiles: readonly string[];
 	readonly #options: OpenBodiesOptions;
 	readonly #parts: Parts;
 	readonly #sync: GroupSync;
@@ -116,6 +118,7 @@ export class DriveBodies implements ReclaimableBodies {
 		const { store, blobs, logs } = parts;
 		this.drive = blobs.core.key.toString("hex");
 		this.dropped = parts.dropped;
+		this.cutFiles = parts.cutFiles;
 		const sync: SyncToDisk = () => logs.sync();
 		this.#sync = new GroupSync(options.wrapSync?.(sync) ?? sync);
 		this.#drives = new Drives(

@@ -19,6 +19,17 @@ export class DriveShort extends Error {
 	}
 }
 
+/**
+ * Files in which values of bodies lie are shorter than they were, or gone. The own drive may have lost bodies without being
+ * shorter: it is left for members to give them back, and another is begun.
+ */
+export class DriveCut extends Error {
+	override name = "DriveCut";
+	constructor(files: readonly string[]) {
+		super(`files of bodies were cut: ${files.join("; ")}`);
+	}
+}
+
 const messageOf = (error: unknown): string =>
 	(error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ??
 	"";

@@ -5,6 +5,8 @@ import Corestore from "corestore";
 import type Hyperblobs from "hyperblobs";
 import type CorestoreStorage from "hypercore-storage";
 import Hyperdrive from "hyperdrive";
+import type { Log } from "../ports/log.ts";
+import { cutFiles } from "./cut-files.ts";
 import { databaseFolder, droppedAtOpen, openStorage } from "./database.ts";
 import { WriteAheadLogs } from "./durable.ts";
 import { DriveShort, openFault } from "./faults.ts";
@@ -24,6 +26,8 @@ export interface Parts {
 	readonly spool: string;
 	/** What its log was damaged by, so that bodies are gone; undefined where it was whole. */
 	readonly dropped: string | undefined;
+	/** Its files of values that are shorter than they were, or gone. */
+	readonly cutFiles: readonly string[];
 }
 
 /** Rejects as openBodies() does. */
@@ -33,6 +37,7 @@ export async function openParts(options: {
 		readonly name: string;
 		readonly lengthBlocksAtLeast: number;
 	};
+	readonly log: Log;
 }): Promise<Parts> {
 	const { directory, drive } = options;
 	const spool = join(directory, "spool");
@@ -67,6 +72,7 @@ export async function openParts(options: {
 			spool,
 			database: databaseFolder(drives),
 			dropped: await droppedAtOpen(drives),
+			cutFiles: await cutFiles(databaseFolder(drives), options.log),
 		};
 	} catch (error) {
 		await store?.close().catch(() => {});

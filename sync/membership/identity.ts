@@ -127,5 +127,15 @@ export const BODIES_LOST_KEY = "meta/bodiesLost";
 /** Name of the drive that bodies are appended to now. */
 export const driveName = ({ origin, drives }: Identity): string =>
 	`${origin}-${drives}`;
+
+const CUT_FILES_KEY = "meta/bodiesCut";
+/** Cut files of the body store because of which each body was looked for already: they stay cut until compaction drops them. */
+export const knownCutFiles = (store: Store): readonly string[] =>
+	JSON.parse((store.get(CUT_FILES_KEY) as string | undefined) ?? "[]");
+export const cutFilesWrite = (files: readonly string[]): StoreWrite => [
+	CUT_FILES_KEY,
+	files.length === 0 ? undefined : JSON.stringify(files),
+];
+
 export const driveBlocks = (store: Store): number =>
 	Number(store.get("meta/driveBlocks") ?? 0);

@@ -148,6 +148,41 @@ test("bodies whose log was damaged are missed at the start, and are back when th
 	}
 }, 300_000);
 
+test("a file of bodies that was cut is named at the start, and what lay in it comes again, of all drives", async () => {
+	const cluster = await startCluster({ names: ["a", "b"], users: [user] });
+	try {
+		const maker = new MessageMaker("blobs");
+		const [a, b] = cluster.nodes;
+		if (!a || !b) throw new Error("no cluster");
+		const quarter = MESSAGES / 4;
+		// What it has in its log is moved into a file when it starts. In the second one lies anew what says which blocks are
+		// here: without that the drive does not open, and all of it is put aside.
+		for (const from of [0, 2 * quarter]) {
+			await sendAll(a, maker, range(from, from + quarter));
+			await sendAll(b, maker, range(from + quarter, from + 2 * quarter));
+			await settled(cluster.nodes, from + 2 * quarter);
+			await b.converged();
+			await b.restart();
+		}
+		await b.stop();
+		const [blob] = filesOf(b.data)
+			.filter((name) => name.endsWith(".blob"))
+			.sort();
+		const file = join(b.data, blob as string);
+		damage(file, "cut", statSync(file).size >> 1);
+		await b.start();
+		await b.converged();
+		// Nobody has read or scrubbed any: every body against its hash.
+		expect(await b.cli(["check"]), b.tail()).toMatchObject({ code: 0 });
+		expect(b.diary).toMatch(/files of bodies were cut: \d+\.blob has/);
+		const said = b.diary.length;
+		await b.restart();
+		expect(b.diary.slice(said)).not.toMatch(/files of bodies were cut/);
+	} finally {
+		await cluster.close();
+	}
+}, 300_000);
+
 /** How many blocks the node keeps that its own drive has, and its copies of others, as a kill would leave it. */
 function blocksKept(data: string): { own: number; copied: number } {
 	const copy = `${data}.looked-at`;

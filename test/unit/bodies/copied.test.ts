@@ -120,6 +120,7 @@ async function opened(
 async function healsFrom(
 	damage: (directory: string) => void,
 	what: string,
+	isCut = false,
 ): Promise<string> {
 	const parts = {
 		...copier,
@@ -129,10 +130,11 @@ async function healsFrom(
 	cpSync(sound, parts.directory, { recursive: true });
 	damage(parts.directory);
 	const { b, isAside } = await opened(parts, what);
-	const noticed = b.dropped ?? (await b.shortened(marks));
+	const noticed = b.dropped ?? b.cutFiles[0] ?? (await b.shortened(marks));
 	const states: string[] = [];
 	for (const { reference } of sent) states.push(await b.verify(reference));
 	if (states.includes("missing")) expect(noticed, what).toBeDefined();
+	expect(b.cutFiles.length, what).toBe(isCut ? 1 : 0);
 	const cut = await connectStreams(owner, parts);
 	for (const { reference, bytes } of sent) {
 		// What the copy cannot prove any more is handed over (replication/handover.ts).
@@ -175,10 +177,15 @@ it("each file cut and flipped at many offsets", async () => {
 				const { size } = statSync(join(sound, file));
 				const at = Math.floor((size * i) / OFFSETS);
 				const what = `${how} ${file} at ${at} of ${size}`;
-				const outcome = await healsFrom((directory) => {
-					if (how === "cut") truncateSync(join(directory, file), at);
-					else flip(join(directory, file), at);
-				}, what);
+				const isCut = how === "cut" && file.endsWith(".blob");
+				const outcome = await healsFrom(
+					(directory) => {
+						if (how === "cut") truncateSync(join(directory, file), at);
+						else flip(join(directory, file), at);
+					},
+					what,
+					isCut,
+				);
 				const kind = `${how} .${file.split(/[./]/).at(-1)}: ${outcome}`;
 				outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
 			}
@@ -188,12 +195,27 @@ it("each file cut and flipped at many offsets", async () => {
 		expect.arrayContaining([
 			"cut .sst: put aside",
 			"flip .sst: put aside",
-			"cut .blob: noticed when read",
+			"cut .blob: noticed",
+			"flip .blob: noticed when read",
 			"cut .log: noticed",
 			"flip .log: noticed",
 		]),
 	);
 }, 300_000);
+
+it("a file of bodies that is gone is noticed too", async () => {
+	const files = readdirSync(sound, { recursive: true, encoding: "utf8" });
+	const blobs = files.filter((name) => name.endsWith(".blob"));
+	expect(blobs.length).toBeGreaterThan(0);
+	for (const name of blobs) {
+		const outcome = await healsFrom(
+			(directory) => rmSync(join(directory, name)),
+			`without ${name}`,
+			true,
+		);
+		expect(outcome).toBe("noticed");
+	}
+});
 
 it("an older copy in place of the newer is noticed, though it is whole", async () => {
 	const outcome = await healsFrom((directory) => {
