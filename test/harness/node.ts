@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { json } from "node:stream/consumers";
 import { ImapClient } from "./imap-client.ts";
+import { freePort } from "./ports.ts";
 import {
 	type RunOptions,
 	type RunResult,
@@ -103,16 +104,15 @@ export function planted(...modules: readonly string[]): readonly string[] {
 }
 
 const DIARY_CHARACTERS_MAX = 400_000;
-const loopbackListeners: NodeOptions = {
-	smtp: "127.0.0.1:0",
-	submission: "127.0.0.1:0",
-	submissions: "127.0.0.1:0",
-	imap: "127.0.0.1:0",
-	imaps: "127.0.0.1:0",
-	http: "127.0.0.1:0",
-	dns: "off",
-	p2p: "127.0.0.1:0",
-};
+const loopbackListeners: readonly ListenerName[] = [
+	"smtp",
+	"submission",
+	"submissions",
+	"imap",
+	"imaps",
+	"http",
+	"p2p",
+];
 
 /** `127.0.0.1:2525` or `[::1]:2525`. */
 export function endpoint(text: string): Endpoint {
@@ -134,6 +134,8 @@ export class TestNode {
 	#diary = "";
 	readonly #forwarded = new Map<number, Promise<Endpoint>>();
 	#ready: Status | undefined;
+	/** Of all its lives, where the settings say nothing else. */
+	#listeners: NodeOptions | undefined;
 
 	constructor(settings: StartNode) {
 		this.#settings = settings;
@@ -186,6 +188,7 @@ export class TestNode {
 	async start(): Promise<this> {
 		if (this.running) throw new Error(`node ${this.name} runs already`);
 		const again = this.#ready !== undefined;
+		this.#listeners ??= await freeListeners();
 		const command = [
 			...(this.#settings.prefix ?? []),
 			...(this.#settings.program ?? pmnode),
@@ -202,12 +205,14 @@ export class TestNode {
 		this.#ended = new Promise((resolve) => {
 			const ended = (code: number | null, signal: string | null) => {
 				this.#exit ??= { code, signal };
-				resolve();
 			};
 			child.once("exit", ended);
+			// Only then all that it said was read.
+			child.once("close", resolve);
 			child.once("error", (error) => {
 				this.#note(`${error.message}\n`);
 				ended(null, null);
+				resolve();
 			});
 		});
 		child.stderr?.setEncoding("utf8").on("data", (t: string) => this.#note(t));
@@ -339,7 +344,7 @@ export class TestNode {
 	#arguments(again: boolean): string[] {
 		const { join: link, options } = this.#settings;
 		const merged: Record<string, string | true> = {
-			...loopbackListeners,
+			...this.#listeners,
 			name: this.name,
 			...options,
 		};
@@ -385,6 +390,13 @@ export class TestNode {
 		if (process.env.PMNODE_TEST_VERBOSE)
 			process.stderr.write(text.replace(/^/gm, `[${this.name}] `));
 	}
+}
+
+async function freeListeners(): Promise<NodeOptions> {
+	const listeners: Record<string, string> = { dns: "off" };
+	for (const name of loopbackListeners)
+		listeners[name] = `127.0.0.1:${await freePort()}`;
+	return listeners;
 }
 
 /** Starts a node and waits until it is ready. */
