@@ -141,8 +141,8 @@ export const BODIES_FORSAKEN_MAX = 10_000;
 /** Changes beyond the watermark that one message tells of; the rest follows when the watermark moves. */
 export const HOLDS_EXTRA_MAX = 2_000;
 /**
- * Claims that some node found too low, until a higher one comes: what two sides of a long split number, 150 bytes each. Of who
- * asks for more nothing is noted as had any more until there is room, so that its next life takes none of it as shown.
+ * Claims that some node found too low, until a higher one comes: what two sides of a long split number, 150 bytes each. Those
+ * beyond are asked for when half of these are answered. Of who asks for more nothing is noted as had any more until there is room, so that its next life takes none of it as shown.
  */
 export const WANTS_MAX = 100_000;
 /** And how many of them are told at a time: half a megabyte, far below what a link message may hold. */

@@ -28,6 +28,8 @@ export interface ReplicaOptions {
 	readonly protocol?: ProtocolVersions;
 	/** Other than usual, in simulations: entries that are looked at with a batch after a start. */
 	readonly reviewEntries?: number;
+	/** And claims found too low that are known at a time. */
+	readonly wantsMax?: number;
 	/** The operator says that no other member will come: a new life then needs nobody's leave (rule 9). */
 	readonly alone?: boolean;
 }

@@ -158,7 +158,7 @@ export class Mailboxes implements Fold {
 
 	/** Reads anew from the store what is held in memory (when all documents came at once, or rows were mended). */
 	recount(): void {
-		this.#review.stop();
+		this.#review.clear();
 		this.numbering.clear();
 		this.#readBoxes();
 		this.#pending.load();
@@ -246,6 +246,7 @@ export class Mailboxes implements Fold {
 		this.#pending.committed();
 		this.numbering.committed();
 		this.#review.committed();
+		if (this.numbering.takePassedOver()) this.#review.again();
 		this.#live += this.#liveInBatch;
 		this.#liveInBatch = 0;
 		this.pairs.committed();

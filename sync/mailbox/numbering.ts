@@ -43,6 +43,8 @@ export interface NumberingOptions {
 	 * all of both is too low for the other. So one side goes ahead, and what it showed stays.
 	 */
 	readonly spreads: (account: AccountId) => number;
+	/** Other than usual, in simulations: so many wants are known at most. */
+	readonly wantsMax?: number | undefined;
 	/** The entry has its first UID. Called within a batch. */
 	readonly numbered: (mailbox: MailboxId, entry: EntryId) => void;
 }
@@ -62,7 +64,9 @@ export class Numbering {
 	readonly #options: NumberingOptions;
 	/** Entries that live and have no UID yet: what a new numberer begins with. */
 	readonly #unnumbered = new Map<string, Place>();
-	readonly #wanted = new Wanted();
+	readonly #wanted: Wanted;
+	/** A claim was found too low here that there was no room to ask for. */
+	#passedOver = false;
 	#news: Want[] = [];
 	/** What this batch may have changed above, and the want as it was before. */
 	readonly #staged = new Map<
@@ -78,7 +82,8 @@ export class Numbering {
 
 	constructor(options: NumberingOptions) {
 		this.#options = options;
-		const { store, rules } = options;
+		const { store, rules, wantsMax } = options;
+		this.#wanted = new Wanted(wantsMax);
 		const batch = new Batch(store);
 		if (rules.keepWants)
 			this.#wanted.load(store, (want) => isSettled(batch, want));
@@ -250,14 +255,21 @@ export class Numbering {
 		if (claim === 0 || isShownAs(row, claim)) return undefined;
 		if (claim > getBox(batch, mailbox).E) return undefined;
 		const want = { mailbox, entry, claim };
-		this.#keepWant(want);
+		if (!this.#keepWant(want)) this.#passedOver = true;
 		return want;
 	}
 
-	#keepWant(want: Want): void {
+	/** Whether, since this said so last, claims were passed over for which there is room now. */
+	takePassedOver(): boolean {
+		if (!this.#passedOver || !this.#wanted.isHalfEmpty) return false;
+		this.#passedOver = false;
+		return true;
+	}
+
+	#keepWant(want: Want): boolean {
 		const key = rowKey(want.mailbox, want.entry);
 		this.#stage(key, want.mailbox, want.entry);
-		this.#keepHighest(key, want);
+		return this.#keepHighest(key, want);
 	}
 	#keepHighest(key: string, want: Want): boolean {
 		const known = this.#wanted.get(key);

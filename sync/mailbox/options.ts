@@ -52,6 +52,8 @@ export interface MailboxesOptions {
 	readonly flush: () => void;
 	/** Other than usual, in simulations (review.ts). */
 	readonly reviewEntries?: number | undefined;
+	/** Other than usual, in simulations (numbering.ts). */
+	readonly wantsMax?: number | undefined;
 }
 
 /** To a client that selects, or asks for the status. */

@@ -1,7 +1,8 @@
 /**
  * Which of the entries that wait to be shown have no UID yet, or one that is too low here (rule 6), is kept in memory only.
  * After a start it is read anew, a row for each entry: some with each batch, so that the start does not wait for it; a
- * mailbox to which a client comes is done first.
+ * mailbox to which a client comes is done first. It is read once more where claims were passed over, as so many were too low
+ * at once: when there is room to ask for them.
  */
 import type { EntryId, MailboxId } from "../ids.ts";
 import {
@@ -40,6 +41,7 @@ export class Review {
 	/** Nothing is looked at before (monotonic), but for a client. */
 	readonly #notBefore: number;
 	#cancel: Cancel = () => {};
+	#stopped = false;
 
 	constructor(options: ReviewOptions) {
 		this.#options = options;
@@ -52,6 +54,13 @@ export class Review {
 		const { pending } = this.#options;
 		if (pending.count <= this.#entries) this.atOnce();
 		else this.#add(pending.all());
+	}
+
+	/** All once more, as at the start. */
+	again(): void {
+		if (this.#stopped) return;
+		this.#left.clear();
+		this.#add(this.#options.pending.all());
 	}
 
 	/** All, as committed. */
@@ -131,10 +140,16 @@ export class Review {
 		return this.#notBefore - this.#options.clock.monotonic();
 	}
 
-	/** All is read anew otherwise, or nothing more is to be done. */
-	stop(): void {
+	/** All is read anew otherwise. */
+	clear(): void {
 		this.#cancel();
 		this.#left.clear();
 		this.#taken = [];
+	}
+
+	/** Nothing more is to be done. */
+	stop(): void {
+		this.#stopped = true;
+		this.clear();
 	}
 }

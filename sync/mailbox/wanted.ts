@@ -30,11 +30,21 @@ export class Wanted {
 	readonly #kept = new Map<string, number>();
 	/** What may lie there otherwise. */
 	readonly #unkept = new Set<string>();
+	readonly #max: number;
 	/** What the batch in the making writes. */
 	#keeping: (readonly [string, number | undefined])[] = [];
 
+	/** At most so many. */
+	constructor(max = WANTS_MAX) {
+		this.#max = max;
+	}
+
 	get size(): number {
 		return this.#wants.size;
+	}
+	/** So much room that it is worth looking for those that found none. */
+	get isHalfEmpty(): boolean {
+		return 2 * this.#wants.size <= this.#max;
 	}
 	get(key: string): Want | undefined {
 		return this.#wants.get(key);
@@ -49,7 +59,7 @@ export class Wanted {
 	/** Whether there was room for it. */
 	set(want: Want): boolean {
 		const key = keyOf(want);
-		if (this.#wants.size >= WANTS_MAX && !this.#wants.has(key)) return false;
+		if (this.#wants.size >= this.#max && !this.#wants.has(key)) return false;
 		this.#wants.set(key, want);
 		this.#unkept.add(key);
 		return true;

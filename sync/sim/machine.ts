@@ -19,6 +19,8 @@ export interface NodeOptions {
 	protocol?: ProtocolVersions;
 	/** And by what it says that it reads in drives (BODIES_FORMAT). */
 	bodies?: number;
+	/** Fewer claims found too low are known at a time than usual (WANTS_MAX). */
+	readonly wantsMax?: number;
 }
 
 /** A made-up id, as long as a real one; `name` decides the order. */

@@ -28,6 +28,7 @@ export class SimNodes extends SimWorld {
 			whenAlone = "accept",
 			alone,
 			rules,
+			wantsMax,
 			skew,
 		} = this.options;
 		const clock = this.clock.view(skew?.(this.random));
@@ -36,6 +37,7 @@ export class SimNodes extends SimWorld {
 			whenAlone,
 			...(alone && { alone }),
 			...(rules && { rules }),
+			...(wantsMax && { wantsMax }),
 		});
 		this.machines.set(name, machine);
 		return machine;

@@ -114,6 +114,7 @@ export class SimProcess {
 			rules,
 			alone = false,
 			protocol,
+			wantsMax,
 		} = machine.options;
 		const replica = openReplica({
 			identity,
@@ -131,6 +132,7 @@ export class SimProcess {
 			reviewEntries: 2,
 			...(rules && { rules }),
 			...(protocol && { protocol }),
+			...(wantsMax && { wantsMax }),
 		});
 		this.replica = replica;
 		const over = await Promise.race([
