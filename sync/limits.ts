@@ -54,6 +54,8 @@ export const GOSSIP_BYTES_MAX = 16 * KiB;
 export const RECORDS_WAITING_MAX = 20_000;
 /** Why a member refuses a change, as it says: one line of a log and of the status. */
 export const REFUSAL_TEXT_MAX = 200;
+/** Refusals on their way from members that refuse to those that made the change, of whom each keeps one: many times the members there are. */
+export const REFUSALS_PASSED_ON_MAX = 256;
 /** Signing and checking cost about 1 ms: hints may take a fifth of a core; beyond it they are dropped. */
 export const GOSSIP_PER_SECOND_MAX = 200;
 export const GOSSIP_BURST_MAX = 100;

@@ -7,9 +7,9 @@ import type { CatchUp } from "./catch-up.ts";
 import { decodeFrame } from "./frame-codec.ts";
 import { BadFrame, type Frame, type Holds, UnknownFrame } from "./frames.ts";
 import type { Hello, ReplicationOptions } from "./options.ts";
+import type { RefusesFrame } from "./passed-on.ts";
 import type { Pulling } from "./pulling.ts";
 import type { PiecesTold, Pushing } from "./pushing.ts";
-import type { RefusesFrame } from "./refusals.ts";
 import type { Session } from "./session.ts";
 import type { Whole } from "./whole.ts";
 

@@ -1,7 +1,7 @@
 /**
  * A member that refuses a change of this node takes nothing that follows it either: whoever runs this node must hear of it,
  * for all looks well here. So members say what they refuse, and it stands in the log, once, and in the status until they take it.
- * Who has it by way of another member tells that one, which passes it on to its maker.
+ * Who has it by way of other members tells the last of those, and it is passed on from one to the next (passed-on.ts).
  */
 import type { NodeId, Origin, Sequence } from "../ids.ts";
 import { REFUSAL_TEXT_MAX } from "../limits.ts";
@@ -9,16 +9,11 @@ import type { Refusal } from "../log/inbound.ts";
 import type { Vector } from "../log/record.ts";
 import type { Log } from "../ports/log.ts";
 import type { PeerFacts } from "./facts.ts";
-import type { Frame } from "./frames.ts";
+import { holds, PassedOn, type RefusesFrame, TAKEN } from "./passed-on.ts";
 import type { Session } from "./session.ts";
 
-export type RefusesFrame = Extract<Frame, { type: "refuses" }>;
-
-/** Since when members say so, and since when it is passed on. */
+/** Since when members say so. */
 const VERSION = 5;
-const VERSION_PASSED_ON = 6;
-/** Passed on as the reason: it takes now what it had refused. */
-const TAKEN = "";
 
 export interface RefusalsOptions {
 	/** Of this node. */
@@ -28,6 +23,8 @@ export interface RefusalsOptions {
 	readonly isMember: (node: NodeId) => boolean;
 	/** The link to whoever writes under the origin now. */
 	readonly makerOf: (origin: Origin) => Session | undefined;
+	/** Links on which something comes. */
+	readonly sessions: () => Iterable<Session>;
 	/** Whether what it says comes here. */
 	readonly hears: (node: NodeId) => boolean;
 	/** Whether the change is damaged here: then it is that which is refused, and its maker has nothing to do with it. */
@@ -38,13 +35,14 @@ export interface RefusalsOptions {
 
 export class Refusals {
 	readonly #options: RefusalsOptions;
-	/** What linked members refuse, as passed on to its makers. */
-	readonly #passedOn = new Map<NodeId, RefusesFrame>();
-	/** Members that are not heard here and refuse something, and who says so. */
-	readonly #heardBy = new Map<NodeId, NodeId>();
+	/** What members refuse that others made. */
+	readonly #passedOn: PassedOn;
+	/** Members that are not heard here and refuse something, and who say so. */
+	readonly #heardBy = new Map<NodeId, Set<NodeId>>();
 
 	constructor(options: RefusalsOptions) {
 		this.#options = options;
+		this.#passedOn = new PassedOn(options);
 	}
 
 	/** To the member that sent it, which may not be the one that made it. */
@@ -66,7 +64,7 @@ export class Refusals {
 		const { origin, isMember, hears } = this.#options;
 		const { by } = frame;
 		if (frame.origin !== origin) {
-			if (by === undefined) this.#passOn(teller, frame);
+			this.#passedOn.heard(teller, frame);
 			return;
 		}
 		if (by === undefined) {
@@ -76,9 +74,15 @@ export class Refusals {
 		}
 		// Who can says so itself.
 		if (!isMember(by) || hears(by)) return;
-		this.#heardBy.set(by, teller);
-		if (frame.reason === TAKEN) this.#taken(by);
-		else this.#note(by, frame);
+		if (frame.reason === TAKEN) {
+			const { refuses } = this.#options.facts(by);
+			// Where it comes by two ways, it may refuse the next one by now.
+			if (refuses?.sequence === frame.sequence) this.#taken(by);
+			return;
+		}
+		const tellers = this.#heardBy.get(by) ?? new Set();
+		this.#heardBy.set(by, tellers.add(teller));
+		this.#note(by, frame);
 	}
 
 	#note(peer: NodeId, { sequence, reason }: RefusesFrame): void {
@@ -94,27 +98,13 @@ export class Refusals {
 		changed();
 	}
 
-	/** Once only: whoever has it from this node heard of it here, and its maker from nobody else. */
-	#passOn(by: NodeId, frame: RefusesFrame): void {
-		const { makerOf, isDamaged } = this.#options;
-		const maker = makerOf(frame.origin);
-		if (maker === undefined || maker.version < VERSION_PASSED_ON) return;
-		if (isDamaged(frame.origin, frame.sequence)) return;
-		this.#passedOn.set(by, frame);
-		maker.send({ ...frame, by });
-	}
-
 	/** What it holds now. */
 	heardHolds(peer: NodeId, vector: Vector): void {
-		const { facts, origin, makerOf } = this.#options;
+		const { facts, origin } = this.#options;
 		const { refuses } = facts(peer);
 		if (refuses !== undefined && holds(vector, origin, refuses.sequence))
 			this.#taken(peer);
-		const passedOn = this.#passedOn.get(peer);
-		if (passedOn === undefined) return;
-		if (!holds(vector, passedOn.origin, passedOn.sequence)) return;
-		this.#passedOn.delete(peer);
-		makerOf(passedOn.origin)?.send({ ...passedOn, reason: TAKEN, by: peer });
+		this.#passedOn.heardHolds(peer, vector);
 	}
 
 	#taken(peer: NodeId): void {
@@ -126,16 +116,13 @@ export class Refusals {
 		changed();
 	}
 
-	/** The link to it closed. What it had passed on is heard again, by another way, if it is so still. */
+	/** The link to it closed. What it had passed on is heard again, by another way or a new link, if it is so still. */
 	closed(teller: NodeId): void {
-		this.#passedOn.delete(teller);
-		for (const [peer, by] of this.#heardBy) {
-			if (by !== teller) continue;
+		this.#passedOn.closed(teller);
+		for (const [peer, tellers] of this.#heardBy) {
+			if (!tellers.delete(teller) || tellers.size > 0) continue;
 			this.#heardBy.delete(peer);
 			this.#options.facts(peer).refuses = undefined;
 		}
 	}
 }
-
-const holds = (vector: Vector, origin: Origin, sequence: number): boolean =>
-	(vector.get(origin) ?? 0) >= sequence;

@@ -103,13 +103,11 @@ export class Replication {
 			origin: options.ledger.origin,
 			facts: (node) => this.facts(node),
 			isMember: (node) => options.others().includes(node),
-			hears: (node) =>
-				this.isLinked(node) && this.#sessions.get(node)?.apart !== "silent",
+			hears: (node) => this.#heard().some(({ peer }) => peer === node),
 			isDamaged: (...change) => options.ledger.log.isDamaged(...change),
+			sessions: () => this.#heard(),
 			makerOf: (origin) =>
-				[...this.#sessions.values()].find(
-					({ peer }) => this.#origins.get(peer) === origin,
-				),
+				this.#heard().find(({ peer }) => this.#origins.get(peer) === origin),
 		});
 		this.#inbox = new Inbox({
 			options,
@@ -204,6 +202,12 @@ export class Replication {
 	}
 	isLinked(node: NodeId): boolean {
 		return this.#sessions.get(node)?.vector !== undefined;
+	}
+	/** Linked members; without those of whom nothing comes any more, although their links are not given up. */
+	#heard(): Session[] {
+		return [...this.#sessions.values()].filter(
+			({ vector, apart }) => vector !== undefined && apart !== "silent",
+		);
 	}
 	/** Changes that linked members hold and this node does not. */
 	behind(): number {

@@ -171,6 +171,41 @@ describe("changes that put nonsense", () => {
 		await cluster.verify();
 	});
 
+	it("are named at the node that made them along a chain of members, of which only neighbours are linked", async () => {
+		const cluster = await clusterOf(["a", "b", "c", "d"]);
+		await deliverMany(cluster, ["a"], 1);
+		await cluster.settle();
+		cluster.expectedErrors.push(/refused a change/, /refuses a change/);
+		const link = await linkFrom(cluster, "c", "d");
+		for (const [one, other] of ["ac", "ad", "bd"].map((pair) => [...pair]))
+			cluster.cut(one as string, other as string);
+		const peers = () => cluster.replica("a").report().peers;
+		const isDown = (name: string) =>
+			peers().some((peer) => peer.name === name && peer.state === "down");
+		await cluster.until("a misses c and d", () => isDown("c") && isDown("d"));
+		const { origin: author } = cluster.replica("a").report();
+		const head = vectorOf(cluster.machine("a").disk).get(author) ?? 0;
+		const document = documentId("cluster");
+		const bad = forged(0, document, "s:x", "null", author, head + 1);
+		link.send(encodeFrame({ type: "records", framed: [bad] }));
+		const refuses = () =>
+			peers().map(({ name, refuses }) => [name, refuses] as const);
+		await cluster.pass(100);
+		const why = "it puts something else there than belongs there: s:x";
+		expect(refuses()).toEqual([
+			["b", undefined],
+			["c", undefined],
+			["d", `change ${head + 1}: ${why}`],
+		]);
+		await deliverMany(cluster, ["a"], 1, "after");
+		await cluster.until("d takes what a makes", () =>
+			refuses().every(([, reason]) => reason === undefined),
+		);
+		expect(isDown("d")).toBe(true);
+		cluster.heal();
+		await cluster.verify();
+	});
+
 	it("of kinds that a newer release may know are left alone", async () => {
 		const cluster = await clusterOf(["a", "b"]);
 		const link = await linkFrom(cluster, "b");

@@ -3,10 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { NodeId, Origin, Sequence } from "../../../sync/ids.ts";
 import type { Log } from "../../../sync/ports/log.ts";
 import type { PeerFacts } from "../../../sync/replication/facts.ts";
-import {
-	Refusals,
-	type RefusesFrame,
-} from "../../../sync/replication/refusals.ts";
+import type { RefusesFrame } from "../../../sync/replication/passed-on.ts";
+import { Refusals } from "../../../sync/replication/refusals.ts";
 import type { Session } from "../../../sync/replication/session.ts";
 
 const OWN = "aaaaaaaaaaaaaaaa" as Origin;
@@ -44,6 +42,7 @@ function world(version = 6) {
 		hears: (node) => linked.has(node),
 		isDamaged: (_, sequence) => sequence === 13,
 		makerOf: (origin) => (origin === THEIRS ? session : undefined),
+		sessions: () => [],
 		changed: () => {},
 	});
 	const refuses = (node: NodeId) => factsOf(node).refuses;
@@ -82,12 +81,15 @@ describe("a refused change", () => {
 		for (let i = 0; i < 2; i++) refusals.heardHolds(peer, at(7, THEIRS));
 		const taken = frame({ origin: THEIRS, by: peer, reason: "" });
 		expect(sent.slice(1)).toEqual([taken]);
-		// Passed on by another one already.
+		// What comes by way of another one goes on too; not that it is over, where nobody knew that it began.
 		refusals.heard(peer, frame({ origin: THEIRS, by: other }));
-		expect(sent).toHaveLength(2);
+		expect(sent.slice(2)).toEqual([frame({ origin: THEIRS, by: other })]);
+		refusals.heard(other, frame({ origin: THEIRS, by: peer, reason: "" }));
+		refusals.heard(peer, frame({ origin: THEIRS, by: "stranger" as NodeId }));
+		expect(sent).toHaveLength(3);
 		// What was refused is how it lies on the disk here.
 		refusals.heard(peer, frame({ origin: THEIRS, sequence: 13 as Sequence }));
-		expect(sent).toHaveLength(2);
+		expect(sent).toHaveLength(3);
 		const old = world(5);
 		old.refusals.heard(peer, frame({ origin: THEIRS }));
 		old.refusals.heardHolds(peer, at(7, THEIRS));
@@ -98,7 +100,12 @@ describe("a refused change", () => {
 		const { refusals, refuses } = world();
 		const passedOn = frame({ by: other });
 		for (const over of [
-			() => refusals.heard(peer, { ...passedOn, reason: "" }),
+			() => {
+				const earlier = { ...passedOn, sequence: 6 as Sequence, reason: "" };
+				refusals.heard(peer, earlier);
+				expect(refuses(other)).toBeDefined();
+				refusals.heard(peer, { ...passedOn, reason: "" });
+			},
 			() => refusals.closed(peer),
 			() => refusals.heardHolds(other, at(7)),
 		]) {
