@@ -333,6 +333,11 @@ export class FlatDocument {
 			.map((found) => found[1] as Scalar);
 	}
 
+	/** What values() gives, if nothing was under the key before the changes that wait; undefined: values() must be asked. */
+	valuesIfNew(key: string): readonly Scalar[] | undefined {
+		return this.#unapplied.known(key)?.values;
+	}
+
 	/** What the key holds, where what waits decides that; otherwise nothing that touches the key waits afterwards. */
 	#known(key: string): Known | undefined {
 		if (!this.#unapplied.touches(key)) return undefined;

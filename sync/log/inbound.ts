@@ -3,7 +3,7 @@
  * here, applied in causal order. What is damaged or forged is refused, named, and asked for again; of another member if
  * there is one.
  */
-import type { ForeignChange } from "../documents/flat.ts";
+import type { FlatDocument, ForeignChange, Scalar } from "../documents/flat.ts";
 import type { OpenDocuments } from "../documents/open.ts";
 import { Temporary } from "../faults.ts";
 import type { DocumentId, NodeId, Origin, Sequence } from "../ids.ts";
@@ -24,6 +24,7 @@ import {
 	covers,
 	decodeRecord,
 } from "./record.ts";
+import type { KeyChange } from "./transaction.ts";
 
 /** Of which change, and why. */
 export interface Refusal {
@@ -188,13 +189,7 @@ export class Inbound {
 		for (const { record } of ready) {
 			const document = documents.get(record.document);
 			for (const key of record.keys)
-				flush.fold({
-					document: record.document,
-					key,
-					origin: record.origin,
-					sequence: record.sequence,
-					values: document.values(key),
-				});
+				flush.fold(new TakenKey(record, key, document));
 		}
 	}
 
@@ -292,6 +287,34 @@ export class Inbound {
 				sequence,
 			});
 		}
+	}
+}
+
+/** A key of a record that was taken into its document. */
+class TakenKey implements KeyChange {
+	readonly document: DocumentId;
+	readonly origin: Origin;
+	readonly sequence: Sequence;
+	readonly key: string;
+	readonly #holder: FlatDocument;
+
+	constructor(
+		{ document, origin, sequence }: ChangeRecord,
+		key: string,
+		holder: FlatDocument,
+	) {
+		this.document = document;
+		this.origin = origin;
+		this.sequence = sequence;
+		this.key = key;
+		this.#holder = holder;
+	}
+
+	get values(): readonly Scalar[] {
+		return this.#holder.values(this.key);
+	}
+	get valuesIfNew(): readonly Scalar[] | undefined {
+		return this.#holder.valuesIfNew(this.key);
 	}
 }
 

@@ -9,8 +9,13 @@ export interface KeyChange {
 	readonly key: string;
 	readonly origin: Origin;
 	readonly sequence: Sequence;
-	/** What the key holds now: concurrent values, or none. */
+	/** What the key holds now: concurrent values, or none. Of a change that was taken in, the document is asked each time. */
 	readonly values: readonly Scalar[];
+	/**
+	 * The same where it is known that the key held nothing before: then the document need not be asked, which takes longer
+	 * than all else that is folded of a key. Undefined: it must be.
+	 */
+	readonly valuesIfNew?: readonly Scalar[] | undefined;
 }
 
 /** All that one record says first of an id of a document that was just made: several keys, folded in one step. */

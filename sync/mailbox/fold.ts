@@ -1,4 +1,5 @@
 /** Folds changes of segments into rows. Pure but for the batch it is given. The same changes give the same rows in any order. */
+import type { Scalar } from "../documents/flat.ts";
 import { keys, kindOf, splitKey } from "../documents/shapes.ts";
 import type { EntryId, MailboxId } from "../ids.ts";
 import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
@@ -86,8 +87,7 @@ export function foldSegment(
 	const isOther = noteSegment(row, segment);
 	let facts: Facts[] = [];
 	if (kind === "e") facts = foldFacts(batch, place, entry, row, change, rules);
-	else if (kind === "u")
-		foldClaim(batch, mailbox, row, Number(detail), change.values[0]);
+	else if (kind === "u") foldClaim(batch, mailbox, row, Number(detail), change);
 	else if (kind === "x") foldExpunged(row, segment);
 	else if (isFlag) foldFlag(row, segment, detail, change);
 	noteOperation(operationsFor(row, isFlag), change.origin, change.sequence);
@@ -104,6 +104,10 @@ export function foldSegment(
 	const segments = newSegments(row, before, isOther ? segment : undefined);
 	return { mailbox, entry, row, facts, before, livesMore, segments, changed };
 }
+
+/** What the key holds since the change. `isNew`: it held nothing before, as its row has it. */
+const valuesOf = (change: KeyChange, isNew: boolean): readonly Scalar[] =>
+	(isNew ? change.valuesIfNew : undefined) ?? change.values;
 
 /** True if the segment said nothing of the entry so far, and another one did. */
 function noteSegment(row: EntryRow, segment: number): boolean {
@@ -193,10 +197,12 @@ function foldFacts(
 	change: KeyChange,
 	rules: Rules,
 ): Facts[] {
-	const texts = change.values.filter((value) => typeof value === "string");
+	const isNew = row.f === undefined;
+	const texts = valuesOf(change, isNew).filter(
+		(value) => typeof value === "string",
+	);
 	const [smallest] = [...texts].sort();
 	if (smallest === undefined) return [];
-	const isNew = row.f === undefined;
 	// Two nodes may put one delivery into different segments: which of them came last is not the same everywhere.
 	if (isNew || segment <= factsSegment(row)) setFacts(row, smallest, segment);
 	const box = getBox(batch, mailbox);
@@ -243,8 +249,9 @@ function foldClaim(
 	mailbox: MailboxId,
 	row: EntryRow,
 	uid: number,
-	tag: unknown,
+	change: KeyChange,
 ): void {
+	const [tag] = valuesOf(change, row.u.length === 0);
 	if (!row.u.includes(uid)) row.u.push(uid);
 	if (typeof tag === "string") setTag(row, uid, tag);
 	if (row.u.length > CLAIMS_PER_ENTRY_MAX) dropLowestClaim(row);
@@ -296,8 +303,10 @@ function foldFlag(
 	flag: string,
 	change: KeyChange,
 ): void {
-	const [spelt] = change.values.map(String).sort();
-	setFlag(row.p?.[segment]?.g ?? row.g, flag, spelt);
+	const flags = row.p?.[segment]?.g ?? row.g;
+	const isNew = flags[flag] === undefined;
+	const [spelt] = valuesOf(change, isNew).map(String).sort();
+	setFlag(flags, flag, spelt);
 	if (row.p !== undefined)
 		setFlag(row.g, flag, speltIn(Object.values(row.p), flag));
 }
