@@ -36,6 +36,7 @@ import {
 	getRow,
 	lives,
 	newBox,
+	ownFlagOperation,
 	ownOperation,
 	rowKey,
 } from "./rows.ts";
@@ -103,6 +104,7 @@ export class Mailboxes implements Fold {
 			rules,
 			pending: this.#pending,
 			ownOf: (row) => ownOperation(row, options.origin),
+			ownFlagsOf: (row) => ownFlagOperation(row, options.origin),
 			isCopied: (own) => this.#isCopied(own),
 		});
 		this.namedUids = new NamedUids({

@@ -254,7 +254,10 @@ export function operationsOf(row: EntryRow): Operations {
 }
 /** The highest operation of the origin that counts for the entry; 0: none. */
 export const ownOperation = (row: EntryRow, origin: Origin): number =>
-	Math.max(row.o[origin] ?? 0, row.q?.[origin] ?? 0, row.r?.[origin] ?? 0);
+	Math.max(row.o[origin] ?? 0, ownFlagOperation(row, origin));
+/** Of these the highest on flags that count for it. */
+export const ownFlagOperation = (row: EntryRow, origin: Origin): number =>
+	Math.max(row.q?.[origin] ?? 0, row.r?.[origin] ?? 0);
 /** Whether who has this vector has all these operations. */
 export function isWithin(
 	operations: Operations | undefined,

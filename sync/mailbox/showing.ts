@@ -31,8 +31,9 @@ export class Showing {
 	readonly #stamps: Stamps;
 	readonly #pending: Pending;
 	readonly #rules: Rules;
-	/** The highest operation on the entry that this node did; 0: none. */
+	/** The highest operation on the entry, and on its flags alone, that this node did; 0: none. */
 	readonly #ownOf: (row: EntryRow) => number;
+	readonly #ownFlagsOf: (row: EntryRow) => number;
 	/** Rule 7: all that this node did up to there is on one more member, if one can be reached. */
 	readonly #isCopied: (own: number) => boolean;
 	/** What this batch shows, by mailbox. */
@@ -43,12 +44,14 @@ export class Showing {
 		pending: Pending;
 		rules: Rules;
 		ownOf: (row: EntryRow) => number;
+		ownFlagsOf: (row: EntryRow) => number;
 		isCopied: (own: number) => boolean;
 	}) {
 		this.#stamps = options.stamps;
 		this.#pending = options.pending;
 		this.#rules = options.rules;
 		this.#ownOf = options.ownOf;
+		this.#ownFlagsOf = options.ownFlagsOf;
 		this.#isCopied = options.isCopied;
 	}
 
@@ -86,8 +89,10 @@ export class Showing {
 		let overtaken = false;
 		for (const { entry, row, uid, own } of appearing) {
 			overtaken ||= uid > below || !this.#isCopied(own);
-			if (overtaken) waiting.set(entry, { own, uid });
-			else if (uid > box.E || !this.#rules.watermark)
+			if (overtaken) {
+				waiting.set(entry, { own, uid });
+				this.#updateMeanwhile(batch, mailbox, entry, row, box);
+			} else if (uid > box.E || !this.#rules.watermark)
 				this.#appear(batch, mailbox, entry, row, box);
 			else if (row.v !== undefined)
 				this.#update(batch, mailbox, entry, row, box, true);
@@ -138,7 +143,7 @@ export class Showing {
 				shown.f !== undefined && isSameBody(shown.f, row.f as string);
 			const counts = moved || !countsAs(shown.g, flags);
 			if (counts) count(box, row, -1);
-			if (this.#rules.stampOps || shown.g.join(" ") !== flags.join(" "))
+			if (this.#rules.stampOps || !sameFlags(shown.g, flags))
 				shown.m = this.#stamps.give(batch, box);
 			shown.g = flags;
 			shown.n = row.n;
@@ -151,6 +156,19 @@ export class Showing {
 			});
 		}
 		if (!staysPending) this.#pending.remove(batch, mailbox, entry);
+	}
+
+	/** Its new UID has to wait, not what was done to its flags: who did that is told with the answer (rule 6). */
+	#updateMeanwhile(
+		batch: Batch,
+		mailbox: MailboxId,
+		entry: EntryId,
+		row: EntryRow,
+		box: BoxRow,
+	): void {
+		if (row.v === undefined || sameFlags(row.v.g, flagsOf(row))) return;
+		if (!this.#isCopied(this.#ownFlagsOf(row))) return;
+		this.#update(batch, mailbox, entry, row, box, true);
 	}
 
 	#expunge(
@@ -219,6 +237,9 @@ export class Showing {
 		return all;
 	}
 }
+
+const sameFlags = (a: readonly string[], b: readonly string[]): boolean =>
+	a === b || a.join(" ") === b.join(" ");
 
 /** Whether a message counts the same in the sums under either flags. */
 const countsAs = (before: readonly string[], after: readonly string[]) =>

@@ -3,7 +3,12 @@ import type { Placed, SelectedMailbox } from "../api.ts";
 import type { EntryId, Uid } from "../ids.ts";
 import { type Operations, operationsOf, rowKey } from "../mailbox/rows.ts";
 import type { Cancel } from "../ports/clock.ts";
-import { type HeldVector, type Named, vectorOf } from "./checkers.ts";
+import {
+	type HeldVector,
+	type Named,
+	Violation,
+	vectorOf,
+} from "./checkers.ts";
 import { watchConditional } from "./conditional.ts";
 import type { Outcome, SimMail } from "./mail.ts";
 import type { SimProcess } from "./process.ts";
@@ -153,9 +158,24 @@ export class Reader {
 		const stop = watchConditional(machine, { keyword, ...seen }, (error) =>
 			this.#cluster.violated(error),
 		);
+		const there = this.#still(seen);
 		const outcome = await this.flag(seen, keyword, modSeq);
 		stop();
+		const taken = outcome.kind === "done" && outcome.value.length === 0;
+		if (taken && there && this.#still(seen)) this.#isShown(seen, keyword);
 		return outcome;
+	}
+
+	/** What a session did it is told with the answer, whatever the message waits for beside. */
+	#isShown(seen: Seen, keyword: string): void {
+		const shown = this.mailbox.get(seen.uid as Uid);
+		if (shown === undefined || shown.flags.includes(keyword)) return;
+		this.#cluster.violated(
+			new Violation(
+				"local",
+				`${this.node} acknowledged ${keyword} on ${seen.uid} and shows ${shown.flags.join(" ")}`,
+			),
+		);
 	}
 
 	/** The message lives here, under the UID that the client names: only then a command takes effect. What came with it may have expunged it before. */
