@@ -228,6 +228,8 @@ export const RESTORE_BYTES_AT_ONCE = 32 * MiB;
 
 // ---- liveness
 export const HEARTBEAT_MILLISECONDS = 500;
+/** The shortest of so many says how far a member is: some seconds, in which even a busy one is quick for once. */
+export const ROUND_TRIPS_REMEMBERED = 16;
 /** Two missed heartbeats and some jitter. */
 export const SUSPECT_MILLISECONDS = 1_500;
 /** Silent this long is down: below the patience of any SMTP or IMAP client, above a long garbage collection or sync. */

@@ -13,7 +13,6 @@ import { identityWrites } from "../membership/identity.ts";
 import { Lives } from "../membership/lives.ts";
 import { Reporting } from "../membership/reporting.ts";
 import { Vacancies } from "../membership/vacancies.ts";
-import type { PeerStatus } from "../ports/network.ts";
 import { Census } from "../replication/census.ts";
 import { Handover } from "../replication/handover.ts";
 import { BodyNeeds } from "../replication/needs.ts";
@@ -21,7 +20,7 @@ import { Replication } from "../replication/replication.ts";
 import { Returning } from "../replication/returning.ts";
 import { ALL_RULES } from "../rules.ts";
 import { Space } from "../space/space.ts";
-import type { Whole } from "./options.ts";
+import type { ReplicaOptions, Whole } from "./options.ts";
 import type { Parts } from "./parts.ts";
 
 export function makeDuty(parts: Parts): Duty {
@@ -194,7 +193,7 @@ export function makeMailboxes(parts: Parts, whole: Whole): Mailboxes {
 }
 
 export function makeLedger(parts: Parts): Ledger {
-	const { identity, copies, network } = parts.options;
+	const { identity, copies } = parts.options;
 	return new Ledger({
 		...parts.options,
 		origin: identity.origin,
@@ -214,17 +213,22 @@ export function makeLedger(parts: Parts): Ledger {
 			isRemoved: (node) => parts.cluster.wasRemoved(node),
 			damaged: (document, reason) => parts.healing.met(document, reason),
 			onTheWay: () => !parts.copies.isSettled(parts.reporting.ownHead, copies),
-			wayMilliseconds: () => wayMilliseconds(network.peers(), copies - 1),
+			wayMilliseconds: () => wayMilliseconds(parts.options),
 			isBringing: () => parts.needs.isBringing,
 		},
 	});
 }
 
-/** There and back to the nearest `count` members that are up. */
-function wayMilliseconds(peers: readonly PeerStatus[], count: number): number {
-	const ways = peers
+/** There and back to the nearest members that are up and enough for the wanted copies. */
+export function wayMilliseconds({
+	network,
+	copies,
+}: Pick<ReplicaOptions, "network" | "copies">): number {
+	const count = copies - 1;
+	const ways = network
+		.peers()
 		.filter(({ state }) => state === "up")
-		.map(({ rttMilliseconds }) => rttMilliseconds ?? 0)
+		.map(({ wayMilliseconds }) => wayMilliseconds ?? 0)
 		.sort((a, b) => a - b);
 	return ways[Math.min(count, ways.length) - 1] ?? 0;
 }

@@ -105,7 +105,8 @@ export class Peer {
 		return {
 			node: this.node,
 			state: this.state,
-			rttMilliseconds: this.#session?.rttMilliseconds,
+			rttMilliseconds: this.#session?.roundTrips.smoothed,
+			wayMilliseconds: this.#session?.roundTrips.shortest,
 			...(this.turnsAway && { turnsAway: true }),
 		};
 	}

@@ -11,12 +11,11 @@ import { toDuplex } from "./duplex.ts";
 import { FramedStream } from "./framed.ts";
 import { StreamLink } from "./link.ts";
 import { openStream, PROTOCOL, within } from "./protocols.ts";
+import { RoundTrips } from "./round-trips.ts";
 import type { WireConnection, WireStream } from "./transport.ts";
 
 const HEARTBEAT = { ping: 1, pong: 2 } as const;
 const HEARTBEAT_BYTES = 8;
-/** Weight of the newest round trip in the smoothed one. */
-const RTT_WEIGHT = 0.3;
 const CLOSE_MILLISECONDS_MAX = 500;
 
 export interface SessionOwner {
@@ -36,7 +35,7 @@ export class Session {
 	readonly openedMilliseconds: number;
 	/** Resolves when the connection is closed. */
 	readonly gone: Promise<void>;
-	rttMilliseconds: number | undefined;
+	readonly roundTrips = new RoundTrips();
 	readonly #clock: Clock;
 	readonly #log: Log;
 	readonly #owner: SessionOwner;
@@ -132,11 +131,7 @@ export class Session {
 		if (payload.byteLength !== HEARTBEAT_BYTES) return;
 		const sent = new DataView(payload.buffer).getFloat64(0);
 		const rtt = this.#clock.monotonic() - sent;
-		if (!(rtt >= 0)) return;
-		this.rttMilliseconds =
-			this.rttMilliseconds === undefined
-				? rtt
-				: this.rttMilliseconds * (1 - RTT_WEIGHT) + rtt * RTT_WEIGHT;
+		if (rtt >= 0) this.roundTrips.add(rtt);
 	}
 
 	/**

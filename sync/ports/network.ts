@@ -15,7 +15,10 @@ export type PeerState = "up" | "suspect" | "down";
 export interface PeerStatus {
 	readonly node: NodeId;
 	readonly state: PeerState;
+	/** There and back, as it was lately, with the time that both ends took. */
 	readonly rttMilliseconds: number | undefined;
+	/** What of it is the line alone. */
+	readonly wayMilliseconds: number | undefined;
 	/** It answers, and closes each connection at once: this node is no member to it. */
 	readonly turnsAway?: true;
 }
