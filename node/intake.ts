@@ -20,7 +20,7 @@ import {
 	MESSAGE_BYTES_MAX,
 	RECEIVED_FIELDS_MAX,
 } from "../sync/limits.ts";
-import type { BodyWriter } from "../sync/ports/bodies.ts";
+import type { BodyRef, BodyWriter } from "../sync/ports/bodies.ts";
 import type { Clock } from "../sync/ports/clock.ts";
 import type { Log } from "../sync/ports/log.ts";
 import { Rounds } from "./rounds.ts";
@@ -73,7 +73,7 @@ export interface Intake {
 export interface IntakeOptions {
 	readonly replica: Pick<
 		Replica,
-		"bodies" | "deliver" | "confirm" | "directory"
+		"bodies" | "deliver" | "confirm" | "directory" | "wayMilliseconds"
 	>;
 	/** What this host calls itself in Received. */
 	readonly hostname: string;
@@ -87,10 +87,11 @@ export interface IntakeOptions {
 
 /** The intake of a node. */
 export function createIntake(options: IntakeOptions): Intake {
-	const rounds = new Rounds(options.clock);
+	const { clock, replica } = options;
+	const rounds = new Rounds(clock, () => replica.wayMilliseconds());
 	return {
 		begin: (envelope) => new IncomingMessage(options, rounds, envelope),
-		confirm: (transaction) => options.replica.confirm(transaction),
+		confirm: (transaction) => replica.confirm(transaction),
 	};
 }
 
@@ -129,14 +130,22 @@ class IncomingMessage implements Incoming {
 			throw this.#failure;
 		const writer = this.#writer;
 		// A large one takes long: nobody should go with it.
-		if (writer.sizeBytes > BODY_MEMORY_BYTES_MAX) return this.#deliver(writer);
-		return this.#rounds.go(() => this.#deliver(writer));
+		if (writer.sizeBytes > BODY_MEMORY_BYTES_MAX)
+			return this.#deliver(await this.#commit(writer));
+		return this.#rounds.go(
+			() => this.#commit(writer),
+			(body) => this.#deliver(body),
+		);
 	}
 
-	async #deliver(writer: BodyWriter): Promise<string> {
+	async #commit(writer: BodyWriter): Promise<BodyRef> {
 		const body = await writer.commit();
 		const { whole } = writer;
 		if (whole !== undefined) this.#options.prime?.(body.hash, whole);
+		return body;
+	}
+
+	async #deliver(body: BodyRef): Promise<string> {
 		const transaction = this.#transaction.digest("base64url");
 		const delivery: Delivery = {
 			body,

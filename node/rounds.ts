@@ -4,10 +4,15 @@
  * answered. Left to themselves the first would go alone each time, with all others behind it. So what comes while a round
  * is on its way goes when that is answered, with those who were: they are waited for, some milliseconds at most, and less
  * where they do not come. Whoever is alone waits for nobody.
+ *
+ * Where the members are far the line takes most of the time, and is there for many rounds at once. They are small then and
+ * follow each other, so that one is worked on while others are on their way.
  */
 import type { Milliseconds } from "../sync/ids.ts";
 import {
 	ROUND_ENOUGH,
+	ROUND_FAR_COUNT_MAX,
+	ROUND_FAR_GATHER_MILLISECONDS,
 	ROUND_FAR_MILLISECONDS,
 	ROUND_MILLISECONDS_MAX,
 	ROUND_RETURN_MILLISECONDS_MAX,
@@ -18,6 +23,8 @@ import type { Cancel, Clock } from "../sync/ports/clock.ts";
 interface Round {
 	readonly size: number;
 	readonly began: Milliseconds;
+	/** Of how many the body is here, or will never be. */
+	stored: number;
 	answered: number;
 }
 
@@ -34,33 +41,39 @@ interface Return {
 const OVER = 3 / 4;
 /** How much of its patience is back after each round. */
 const PATIENCE_BACK = 1 / 16;
-/** The shortest of so many rounds says how far the members are; any may have taken long. */
-const ROUNDS_REMEMBERED = 16;
 
 export class Rounds {
 	readonly #clock: Clock;
+	readonly #wayMilliseconds: () => Milliseconds;
 	/** Deliveries that wait to go. */
 	#waiting: ((round: Round) => void)[] = [];
+	/** The first of them came then. */
+	#waitingSince: Milliseconds = 0;
 	#wake: Cancel = () => {};
 	/** The last one that went, until it is over. */
 	#round: Round | undefined;
 	#return: Return | undefined;
 	#patience: Milliseconds = ROUND_RETURN_MILLISECONDS_MAX;
-	/** What the last rounds took. */
-	#taken: Milliseconds[] = [];
 
-	constructor(clock: Clock) {
+	/** `wayMilliseconds`: how long the line takes to those who have to confirm, there and back. */
+	constructor(clock: Clock, wayMilliseconds: () => Milliseconds) {
 		this.#clock = clock;
+		this.#wayMilliseconds = wayMilliseconds;
 	}
 
-	/** Runs `deliver` with others, or at once where nobody is to be waited for. */
-	async go<T>(deliver: () => Promise<T>): Promise<T> {
+	/** Runs `store` with others, or at once where nobody is to be waited for; and `deliver` with what it gave. */
+	async go<Stored, T>(
+		store: () => Promise<Stored>,
+		deliver: (stored: Stored) => Promise<T>,
+	): Promise<T> {
 		const round = await new Promise<Round>((go) => {
-			this.#waiting.push(go);
+			if (this.#waiting.push(go) === 1)
+				this.#waitingSince = this.#clock.monotonic();
 			this.#evaluate();
 		});
 		try {
-			return await deliver();
+			const stored = await store().finally(() => this.#stored(round));
+			return await deliver(stored);
 		} finally {
 			this.#answered(round);
 		}
@@ -70,9 +83,14 @@ export class Rounds {
 		this.#wake();
 		const count = this.#waiting.length;
 		if (count === 0) return;
-		const left = this.#left(count);
+		const { isFar } = this;
+		const left = isFar ? this.#leftFar(count) : this.#left(count);
 		if (left > 0) this.#wake = this.#clock.after(left, () => this.#evaluate());
-		else this.#begin(count);
+		else this.#begin(isFar ? Math.min(count, ROUND_FAR_COUNT_MAX) : count);
+	}
+
+	get isFar(): boolean {
+		return this.#wayMilliseconds() >= ROUND_FAR_MILLISECONDS;
 	}
 
 	/** How long `count` deliveries are still to wait. */
@@ -80,43 +98,53 @@ export class Rounds {
 		if (count >= ROUND_ENOUGH) return 0;
 		const now = this.#clock.monotonic();
 		if (this.#round !== undefined)
-			return this.#isFar ? 0 : this.#round.began + ROUND_MILLISECONDS_MAX - now;
+			return this.#round.began + ROUND_MILLISECONDS_MAX - now;
 		if (this.#return === undefined || count >= this.#return.all) return 0;
 		return this.#return.until - now;
 	}
 
-	get #isFar(): boolean {
-		return (
-			this.#taken.length > 0 &&
-			Math.min(...this.#taken) >= ROUND_FAR_MILLISECONDS
-		);
+	#leftFar(count: number): Milliseconds {
+		const round = this.#round;
+		if (round === undefined) return 0;
+		const now = this.#clock.monotonic();
+		if (round.stored < round.size)
+			return round.began + ROUND_MILLISECONDS_MAX - now;
+		if (count >= ROUND_FAR_COUNT_MAX) return 0;
+		const since = Math.max(this.#waitingSince, round.began);
+		return since + ROUND_FAR_GATHER_MILLISECONDS - now;
 	}
 
 	#begin(size: number): void {
 		if (this.#return !== undefined && size < this.#return.most)
 			this.#patience /= 2;
 		this.#return = undefined;
-		const round = { size, began: this.#clock.monotonic(), answered: 0 };
+		const began = this.#clock.monotonic();
+		const round = { size, began, stored: 0, answered: 0 };
 		this.#round = round;
-		for (const go of this.#waiting.splice(0)) go(round);
+		for (const go of this.#waiting.splice(0, size)) go(round);
+	}
+
+	#stored(round: Round): void {
+		round.stored++;
+		if (round === this.#round && round.stored === round.size && this.isFar)
+			this.#evaluate();
 	}
 
 	#answered(round: Round): void {
 		round.answered++;
 		if (round !== this.#round || round.answered < round.size * OVER) return;
 		this.#round = undefined;
-		const now = this.#clock.monotonic();
-		this.#taken = [now - round.began, ...this.#taken].slice(
-			0,
-			ROUNDS_REMEMBERED,
-		);
+		if (this.isFar) {
+			this.#evaluate();
+			return;
+		}
 		this.#patience = Math.min(
 			ROUND_RETURN_MILLISECONDS_MAX,
 			this.#patience + ROUND_RETURN_MILLISECONDS_MAX * PATIENCE_BACK,
 		);
 		const waiting = this.#waiting.length;
 		this.#return = {
-			until: now + this.#patience,
+			until: this.#clock.monotonic() + this.#patience,
 			all: waiting + round.size,
 			most: waiting + round.size / 2,
 		};

@@ -347,6 +347,8 @@ export interface Replica {
 	deliver(delivery: Delivery): Promise<void>;
 	/** The client has seen the 250 of this transaction: the same again is a new message. */
 	confirm(transaction: string): void;
+	/** There and back over the line to the nearest members that are enough for the wanted copies; 0 where unknown. */
+	wayMilliseconds(): Milliseconds;
 	report(): ReplicaReport;
 	/** Anything in report() may have changed. */
 	onReport(run: () => void): Cancel;

@@ -114,8 +114,16 @@ export const PUSH_UNCONFIRMED_BYTES_MAX = 4 * MiB;
  */
 export const ROUND_MILLISECONDS_MAX = 40;
 export const ROUND_ENOUGH = 64;
-/** Where none is answered sooner the line itself takes that long, and whoever waits waits for nothing. */
+/** Where the line alone takes so long, there and back, nobody waits for those on their way: a busy near member seems not so far. */
 export const ROUND_FAR_MILLISECONDS = 80;
+/**
+ * Then so many go at once, and others follow when the bodies of these are here: what came together would otherwise be
+ * answered together and come again so, and no node would have anything to do while it is on its way. With fewer the
+ * syncs and batches would cost as much as the mail itself.
+ */
+export const ROUND_FAR_COUNT_MAX = 16;
+/** And fewer not sooner than so long after those before: little beside the line. */
+export const ROUND_FAR_GATHER_MILLISECONDS = 8;
 /** Senders that were answered together and send again at once, on lines as within one site, are back by then. */
 export const ROUND_RETURN_MILLISECONDS_MAX = 10;
 /** A member that could not take something is sent nothing unasked for the first of these, and twice as long each further time. */

@@ -11,13 +11,14 @@ import type {
 } from "./api.ts";
 import { rehome } from "./backup/rehome.ts";
 import { mendCluster } from "./check/heal.ts";
+import { wayMilliseconds } from "./composition/made.ts";
 import type { ReplicaOptions } from "./composition/options.ts";
 import { Parts } from "./composition/parts.ts";
 import { AccountSession } from "./directory/account.ts";
 import { deliver } from "./directory/deliver.ts";
 import { CLUSTER, keys } from "./documents/shapes.ts";
 import { OperatorFault, Temporary } from "./faults.ts";
-import type { AccountId, NodeId } from "./ids.ts";
+import type { AccountId, Milliseconds, NodeId } from "./ids.ts";
 import type { Transaction } from "./log/ledger.ts";
 import {
 	BODIES_LOST_KEY,
@@ -281,6 +282,10 @@ export class ClusterReplica implements Replica {
 
 	confirm(transaction: string): void {
 		this.#parts.replication.tell.confirm(transaction);
+	}
+
+	wayMilliseconds(): Milliseconds {
+		return wayMilliseconds(this.#options);
 	}
 
 	invite(ttlMilliseconds: number): Promise<string> {

@@ -41,6 +41,10 @@ describe("limits", () => {
 		expect(limits.ROUND_MILLISECONDS_MAX).toBeLessThan(
 			limits.ROUND_FAR_MILLISECONDS,
 		);
+		expect(limits.ROUND_FAR_GATHER_MILLISECONDS * 10).toBeLessThanOrEqual(
+			limits.ROUND_FAR_MILLISECONDS,
+		);
+		expect(limits.ROUND_FAR_COUNT_MAX).toBeLessThan(limits.ROUND_ENOUGH);
 		expect(limits.KEYWORD_BYTES_MAX * limits.KEYWORDS_MAX).toBeLessThan(
 			limits.RECORD_BATCH_BYTES,
 		);

@@ -7,7 +7,11 @@ import {
 	type Authenticator,
 	LoginRefused,
 } from "../../../node/accounts/authenticator.ts";
-import { createIntake, type Intake } from "../../../node/intake.ts";
+import {
+	createIntake,
+	type Intake,
+	type IntakeOptions,
+} from "../../../node/intake.ts";
 import {
 	type SmtpServer,
 	type SmtpServerOptions,
@@ -57,6 +61,7 @@ export class FakeReplica {
 	readonly deliveries: Delivery[] = [];
 	readonly confirmed: string[] = [];
 	aborted = 0;
+	wayMilliseconds = 0;
 	/** Bodies are counted and hashed, not kept. */
 	forgetful = false;
 	/** Runs before a delivery is noted. */
@@ -64,8 +69,9 @@ export class FakeReplica {
 	/** Runs for each chunk; a promise is back-pressure. */
 	onWrite: (chunk: Uint8Array) => Promise<void> | undefined = () => undefined;
 
-	get replica(): Pick<Replica, "bodies" | "deliver" | "confirm" | "directory"> {
+	get replica(): IntakeOptions["replica"] {
 		return {
+			wayMilliseconds: () => this.wayMilliseconds,
 			bodies: { create: () => this.#writer() } as Replica["bodies"],
 			directory: {} as Replica["directory"],
 			deliver: async (delivery) => {
