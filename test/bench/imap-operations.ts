@@ -2,12 +2,13 @@
 import type { ImapClient, Part } from "../harness/imap-client.ts";
 import { MessageMaker } from "../harness/messages.ts";
 import { messageBytes } from "./delivery.ts";
-import { milliseconds } from "./statistics.ts";
+import { atRest, milliseconds } from "./statistics.ts";
 import { login, type MailHost, userAddress } from "./system.ts";
 
 const mailbox = "bench";
 /** Appending has its own user, so that deliveries to the others do not mix in. */
 const user = 2;
+export const filled = { user, mailbox } as const;
 
 export interface Operation {
 	readonly name: string;
@@ -16,6 +17,8 @@ export interface Operation {
 	readonly isSelected?: false;
 	/** Not timed. */
 	readonly before?: (client: ImapClient, messages: number) => Promise<unknown>;
+	/** It takes so little that what a host still does of the operation before would be most of it: that is waited for. */
+	readonly isRested?: true;
 	/** At most so many times what the peer takes. */
 	readonly goal?: number;
 	/** Puts back what `run` changed; not timed. */
@@ -158,11 +161,13 @@ export const operations: readonly Operation[] = [
 	},
 	{
 		name: "NOOP (500 times)",
+		isRested: true,
 		run: (client) => times(500, () => client.ok("NOOP")),
 		goal: 1.5,
 	},
 	{
 		name: "STATUS (100 times)",
+		isRested: true,
 		run: (client) => times(100, () => client.mailboxStatus("INBOX")),
 		goal: 1.5,
 	},
@@ -231,6 +236,7 @@ export async function timeOperation(
 			throw new Error(`${host.name}: ${exists} of ${messages} messages`);
 	}
 	await operation.before?.(client, messages);
+	if (operation.isRested) await atRest(host.pids());
 	const taken = await milliseconds(() => operation.run(client, messages));
 	await operation.after?.(client);
 	await client.logout();

@@ -9,6 +9,7 @@ import {
 	startAfterKill,
 } from "./durability.ts";
 import { median } from "./statistics.ts";
+import { storeAll } from "./store-all.ts";
 import { userCount } from "./system.ts";
 import type { Row } from "./table.ts";
 import type { Bench, Workload } from "./workloads.ts";
@@ -104,6 +105,26 @@ async function busy(bench: Bench): Promise<Row[]> {
 	];
 }
 
+/** The goal is that of this many. */
+const STORED_MESSAGES = 10_000;
+
+async function store(bench: Bench): Promise<Row[]> {
+	const { operations, rounds } = bench.sizes;
+	const taken = await storeAll(bench.pair, operations, rounds);
+	const cpu = bench.pair
+		.pids()
+		.map((_, at) => median(taken.map((each) => each.cpuSeconds[at] ?? 0)));
+	const elsewhere = median(taken.map((each) => each.elsewhereSeconds));
+	return [
+		judged(median(taken.map(({ seconds }) => seconds)), {
+			workload: `STORE a flag on all ${operations}, durable on two nodes`,
+			unit: "s",
+			...(operations === STORED_MESSAGES && { atMost: 0.5 }),
+			notes: `shown by the other node after ${elsewhere.toFixed(2)} s; CPU seconds of the nodes: ${cpu.map((each) => each.toFixed(2)).join(" and ")}`,
+		}),
+	];
+}
+
 async function line(bench: Bench): Promise<Row[]> {
 	const far = await longLine(ROUND_TRIP_MILLISECONDS, bench.sizes.messages);
 	const rates = [CONNECTIONS, MANY_CONNECTIONS].map((connections) => {
@@ -169,6 +190,7 @@ async function splits(bench: Bench): Promise<Row[]> {
 }
 
 export const hardWorkloads: readonly Workload[] = [
+	workload("store", store),
 	workload("busy", busy),
 	workload("line", line),
 	workload("split", splits),
