@@ -15,7 +15,7 @@ import { World } from "./storm/world.ts";
 
 const isRoot = process.getuid?.() === 0;
 const ROUNDS = Number(process.env.STORM_ROUNDS ?? 4);
-const SEEDS = seedsOf(process.env.STORM_SEEDS ?? "3,23");
+const SEEDS = seedsOf(process.env.STORM_SEEDS ?? "3,45");
 /** Only these, for a closer look. */
 const KINDS = FAULTS.filter(
 	(each) => process.env.STORM_FAULTS?.split(",").includes(each) ?? true,

@@ -76,6 +76,23 @@ export class Hosts {
 				for (const other of groups.filter((each) => each !== group).flat())
 					if (one < other) await this.cut(one, other);
 	}
+	/**
+	 * Ends the connections of a host with others, and with them what its kernel would go on sending after its processes were
+	 * killed: it has no power any more. What runs there must be frozen, and be killed then.
+	 */
+	async forgetConnections(host: number): Promise<void> {
+		const ss = async (how: string): Promise<string> => {
+			const [command = "", ...rest] = [
+				...this.prefix(host),
+				...`ss ${how} state connected dst 10.77.0.0/24`.split(" "),
+			];
+			return await runOk(command, rest);
+		};
+		await ss("-Ktn");
+		const left = await ss("-Htn");
+		if (left.trim() !== "")
+			throw new Error(`connections that do not end:\n${left}`);
+	}
 	async heal(): Promise<void> {
 		for (let host = 1; host <= this.count; host++)
 			await this.#nft(host, "flush chain inet pmnode in");

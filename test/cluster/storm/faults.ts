@@ -1,5 +1,5 @@
 /** How each fault of a storm begins and how it ends. */
-import { cpSync, statSync } from "node:fs";
+import { cpSync, existsSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fillDisk, freeDisk } from "../../harness/ballast.ts";
 import { pmnode, type TestNode } from "../../harness/node.ts";
@@ -101,6 +101,7 @@ const WAYS: Readonly<Record<Fault, Ways>> = {
 		},
 		end: heal,
 	},
+	"lost unheard": { begin: loseUnheard, end: replaceOrStart },
 	// The power fails everywhere, and comes back.
 	blackout: {
 		begin: async ({ world: { machines } }) => {
@@ -127,7 +128,43 @@ const SILENT: ReadonlySet<Fault> = new Set([
 	"damaged file",
 	"old backup",
 	"lost disk",
+	"lost unheard",
 ]);
+
+/** Of the 5 s after which silent members are taken for down, with up to a second in which they had nothing to say. */
+const ALONE_MILLISECONDS_MAX = 3_500;
+
+/**
+ * Nothing comes through to the others any more, and before it takes them for down, which would let it acknowledge alone, it is
+ * lost with its disk, and with what it had on the way: all that it acknowledged must be with others. Where the test itself was
+ * too slow for that, its disk is not lost.
+ */
+async function loseUnheard(trouble: Trouble): Promise<void> {
+	const { world, machine, note } = trouble;
+	const { node } = machine;
+	const [victim, ...others] = hosts(trouble);
+	const began = performance.now();
+	await world.hosts.split([victim], others);
+	await until(`${node.name} to miss the others`, async () =>
+		(await node.status()).peers.every(({ state }) => state !== "up"),
+	);
+	node.freeze();
+	await world.hosts.forgetConnections(victim);
+	await node.kill9();
+	const milliseconds = Math.round(performance.now() - began);
+	await world.hosts.heal();
+	const isInTime = milliseconds < ALONE_MILLISECONDS_MAX;
+	if (isInTime) wipe(node);
+	note(
+		`${node.name} is killed after ${milliseconds} ms${isInTime ? " and loses its disk" : ": too late for its disk to be lost"}`,
+	);
+}
+
+async function replaceOrStart(trouble: Trouble): Promise<void> {
+	const { world, machine } = trouble;
+	if (existsSync(machine.node.data)) await start(trouble);
+	else await world.replace(machine);
+}
 
 async function loseDisk({ machine }: Trouble): Promise<void> {
 	await machine.node.kill9();

@@ -16,6 +16,7 @@ export const FAULTS = [
 	"damaged file",
 	"old backup",
 	"lost disk",
+	"lost unheard",
 	"blackout",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -25,6 +26,13 @@ const FORGETS: ReadonlySet<Fault> = new Set([
 	"damaged file",
 	"old backup",
 	"lost disk",
+]);
+
+/** These have to do with the lines of the machine themselves. */
+const OF_LINES: ReadonlySet<Fault> = new Set([
+	"cut off",
+	"bad line",
+	"lost unheard",
 ]);
 
 /** What is wrong between two machines in addition. */
@@ -85,7 +93,7 @@ function split(
 	victim: number,
 	whole: (below: number) => number,
 ): Split | undefined {
-	if (fault === "cut off" || fault === "bad line") return undefined;
+	if (OF_LINES.has(fault)) return undefined;
 	const how = whole(2) === 0 ? "cut" : "bad line";
 	const one = FORGETS.has(fault) ? victim : whole(MACHINES);
 	return { how, between: [one, (one + 1 + whole(MACHINES - 1)) % MACHINES] };
