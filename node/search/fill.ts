@@ -26,6 +26,8 @@ const COMMIT_MILLISECONDS = 30_000;
 const PAUSE_MILLISECONDS = 4;
 const BUSY_LATENESS_MILLISECONDS = 4;
 const BUSY_PAUSE_MILLISECONDS = 150;
+/** So many within such a pause are a burst: timers are not late then where rounds of mail leave some milliseconds free. */
+const BURST_COUNT = 20;
 /** Accounts whose last comparison is remembered. */
 const ACCOUNTS_REMEMBERED = 10_000;
 
@@ -58,6 +60,11 @@ export class Filler {
 	readonly #cutShort = new Set<AccountId>();
 	/** When an account was compared last. */
 	readonly #reconciled = new Map<AccountId, number>();
+	/** When what comes was counted from, and how many came since. */
+	#countedFrom = Number.NEGATIVE_INFINITY;
+	#came = 0;
+	/** A burst is on until then, unless more comes. */
+	#burstUntil = Number.NEGATIVE_INFINITY;
 	#next: Cancel | undefined;
 	#commit: Cancel | undefined;
 	#isRunning = false;
@@ -77,6 +84,7 @@ export class Filler {
 	}
 
 	arrived(account: AccountId, bodies: readonly BodyRef[]): void {
+		this.#count(bodies.length);
 		for (const body of bodies) {
 			if (this.#waiting.length >= SEARCH_WAITING_MAX) {
 				this.#cutShort.add(account);
@@ -87,6 +95,17 @@ export class Filler {
 			this.#waiting.push({ account, body, wasAtHand });
 		}
 		this.#runAfter(FIRST_MILLISECONDS);
+	}
+
+	#count(arrivals: number): void {
+		const now = this.#options.clock.monotonic();
+		if (now - this.#countedFrom >= BUSY_PAUSE_MILLISECONDS) {
+			this.#countedFrom = now;
+			this.#came = 0;
+		}
+		this.#came += arrivals;
+		if (this.#came >= BURST_COUNT)
+			this.#burstUntil = now + BUSY_PAUSE_MILLISECONDS;
 	}
 
 	commitSoon(): void {
@@ -113,7 +132,9 @@ export class Filler {
 		const due = clock.monotonic() + milliseconds;
 		this.#next = clock.after(milliseconds, () => {
 			this.#next = undefined;
-			const isBusy = clock.monotonic() - due > BUSY_LATENESS_MILLISECONDS;
+			const now = clock.monotonic();
+			const isBusy =
+				now - due > BUSY_LATENESS_MILLISECONDS || now < this.#burstUntil;
 			if (isBusy && !this.#isCrowded) this.#runAfter(BUSY_PAUSE_MILLISECONDS);
 			else void this.#run();
 		});

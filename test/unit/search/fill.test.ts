@@ -66,6 +66,39 @@ test("a busy node does not fill its index, but for what waits in half of the mem
 	filler.close();
 });
 
+test("while mail comes in a burst nothing is filled, though timers are in time, but for what waits in half of the memory", async () => {
+	const { time, filler, filled } = world(0, () => true);
+	const sizeBytes = 10_000;
+	let sent = 0;
+	const send = async (count: number) => {
+		for (let i = 0; i < count; i++) {
+			filler.arrived(ann, [body(sent++, sizeBytes)]);
+			await time.advance(5);
+		}
+	};
+	const half = Math.floor(PRIMED_MEMORY_BYTES_MAX / 2 / sizeBytes);
+	await send(half);
+	expect(filled()).toBe(0);
+	await send(200);
+	// Some more may come within one pause.
+	expect(sent - filled()).toBeLessThan(half + 2 * SEARCH_BATCH_MAX);
+	expect(sent - filled()).toBeGreaterThan(half - 2 * SEARCH_BATCH_MAX);
+	// When it is over the rest follows at once.
+	await time.advance(1_000);
+	expect(filled()).toBe(sent);
+	filler.close();
+});
+
+test("mail that comes steadily, and not in a burst, is filled as it comes", async () => {
+	const { time, filler, filled } = world(0, () => true);
+	for (let i = 0; i < 500; i++) {
+		filler.arrived(ann, [body(i, 1_000)]);
+		await time.advance(10);
+	}
+	expect(filled()).toBeGreaterThan(350);
+	filler.close();
+});
+
 test("a node with time fills it all, in batches that are bounded in messages, bytes and reads", async () => {
 	let isAtHand = true;
 	const { time, filler, batches, filled } = world(0, () => isAtHand);
