@@ -251,20 +251,26 @@ class Starting {
 				return fault instanceof StoreDamaged ? { damage: fault } : { fault };
 			},
 			ended: () => replica.over(),
-			backUp: (folder, watched) =>
-				backUp({
-					...watched,
-					folder,
-					dataDirectory: this.#config.dataDirectory,
-					node: { id: replica.node, name: this.#config.name },
-					cluster: replica.report().cluster,
-					version: version(),
-					copyState: (file, signal, progress) =>
-						store.copyTo(file, signal, progress),
-					openCopy: openStore,
-					bodies: replica.bodies,
-					clock: this.#parts.clock,
-				}),
+			backUp: async (folder, watched) => {
+				const release = replica.holdSpace();
+				try {
+					return await backUp({
+						...watched,
+						folder,
+						dataDirectory: this.#config.dataDirectory,
+						node: { id: replica.node, name: this.#config.name },
+						cluster: replica.report().cluster,
+						version: version(),
+						copyState: (file, signal, progress) =>
+							store.copyTo(file, signal, progress),
+						openCopy: openStore,
+						bodies: replica.bodies,
+						clock: this.#parts.clock,
+					});
+				} finally {
+					release();
+				}
+			},
 			restore: async ({ directory, account, into }, watched) =>
 				restoreAccounts({
 					...watched,

@@ -331,6 +331,11 @@ export class ClusterReplica implements Replica {
 		return this.#parts.checker.check(options);
 	}
 
+	/** Nothing that an entry names now is cleared here until what this returns is run, once. */
+	holdSpace(): () => void {
+		return this.#parts.space.hold();
+	}
+
 	report(): ReplicaReport {
 		return this.#parts.reporting.report();
 	}

@@ -61,6 +61,8 @@ export class Space {
 	readonly #thinned = new Set<MailboxId>();
 	/** Cleared, and not given back to the disk. */
 	#garbageBytes = 0;
+	/** So many have all kept that entries named when they began. */
+	#holds = 0;
 	#compactAfter = 0;
 	#sweepAfter: number;
 	#cancel: Cancel = () => {};
@@ -116,6 +118,17 @@ export class Space {
 		return this.#sweep.mayName(body);
 	}
 
+	/**
+	 * Until what this returns is run, once, no body is cleared here that an entry names now, also when that is expunged
+	 * meanwhile. A backup copies what entries named when it began, and may take hours.
+	 */
+	hold(): () => void {
+		this.#holds++;
+		return () => {
+			this.#holds--;
+		};
+	}
+
 	// ------------------------------------------------------------------ work
 
 	start(): void {
@@ -160,7 +173,7 @@ export class Space {
 	async #step(): Promise<boolean> {
 		const stable = this.#stable();
 		let more = await this.#estates.step();
-		more = (await this.#clearDead(stable)) || more;
+		if (this.#holds === 0) more = (await this.#clearDead(stable)) || more;
 		more = (await this.#forgetDead(stable)) || more;
 		await this.#dropSegments();
 		more = ((await this.#truncation?.step(stable)) ?? false) || more;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { password, startCluster } from "../harness/cluster.ts";
 import { MessageMaker } from "../harness/messages.ts";
-import { pmnode, startNode } from "../harness/node.ts";
+import { planted, pmnode, startNode } from "../harness/node.ts";
 import { removeFolder, run, temporaryFolder } from "../harness/processes.ts";
 import { until } from "../harness/until.ts";
 import { expectBodies, range, send, sendAll, settled, user } from "./mail.ts";
@@ -90,6 +90,41 @@ test("a backup under load is consistent, the next one small, and one account com
 		removeFolder(join(folder, ".."));
 	}
 });
+
+test("what is expunged while a backup runs is in it, however soon its space comes back", async () => {
+	const folder = join(temporaryFolder("backup"), "a");
+	const program = planted("plant-hasty-space.ts");
+	const a = await startNode({ name: "a", program });
+	try {
+		await a.addUser(user, password);
+		const maker = new MessageMaker("meanwhile", 60_000);
+		const count = 1_000;
+		await sendAll(a, maker, range(0, count), 8);
+		const client = await a.imap(user, password);
+		await client.select("INBOX");
+		const running = a.cli(["backup", folder]);
+		await until("bodies are copied", () =>
+			readdirSync(join(folder, "packs")).some(
+				(name) => statSync(join(folder, "packs", name)).size > 0,
+			),
+		);
+		// The last ones: they are not copied yet.
+		await client.ok(`STORE ${count / 2}:* +FLAGS.SILENT (\\Deleted)`);
+		await client.ok("EXPUNGE");
+		expect(await running, a.tail()).toMatchObject({ code: 0, stdout: "" });
+		// Then it is cleared, and comes back from the backup.
+		await until("space comes back", () => a.diary.includes("begins: clear"));
+		const restored = await a.cli(["restore", folder, "--account", user]);
+		expect(restored.stderr).toBe(
+			`${count / 2 + 1} messages are back, ${count / 2 - 1} were there\n`,
+		);
+		await expectBodies(client, maker, range(0, count));
+		await client.logout();
+	} finally {
+		await a.close();
+		removeFolder(join(folder, ".."));
+	}
+}, 200_000);
 
 test("a lone node comes back whole from its backup; its accounts, from a damaged one, in a new cluster", async () => {
 	const root = temporaryFolder("backup");

@@ -56,6 +56,27 @@ describe("bodies", () => {
 			expect(replica.report().missingBodies).toBe(0);
 	});
 
+	it("stay here, and nowhere else, while a backup copies what named them", async () => {
+		const cluster = await clusterOf(["a", "b"]);
+		await deliverMany(cluster, ["a", "b"], 4);
+		await cluster.settle();
+		const first = await bodyOf(cluster, "mail 1");
+		const second = await bodyOf(cluster, "mail 2");
+		const releases = [1, 2].map(() => cluster.replica("a").holdSpace());
+		await expungeAt(cluster, "b");
+		// Also the sweep, which clears what no entry names.
+		await cluster.pass(2 * TOMBSTONE_MILLISECONDS);
+		expect(holders(cluster, first)).toEqual(["a"]);
+		releases[0]?.();
+		await cluster.pass(GONE);
+		expect(holders(cluster, first)).toEqual(["a"]);
+		releases[1]?.();
+		await cluster.pass(GONE);
+		expect(holders(cluster, first)).toEqual([]);
+		expect(holders(cluster, second)).toEqual(["a", "b"]);
+		await cluster.verify();
+	});
+
 	it("stay while a copy or a moved message names them", async () => {
 		const cluster = await clusterOf(["a", "b"]);
 		await deliverMany(cluster, ["a"], 2);
