@@ -154,21 +154,23 @@ export function extended(
 	uids: readonly number[],
 	values: readonly Value[],
 ): Column {
-	const compare = comparison([column.values, values]);
-	const fresh = distinctOf(values, compare);
+	const { distinct, places } = numbered(values);
+	const compare = comparison([column.values, distinct]);
+	const order = orderOf(distinct, compare);
 	const merged: Value[] = [];
 	const moved = new Uint32Array(column.values.length);
-	const ranks = new Map<Value, number>();
+	/** Of each distinct value. */
+	const ranks = new Uint32Array(distinct.length);
 	let addedBytes = 0;
 	for (let old = 0, next = 0; ; ) {
 		const a = column.values[old];
-		const b = fresh[next];
+		const b = distinct[order[next] ?? -1];
 		if (a === undefined && b === undefined) break;
-		const order = a === undefined ? 1 : b === undefined ? -1 : compare(a, b);
-		if (order <= 0) moved[old++] = merged.length;
+		const step = a === undefined ? 1 : b === undefined ? -1 : compare(a, b);
+		if (step <= 0) moved[old++] = merged.length;
 		else addedBytes += valueBytes(b as Value);
-		if (order >= 0) ranks.set(fresh[next++] as Value, merged.length);
-		merged.push((order <= 0 ? a : b) as Value);
+		if (step >= 0) ranks[order[next++] as number] = merged.length;
+		merged.push((step <= 0 ? a : b) as Value);
 	}
 	const size = column.uids.length + uids.length;
 	const result = {
@@ -184,19 +186,41 @@ export function extended(
 		result.ranks[at] =
 			a < b
 				? (moved[column.ranks[old++] as number] as number)
-				: (ranks.get(values[next++] as Value) as number);
+				: (ranks[places[next++] as number] as number);
 	}
 	return result;
 }
 
-/** All of them are texts or all of them numbers. */
-function distinctOf(
-	values: readonly Value[],
+/** Each value once, and where among these each of them stands. */
+function numbered(values: readonly Value[]): {
+	distinct: Value[];
+	places: Uint32Array;
+} {
+	const known = new Map<Value, number>();
+	const distinct: Value[] = [];
+	const places = new Uint32Array(values.length);
+	for (let at = 0; at < values.length; at++) {
+		const value = values[at] as Value;
+		let place = known.get(value);
+		if (place === undefined) {
+			place = distinct.length;
+			known.set(value, place);
+			distinct.push(value);
+		}
+		places[at] = place;
+	}
+	return { distinct, places };
+}
+
+/** Places of these values, the lowest first. All of them are texts or all of them numbers. */
+function orderOf(
+	distinct: readonly Value[],
 	compare: (a: Value, b: Value) => number,
-): Value[] {
-	const distinct = [...new Set(values)];
-	if (typeof distinct[0] !== "number") return distinct.sort(compare);
-	return [...Float64Array.from(distinct as number[]).sort()];
+): Uint32Array {
+	const order = Uint32Array.from(distinct, (_, at) => at);
+	return order.sort((a, b) =>
+		compare(distinct[a] as Value, distinct[b] as Value),
+	);
 }
 
 /** By i;unicode-casemap (RFC 5256 §2.1): as octets of UTF-8, which UTF-16 does not always order alike. */
