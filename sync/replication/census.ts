@@ -115,9 +115,8 @@ export class Census {
 
 	#giveUp(bodies: readonly BodyRef[]): void {
 		const { needs, diary } = this.#options;
-		const lost = bodies.filter((body) => !needs.isLost(body));
+		const lost = needs.giveUp(bodies);
 		if (lost.length === 0) return;
-		needs.giveUp(lost);
 		diary.error(
 			'bodies are lost: no member has them. Bring a member back that may have them, or restore a backup; "pmnode check" names the messages',
 			{

@@ -238,12 +238,21 @@ export class BodyNeeds {
 		this.#pump();
 	}
 
-	/** No member has them: they count as missing no more, and hold up no watermark. */
-	giveUp(bodies: readonly BodyRef[]): void {
+	/**
+	 * No member has them: they count as missing no more, and hold up no watermark. Returns those that are lost so: while members
+	 * were asked the entry may have been expunged, or named where its body lies by a retry.
+	 */
+	giveUp(bodies: readonly BodyRef[]): readonly BodyRef[] {
+		const lost: BodyRef[] = [];
 		for (const body of bodies) {
 			const key = needKey(body);
 			const row = this.#needs.get(key);
 			if (row === undefined) continue;
+			if (!this.#isWanted(row.ref, undefined)) {
+				this.#arrived(key);
+				continue;
+			}
+			lost.push(body);
 			this.#needs.delete(key);
 			this.#lost.set(key, row);
 			this.#lostKeys.add(key);
@@ -252,6 +261,7 @@ export class BodyNeeds {
 		}
 		this.#scheduleFlush();
 		this.#done();
+		return lost;
 	}
 
 	#pump(): void {

@@ -102,3 +102,20 @@ it("a member that cannot reach all others does not say that it lacks a body", as
 	await cluster.pass(ASKED_MILLISECONDS);
 	expect(numbersOf(cluster, ["b"])).toMatchObject([{ lostBodies: 1 }]);
 });
+
+it("what was expunged while it was looked for is not named as lost", async () => {
+	const { cluster, before } = await withBodyAtOneOnly();
+	await putBack(cluster, before);
+	const reader = await cluster.run(cluster.read("b", "anna"));
+	// It is being fetched, and nobody comes for whom that would begin anew.
+	await cluster.pass(ASKED_MILLISECONDS / 3);
+	const last = reader.messages().at(-1);
+	if (last === undefined) throw new Error("no message");
+	await ok(cluster, reader.expunge(last));
+	reader.close();
+	await cluster.pass(ASKED_MILLISECONDS);
+	expect(cluster.trace()).not.toMatch(NAMED);
+	const whole = { converged: true, missingBodies: 0, lostBodies: 0 };
+	expect(numbersOf(cluster, ["a", "b", "c"])).toEqual([whole, whole, whole]);
+	await cluster.verify();
+});
