@@ -5,7 +5,12 @@ import type { EntryId, MailboxId } from "../ids.ts";
 import { CLAIMS_PER_ENTRY_MAX } from "../limits.ts";
 import type { Batch } from "../log/batch.ts";
 import type { KeyChange } from "../log/ledger.ts";
-import { type ExpectedKeys, type NewId, putBy } from "../log/transaction.ts";
+import {
+	type ExpectedKeys,
+	type NewId,
+	type NewKey,
+	putBy,
+} from "../log/transaction.ts";
 import type { Rules } from "../rules.ts";
 import {
 	type BoxRow,
@@ -69,9 +74,11 @@ export function foldSegment(
 ): Folded | undefined {
 	const place = kindOf(change.document);
 	if (place.kind !== "segment") return undefined;
-	const [kind, id, detail] = splitKey(change.key);
+	const parts = splitKey(change.key);
+	const kind = parts[0];
+	const entry = parts[1] as EntryId;
+	const detail = parts[2];
 	const { mailbox, segment } = place;
-	const entry = id as EntryId;
 	const row = getRow(batch, mailbox, entry) ?? {
 		s: segment,
 		u: [],
@@ -140,26 +147,22 @@ export function foldNewEntry(
 	if (place.kind !== "segment") return undefined;
 	const { mailbox, segment } = place;
 	const entry = id as EntryId;
-	const [first, ...flags] = edits;
+	const first = edits[0];
 	const text = first && putBy(first);
-	const flagStart = keys.flag(entry, "");
-	const isPlain =
-		first?.key === keys.facts(entry) &&
-		typeof text === "string" &&
-		flags.every(({ key }) => key.startsWith(flagStart)) &&
-		getRow(batch, mailbox, entry) === undefined;
-	if (!isPlain) return undefined;
+	if (first?.key !== keys.facts(entry) || typeof text !== "string")
+		return undefined;
+	const flags = newFlags(entry, edits);
+	if (flags === undefined || getRow(batch, mailbox, entry) !== undefined)
+		return undefined;
 	const row: EntryRow = {
 		s: segment,
 		u: [],
-		g: {},
+		g: flags,
 		o: { [origin]: sequence },
 		n: edits.length,
 		f: text,
 	};
-	for (const flag of flags)
-		row.g[flag.key.slice(flagStart.length)] = String(putBy(flag));
-	if (flags.length > 0) row.q = { [origin]: sequence };
+	if (edits.length > 1) row.q = { [origin]: sequence };
 	const facts = decodeFacts(text);
 	const box = getBox(batch, mailbox);
 	openSegment(box, segment);
@@ -180,6 +183,22 @@ export function foldNewEntry(
 		segments: [segment],
 		changed: [[mailbox, entry]],
 	};
+}
+
+/** By the edits after the first one; undefined: they are not all flags. */
+function newFlags(
+	entry: EntryId,
+	edits: readonly NewKey[],
+): EntryRow["g"] | undefined {
+	const flags: EntryRow["g"] = {};
+	if (edits.length === 1) return flags;
+	const start = keys.flag(entry, "");
+	for (let i = 1; i < edits.length; i++) {
+		const edit = edits[i] as NewKey;
+		if (!edit.key.startsWith(start)) return undefined;
+		flags[edit.key.slice(start.length)] = String(putBy(edit));
+	}
+	return flags;
 }
 
 /** Flags are apart, since only what happens to them counts also for what the entry is moved to (rule 17). */
@@ -271,7 +290,7 @@ export function foldFirstClaim(
 	uid: number,
 	{ origin, sequence }: RecordPlace,
 ): void {
-	row.u.push(uid);
+	row.u = [uid];
 	row.n++;
 	noteOperation(row.o, origin, sequence);
 	const box = getBox(batch, mailbox);

@@ -14,10 +14,7 @@ export class Looking {
 	readonly #ended: (mailbox: MailboxId) => void;
 	readonly #shownListeners = new Listeners<MailboxId, () => void>();
 	/** Who waits for the UID of an entry. */
-	readonly #watchers = new Listeners<
-		EntryId,
-		(entry: EntryId, uid: Uid) => void
-	>();
+	readonly #watchers = new Watchers();
 	/** To be told when all that was committed is in the views. */
 	#told: (() => void)[] = [];
 
@@ -89,10 +86,7 @@ export class Looking {
 	}
 
 	/** Runs `told` for each of the entries once it is shown here, with its UID. */
-	watch(
-		entries: readonly EntryId[],
-		told: (entry: EntryId, uid: Uid) => void,
-	): () => void {
+	watch(entries: readonly EntryId[], told: Told): () => void {
 		for (const entry of entries) this.#watchers.add(entry, told);
 		return () => {
 			for (const entry of entries) this.#watchers.remove(entry, told);
@@ -104,8 +98,7 @@ export class Looking {
 		if (!this.#watchers.isEmpty)
 			for (const change of changes)
 				if (change.kind === "appeared")
-					for (const told of this.#watchers.of(change.row.entry))
-						told(change.row.entry, change.row.uid);
+					this.#watchers.tell(change.row.entry, change.row.uid);
 		const view = this.#views.get(mailbox)?.view;
 		view?.apply(changes, box.E + 1, box.H as View["highestModSeq"]);
 		if (changes.length === 0) return;
@@ -146,6 +139,36 @@ export class Looking {
 	}
 }
 
+type Told = (entry: EntryId, uid: Uid) => void;
+
+/** Who waits for the UIDs of entries: of a command on 1,000 messages each has one that waits, so most need no list. */
+class Watchers {
+	readonly #all = new Map<EntryId, Told | readonly Told[]>();
+
+	get isEmpty(): boolean {
+		return this.#all.size === 0;
+	}
+	add(entry: EntryId, told: Told): void {
+		const known = this.#all.get(entry);
+		this.#all.set(entry, known === undefined ? told : [known, told].flat());
+	}
+	remove(entry: EntryId, told: Told): void {
+		const known = this.#all.get(entry);
+		if (known === told) this.#all.delete(entry);
+		if (known === undefined || typeof known === "function") return;
+		const left = known.filter((one) => one !== told);
+		const [first] = left;
+		if (first === undefined) this.#all.delete(entry);
+		else this.#all.set(entry, left.length === 1 ? first : left);
+	}
+	tell(entry: EntryId, uid: Uid): void {
+		const known = this.#all.get(entry);
+		if (known === undefined) return;
+		if (typeof known === "function") known(entry, uid);
+		else for (const told of known) told(entry, uid);
+	}
+}
+
 class Listeners<Key, Run> {
 	readonly #all = new Map<Key, Set<Run>>();
 
@@ -167,8 +190,5 @@ class Listeners<Key, Run> {
 	of(key: Key): readonly Run[] {
 		const listeners = this.#all.get(key);
 		return listeners === undefined ? [] : [...listeners];
-	}
-	get isEmpty(): boolean {
-		return this.#all.size === 0;
 	}
 }

@@ -88,7 +88,10 @@ export class Mailboxes implements Fold {
 		this.pairs = new Pairs(store, clock, options.flush);
 		this.numbering = new Numbering({
 			...options,
-			numbered: (mailbox, entry) => this.#touch(mailbox, entry),
+			// Which entry the end of a batch is at, it knows: nothing was shown of it yet.
+			numbered: (mailbox, entry) => {
+				if (!this.#touched.isAt(mailbox, entry)) this.#touch(mailbox, entry);
+			},
 		});
 		this.watermarks = new Watermarks(store);
 		const { stamps, pairs } = this;
@@ -189,21 +192,34 @@ export class Mailboxes implements Fold {
 
 	foldNew(tx: Transaction, change: NewId): void {
 		const folded = foldNewEntry(tx.batch, change, this.#options.rules);
-		if (folded !== undefined) this.#folded(tx, folded, change);
+		if (folded !== undefined) this.#folded(tx, folded, change, true);
 		else
 			for (const edit of change.edits) this.fold(tx, keyChangeOf(change, edit));
 	}
 
-	#folded(tx: Transaction, folded: Folded, change: RecordPlace): void {
+	/** `isNew`: nothing was known of the entry. */
+	#folded(
+		tx: Transaction,
+		folded: Folded,
+		change: RecordPlace,
+		isNew = false,
+	): void {
 		const { mailbox, entry, row } = folded;
 		this.#liveInBatch += folded.livesMore;
-		this.numbering.note(mailbox, entry, row);
+		if (isNew) this.numbering.noteNew(mailbox, entry, row);
+		else this.numbering.note(mailbox, entry, row);
 		this.#options.folded(tx.batch, folded, change);
-		for (const place of folded.changed) this.#touch(...place);
+		const { changed, facts } = folded;
+		for (let i = 0; i < changed.length; i++) {
+			const place = changed[i] as (typeof changed)[number];
+			this.#touch(place[0], place[1]);
+		}
 		if (this.#looking.hasView(mailbox)) this.#stageDead(tx.batch, mailbox, row);
 		if (!lives(row)) return;
-		for (const facts of folded.facts)
-			this.#options.bodyNamed(tx.batch, facts, change, [mailbox, entry]);
+		for (let i = 0; i < facts.length; i++) {
+			const named = facts[i] as (typeof facts)[number];
+			this.#options.bodyNamed(tx.batch, named, change, [mailbox, entry]);
+		}
 	}
 
 	#touch(mailbox: MailboxId, entry: EntryId): void {
@@ -233,6 +249,7 @@ export class Mailboxes implements Fold {
 				if (askAtOnce) this.numbering.askAgain(tx, mailbox, entry, row);
 			}),
 		);
+		this.numbering.ended();
 		const looked = new Set(this.#waiting.mailboxes());
 		for (const mailbox of this.#touched.mailboxes())
 			if (this.#looking.has(mailbox)) looked.add(mailbox);

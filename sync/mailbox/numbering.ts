@@ -64,6 +64,8 @@ export class Numbering {
 	readonly #options: NumberingOptions;
 	/** Entries that live and have no UID yet: what a new numberer begins with. */
 	readonly #unnumbered = new Map<string, Place>();
+	/** The same of entries that came with this batch, which nearly always ends with a UID for each of them: see ended(). */
+	#fresh: (readonly [MailboxId, EntryId, EntryRow])[] = [];
 	readonly #wanted: Wanted;
 	/** A claim was found too low here that there was no room to ask for. */
 	#passedOver = false;
@@ -92,6 +94,7 @@ export class Numbering {
 	/** Forgets what is read anew with note() and noteLow(). */
 	clear(): void {
 		this.#unnumbered.clear();
+		this.#fresh = [];
 		this.#usedUp.clear();
 		this.#news = [];
 		this.#staged.clear();
@@ -107,6 +110,7 @@ export class Numbering {
 		row: (mailbox: MailboxId, entry: EntryId) => EntryRow | undefined,
 	): void {
 		this.#wanted.rolledBack();
+		this.#fresh = [];
 		const staged = [...this.#staged];
 		for (const [key, { place, want }] of staged) {
 			if (want === undefined) this.#wanted.delete(key);
@@ -141,6 +145,18 @@ export class Numbering {
 		else this.#unnumbered.delete(key);
 		if (want !== undefined && (row.x || uidOf(row) > want.claim))
 			this.#wanted.delete(key);
+	}
+
+	/** It has come just now, with all that is known of it, and the batch goes on to change `row`. */
+	noteNew(mailbox: MailboxId, entry: EntryId, row: EntryRow): void {
+		this.#fresh.push([mailbox, entry, row]);
+	}
+
+	/** All is numbered that this batch numbers: what came with it and has no UID waits for one from now on. */
+	ended(): void {
+		for (const [mailbox, entry, row] of this.#fresh)
+			if (uidOf(row) === 0) this.note(mailbox, entry, row);
+		this.#fresh = [];
 	}
 
 	isUnnumbered(mailbox: MailboxId, entry: EntryId): boolean {
@@ -178,9 +194,8 @@ export class Numbering {
 		if (row === undefined || !lives(row)) return;
 		const claim = uidOf(row);
 		if (claim !== 0 && this.#wanted.size === 0) return;
-		const key = rowKey(mailbox, entry);
 		// Rule 6: claimed again only if no higher one came since it was found too low.
-		if (claim !== 0 && (this.#wanted.get(key)?.claim ?? 0) < claim) return;
+		if (claim !== 0 && this.#claimWanted(mailbox, entry) < claim) return;
 		const box = getBox(tx.batch, mailbox);
 		if (box.account === "") return;
 		const { numbers, split, slots } = this.#dutyOf(box.account);
@@ -194,8 +209,7 @@ export class Numbering {
 			this.#usedUp.set(mailbox, box.account);
 			return;
 		}
-		this.#stage(key, mailbox, entry);
-		this.#wanted.delete(key);
+		this.#numbered(mailbox, entry);
 		const document = segmentDocument(mailbox, row.s);
 		const claimed = {
 			key: keys.claim(entry, uid),
@@ -208,9 +222,21 @@ export class Numbering {
 			const sequence = tx.editFolded(document, claimed);
 			const change = { origin: this.#options.origin, sequence };
 			foldFirstClaim(tx.batch, mailbox, entry, row, uid, change);
-			this.#unnumbered.delete(key);
 			this.#options.numbered(mailbox, entry);
 		}
+	}
+
+	#claimWanted(mailbox: MailboxId, entry: EntryId): number {
+		return this.#wanted.get(rowKey(mailbox, entry))?.claim ?? 0;
+	}
+
+	/** It is claimed: whatever waited for that does no more. Of nearly all nothing did. */
+	#numbered(mailbox: MailboxId, entry: EntryId): void {
+		if (this.#unnumbered.size + this.#wanted.size === 0) return;
+		const key = rowKey(mailbox, entry);
+		this.#stage(key, mailbox, entry);
+		this.#wanted.delete(key);
+		this.#unnumbered.delete(key);
 	}
 
 	/** Rule 3: above every UID and every E heard of. */

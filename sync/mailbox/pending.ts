@@ -14,12 +14,13 @@ export class Pending {
 	/** Mailbox → entry → number of its row. */
 	readonly #entries = new Map<MailboxId, Map<EntryId, number>>();
 	#next = 1;
-	/** Of the batch in the making, by number: written when it ends, as most are shown in the batch that they come with. */
-	readonly #fresh = new Map<number, readonly [MailboxId, EntryId]>();
+	/** Of the batch in the making, in order of their numbers: written when it ends, as most are shown in the batch that they come with. */
+	#fresh: (readonly [MailboxId, EntryId] | undefined)[] = [];
+	/** They are written. */
+	#isSettled = false;
 	/** Numbers from this one on are of the batch in the making. */
 	#nextCommitted = 1;
-	/** What this batch added, and took away of what is committed. */
-	#added: [MailboxId, EntryId][] = [];
+	/** What this batch took away of what is committed. */
 	#removed: [MailboxId, EntryId, number][] = [];
 
 	constructor(store: Store) {
@@ -29,7 +30,7 @@ export class Pending {
 	/** Reads anew what is committed. */
 	load(): void {
 		this.#entries.clear();
-		this.#fresh.clear();
+		this.#fresh = [];
 		this.#next = 1;
 		let last: string | undefined;
 		for (const [key, value] of this.#store.range("pend/", prefixEnd("pend/"))) {
@@ -49,25 +50,29 @@ export class Pending {
 
 	/** All is shown that this batch shows: what stays is written. */
 	settle(batch: Batch): void {
-		for (const [number, [mailbox, entry]] of this.#fresh)
-			batch.put(keyOf(number), `${mailbox}/${entry}`);
-		this.#fresh.clear();
+		for (let i = 0; i < this.#fresh.length; i++) {
+			const place = this.#fresh[i];
+			if (place !== undefined)
+				batch.put(keyOf(this.#nextCommitted + i), place.join("/"));
+		}
+		this.#isSettled = true;
 	}
 
 	/** The batch is in the store. */
 	committed(): void {
-		this.#fresh.clear();
+		this.#fresh = [];
+		this.#isSettled = false;
 		this.#nextCommitted = this.#next;
-		this.#added = [];
 		this.#removed = [];
 	}
 
 	/** The batch is not in the store: all is as before. */
 	rolledBack(): void {
-		for (const [mailbox, entry] of this.#added) {
+		for (const place of this.#fresh) {
+			if (place === undefined) continue;
+			const [mailbox, entry] = place;
 			const entries = this.#entries.get(mailbox);
-			if ((entries?.get(entry) ?? 0) >= this.#nextCommitted)
-				entries?.delete(entry);
+			entries?.delete(entry);
 			if (entries?.size === 0) this.#entries.delete(mailbox);
 		}
 		const unordered = new Set<MailboxId>();
@@ -103,9 +108,9 @@ export class Pending {
 	add(mailbox: MailboxId, entry: EntryId): void {
 		const entries = this.#of(mailbox);
 		if (entries.has(entry)) return;
-		this.#added.push([mailbox, entry]);
 		entries.set(entry, this.#next);
-		this.#fresh.set(this.#next++, [mailbox, entry]);
+		this.#next++;
+		this.#fresh.push([mailbox, entry]);
 	}
 
 	remove(batch: Batch, mailbox: MailboxId, entry: EntryId): void {
@@ -115,10 +120,11 @@ export class Pending {
 		entries.delete(entry);
 		if (entries.size === 0) this.#entries.delete(mailbox);
 		// What is shown in the batch that it comes with needs no row: so it is with all changes where somebody looks.
-		if (this.#fresh.delete(number)) return;
+		const isFresh = number >= this.#nextCommitted;
+		if (isFresh) this.#fresh[number - this.#nextCommitted] = undefined;
+		if (isFresh && !this.#isSettled) return;
 		batch.put(keyOf(number), undefined);
-		if (number < this.#nextCommitted)
-			this.#removed.push([mailbox, entry, number]);
+		if (!isFresh) this.#removed.push([mailbox, entry, number]);
 	}
 
 	includes(mailbox: MailboxId, entry: EntryId): boolean {

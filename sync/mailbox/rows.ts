@@ -79,7 +79,7 @@ export interface EntryRow {
 	/** Count of operations. */
 	n: number;
 	/** Shown here. */
-	v?: Shown;
+	v?: Shown | undefined;
 }
 
 export interface BoxRow {

@@ -183,7 +183,8 @@ export class Showing {
 		if (shown !== undefined) {
 			count(box, row, -1);
 			this.#stamps.give(batch, box);
-			delete row.v;
+			// To delete it would make a dictionary of the object, which takes several times as long to write.
+			row.v = undefined;
 			batch.change(rowKey(mailbox, entry), row);
 			this.stage(mailbox, box).changes.push({
 				kind: "gone",

@@ -5,9 +5,15 @@ import { type EntryRow, getRow } from "./rows.ts";
 
 type Rows = Map<EntryId, EntryRow | undefined>;
 
+const NOWHERE = { mailbox: "", entry: "" } as const;
+
 export class Touched {
 	/** With their rows once each() came by: before that, a row may still be another one. */
 	readonly #all = new Map<MailboxId, Rows>();
+
+	/** What each() is at. */
+	#at: { readonly mailbox: MailboxId | ""; readonly entry: EntryId | "" } =
+		NOWHERE;
 
 	add(mailbox: MailboxId, entry: EntryId): void {
 		let rows = this.#all.get(mailbox);
@@ -28,6 +34,7 @@ export class Touched {
 	}
 
 	clear(): void {
+		this.#at = NOWHERE;
 		this.#all.clear();
 	}
 
@@ -48,8 +55,14 @@ export class Touched {
 			for (const entry of [...rows.keys()]) {
 				const row = getRow(batch, mailbox, entry);
 				rows.set(entry, row);
+				this.#at = { mailbox, entry };
 				run(mailbox, entry, row);
 			}
+		this.#at = NOWHERE;
+	}
+
+	isAt(mailbox: MailboxId, entry: EntryId): boolean {
+		return this.#at.entry === entry && this.#at.mailbox === mailbox;
 	}
 
 	/** The rows of these entries, which are not touched, and of those that are. */
