@@ -142,12 +142,40 @@ export function contentFaultOf(
 	if (type === "segment" && !/^[0-9]{1,9}$/.test(number ?? ""))
 		return () => "it is of a segment without a number";
 	return (key, value) => {
+		if (type === "segment" && isOfEntry(key))
+			return faultIn(checks, key, key.charAt(0), key.slice(DETAIL_AT), value);
 		const [kind, of, detail] = splitKey(key);
 		if (kind !== "" && withId.includes(kind) && !isId(of))
 			return `it names nothing that could be there: ${key.slice(0, 60)}`;
-		if (value === undefined || !Object.hasOwn(checks, kind)) return undefined;
-		return checks[kind]?.(detail, value)
-			? undefined
-			: `it puts something else there than belongs there: ${key.slice(0, 60)}`;
+		return faultIn(checks, key, kind, detail, value);
 	};
 }
+
+function faultIn(
+	checks: Readonly<Record<string, Check>>,
+	key: string,
+	kind: string,
+	detail: string,
+	value: Scalar | undefined,
+): string | undefined {
+	if (value === undefined || !Object.hasOwn(checks, kind)) return undefined;
+	return checks[kind]?.(detail, value)
+		? undefined
+		: `it puts something else there than belongs there: ${key.slice(0, 60)}`;
+}
+
+/** Whether it is `<kind>:<entry>` or `<kind>:<entry>:<detail>`, as nearly all keys are: these need not be taken apart. */
+function isOfEntry(key: string): boolean {
+	if (key.charCodeAt(ID_AT - 1) !== COLON) return false;
+	if (key.length !== ID_END && key.charCodeAt(ID_END) !== COLON) return false;
+	for (let at = ID_AT; at < ID_END; at++)
+		if (IN_IDS[key.charCodeAt(at)] !== 1) return false;
+	return key.charCodeAt(0) !== COLON;
+}
+const COLON = 0x3a;
+const ID_AT = 2;
+const ID_END = ID_AT + 22;
+const DETAIL_AT = ID_END + 1;
+const IN_IDS = new Uint8Array(128);
+for (const letter of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+	IN_IDS[letter.charCodeAt(0)] = 1;

@@ -54,7 +54,7 @@ export function judge(change: Uint8Array, expected: Expected): Judged {
 }
 
 /** The same of what a change does: of one in the making it is known before there is a change. */
-export function plainFault(
+function plainFault(
 	operations: readonly Operation[],
 	{ keys, buckets, contentFault }: Expected,
 ): string | undefined {
@@ -64,6 +64,19 @@ export function plainFault(
 		if (map !== mapOf(key, buckets))
 			return "it changes a key in the wrong place";
 		const fault = contentFault?.(key, value);
+		if (fault !== undefined) return fault;
+	}
+	return undefined;
+}
+
+/** The same, but for names and places. */
+export function contentsFault(
+	operations: readonly Operation[],
+	contentFault: NonNullable<Expected["contentFault"]>,
+): string | undefined {
+	for (let i = 0; i < operations.length; i++) {
+		const { key, value } = operations[i] as Operation;
+		const fault = contentFault(key, value);
 		if (fault !== undefined) return fault;
 	}
 	return undefined;

@@ -4,10 +4,10 @@
  */
 import { contentFaultOf } from "../documents/content.ts";
 import {
+	contentsFault,
 	type Expected,
 	type Judged,
 	judge,
-	plainFault,
 } from "../documents/fault.ts";
 import type { OwnChange } from "../documents/flat.ts";
 import { bucketsOf } from "../documents/shapes.ts";
@@ -47,11 +47,11 @@ export function judgeOwn(
 	document: DocumentId,
 	keys: readonly string[],
 ): void {
-	const expected = expectedOf(origin, document, keys);
 	const fault =
 		made.operations === undefined
-			? judge(made.change, expected).fault
-			: plainFault(made.operations, expected);
+			? judge(made.change, expectedOf(origin, document, keys)).fault
+			: // Its keys and where they lie are made of the same edits as the record's: only what is put there can be at fault.
+				contentsFault(made.operations, contentFaultOf(document));
 	if (fault !== undefined) refuse(document, fault);
 }
 
