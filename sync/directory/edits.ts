@@ -46,8 +46,10 @@ export function addEntry(
 	const edits: NewKey[] = [
 		{ key: keys.facts(entry), set: encodeFacts(facts), isNew: true },
 	];
-	for (const flag of flags)
+	for (let i = 0; i < flags.length; i++) {
+		const flag = flags[i] as string;
 		edits.push({ key: keys.flag(entry, flag), add: flag, isNew: true });
+	}
 	tx.editNew(document, entry, edits);
 }
 
@@ -185,8 +187,9 @@ export function expunge(
 ): void {
 	const row = getRow(tx.batch, mailbox, entry);
 	if (row === undefined || !lives(row)) return;
-	for (const segment of segmentsOf(row))
-		tx.edit(segmentDocument(mailbox, segment), {
+	const segments = segmentsOf(row);
+	for (let i = 0; i < segments.length; i++)
+		tx.edit(segmentDocument(mailbox, segments[i] as number), {
 			key: keys.expunged(entry),
 			set: true,
 			isNew: true,

@@ -184,7 +184,9 @@ export class FlatDocument {
 		const operations: Operation[] = [];
 		/** What each key of these edits holds after them so far. */
 		const known = new Map<string, Known>();
-		for (const { map, edit } of inOrder(edits, this.#buckets)) {
+		const placed = inOrder(edits, this.#buckets);
+		for (let i = 0; i < placed.length; i++) {
+			const { map, edit } = placed[i] as (typeof placed)[number];
 			const { key } = edit;
 			let held = known.get(key) ?? this.#heldFor(edit);
 			if (held === NOTHING && !("remove" in edit)) {

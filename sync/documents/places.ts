@@ -30,7 +30,10 @@ export function inOrder<Edit extends Keyed>(
 	/** Where those of each map end, and, once they are laid down, begin. */
 	const ends = new Uint32Array(buckets + 1);
 	const maps = edits.map(({ key }) => mapOf(key, buckets));
-	for (const map of maps) ends[map] = (ends[map] as number) + 1;
+	for (let i = 0; i < maps.length; i++) {
+		const map = maps[i] as number;
+		ends[map] = (ends[map] as number) + 1;
+	}
 	for (let map = 1; map <= buckets; map++)
 		ends[map] = (ends[map] as number) + (ends[map - 1] as number);
 	const placed: Placed<Edit>[] = new Array(edits.length);

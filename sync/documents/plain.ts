@@ -95,8 +95,11 @@ function actorsOf(author: string, preds: readonly Id[]): Map<string, number> {
 export function encodePlain(changed: PlainChange): EncodedPlain {
 	const { actor, seq, startOp, deps, operations } = changed;
 	const preds: Id[] = [];
-	for (const { pred } of operations)
-		for (const id of pred) preds.push(idOf(id));
+	for (let i = 0; i < operations.length; i++) {
+		const { pred } = operations[i] as Operation;
+		for (let at = 0; at < pred.length; at++)
+			preds.push(idOf(pred[at] as string));
+	}
 	const actors = actorsOf(actor, preds);
 	const lengths = writeColumns(operations, preds, actors);
 	content.clear();

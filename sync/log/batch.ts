@@ -9,7 +9,7 @@ export class Batch {
 	readonly #putKinds = new Set<number>();
 	/** Values taken apart already: a row that several steps of one flush touch is parsed and written once. */
 	readonly #cells = new Map<string, Cell>();
-	readonly #dirty: [string, Cell][] = [];
+	readonly #dirty: Cell[] = [];
 	/** What was read of the store at once, until it is asked for. */
 	readonly #read = new Map<string, StoreValue | undefined>();
 	readonly #recent: Recent | undefined;
@@ -37,8 +37,9 @@ export class Batch {
 				!this.#read.has(key) &&
 				this.#recent?.has(key) !== true,
 		);
-		for (const [i, value] of this.#store.getAll(unread).entries())
-			this.#read.set(unread[i] as string, value);
+		const values = this.#store.getAll(unread);
+		for (let i = 0; i < unread.length; i++)
+			this.#read.set(unread[i] as string, values[i]);
 	}
 
 	/** Keys from `from` on and before `to`, in no order, also of what this batch adds. */
@@ -92,7 +93,7 @@ export class Batch {
 		return this.#lastCells[kind];
 	}
 	#keep(key: string, value: unknown): Cell {
-		const cell = { value, isDirty: false };
+		const cell = { key, value, isDirty: false };
 		this.#cells.set(key, cell);
 		const kind = key.charCodeAt(0) % KINDS;
 		this.#lastKeys[kind] = key;
@@ -117,7 +118,7 @@ export class Batch {
 		cell.value = value;
 		if (cell.isDirty) return;
 		cell.isDirty = true;
-		this.#dirty.push([key, cell]);
+		this.#dirty.push(cell);
 	}
 
 	get isEmpty(): boolean {
@@ -129,22 +130,25 @@ export class Batch {
 		const recent = this.#recent;
 		if (recent === undefined || (!keeps && recent.isEmpty)) return;
 		for (const key of this.#writes.keys()) recent.take(key);
-		for (const [key, { value }] of this.#dirty)
+		for (const { key, value } of this.#dirty)
 			recent.put(key, keeps ? value : undefined);
 	}
 
 	writes(): StoreWrite[] {
-		const writes: StoreWrite[] = [];
-		for (const [key, cell] of this.#dirty) {
-			const { value } = cell;
-			// Rows are hardly ever put as text too.
+		// Rows are hardly ever put as text too.
+		for (let i = 0; i < this.#dirty.length; i++) {
+			const { key } = this.#dirty[i] as Cell;
 			if (this.#putKinds.has(key.charCodeAt(0))) this.#writes.delete(key);
+		}
+		const writes: StoreWrite[] = [...this.#writes];
+		for (let i = 0; i < this.#dirty.length; i++) {
+			const { key, value } = this.#dirty[i] as Cell;
 			writes.push([
 				key,
 				value === undefined ? undefined : JSON.stringify(value),
 			]);
 		}
-		return [...this.#writes, ...writes];
+		return writes;
 	}
 }
 
@@ -155,6 +159,7 @@ const EXPECTED_MIN = 4;
 
 /** `undefined` as a value: there is none. */
 interface Cell {
+	readonly key: string;
 	value: unknown;
 	isDirty: boolean;
 }

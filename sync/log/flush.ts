@@ -119,12 +119,14 @@ export class Flush implements Transaction {
 			return;
 		}
 		const group = this.#groupFor(document, edits.length);
-		group.edits.push(...edits);
+		for (let i = 0; i < edits.length; i++) group.edits.push(edits[i] as NewKey);
 		const { origin } = this.#ledger;
 		const change = { document, id, origin, sequence: group.sequence, edits };
-		for (const fold of this.#folds)
+		for (let i = 0; i < this.#folds.length; i++) {
+			const fold = this.#folds[i] as Fold;
 			if (fold.foldNew !== undefined) fold.foldNew(this, change);
 			else for (const edit of edits) fold.fold(this, keyChangeOf(change, edit));
+		}
 	}
 
 	/** What so many more edits of the document go into. */
@@ -166,7 +168,8 @@ export class Flush implements Transaction {
 	}
 
 	fold(change: KeyChange): void {
-		for (const fold of this.#folds) fold.fold(this, change);
+		for (let i = 0; i < this.#folds.length; i++)
+			(this.#folds[i] as Fold).fold(this, change);
 	}
 
 	/** Puts a record into the log, as the newest change of its document. */

@@ -63,10 +63,12 @@ const CBOR_HEAD_BYTES_MAX = 5;
 /** As encode() has an array of texts: each number in the shortest form (RFC 8949 §4.2.1). */
 function encodeTexts(texts: readonly string[]): Uint8Array {
 	let most = CBOR_HEAD_BYTES_MAX;
-	for (const text of texts) most += CBOR_HEAD_BYTES_MAX + 3 * text.length;
+	for (let i = 0; i < texts.length; i++)
+		most += CBOR_HEAD_BYTES_MAX + 3 * (texts[i] as string).length;
 	const buffer = Buffer.allocUnsafe(most);
 	let at = writeHead(buffer, 0, CBOR_ARRAY, texts.length);
-	for (const text of texts) {
+	for (let i = 0; i < texts.length; i++) {
+		const text = texts[i] as string;
 		const start = writeHead(buffer, at, CBOR_TEXT, text.length);
 		at = writeAscii(buffer, start, text);
 		if (at >= 0) continue;

@@ -21,6 +21,7 @@ import type { Folded, RecordPlace } from "../mailbox/fold.ts";
 import {
 	decodeFacts,
 	type EntryRow,
+	type Facts,
 	getRow,
 	lives,
 	operationsOf,
@@ -112,17 +113,14 @@ export class Bury {
 	folded(batch: Batch, folded: Folded, change: RecordPlace): void {
 		const { mailbox, entry, row, facts, segments } = folded;
 		if (facts.length > 0) {
-			for (const { body } of facts)
-				addUse(
-					batch,
-					body,
-					mailbox,
-					entry,
-					change.sequence > 0 ? [change.origin, change.sequence] : undefined,
-				);
+			const { origin, sequence } = change;
+			const by = sequence > 0 ? ([origin, sequence] as const) : undefined;
+			for (let i = 0; i < facts.length; i++)
+				addUse(batch, (facts[i] as Facts).body, mailbox, entry, by);
 			this.#noteFurther(batch, folded);
 		}
-		for (const segment of segments) changeSegment(batch, mailbox, segment, 1);
+		for (let i = 0; i < segments.length; i++)
+			changeSegment(batch, mailbox, segments[i] as number, 1);
 		// Facts may also come for what is dead already: they were named at the same time.
 		const died = folded.livesMore < 0;
 		if (row.f !== undefined && row.x && (died || facts.length > 0))

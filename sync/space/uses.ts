@@ -55,10 +55,10 @@ export function addUse(
 	change: readonly [Origin, number] | undefined,
 ): void {
 	if (!liesSomewhere(body)) return;
-	const [origin, sequence] = change ?? ["", 0];
+	const named = change === undefined ? " 0" : `${change[0]} ${change[1]}`;
 	batch.put(
 		useKey(body, mailbox, entry),
-		`${body.blob[2]} ${body.sizeBytes} ${origin} ${sequence}`,
+		`${body.blob[2]} ${body.sizeBytes} ${named}`,
 	);
 }
 

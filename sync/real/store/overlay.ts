@@ -38,7 +38,10 @@ export class Overlay {
 
 	take(writes: readonly StoreWrite[]): void {
 		this.#bytes += plainBytes(writes);
-		for (const [key, value] of writes) {
+		for (let i = 0; i < writes.length; i++) {
+			const write = writes[i] as StoreWrite;
+			const key = write[0];
+			const value = write[1];
 			const { size } = this.#values;
 			// The caller may go on to change its bytes.
 			this.#values.set(

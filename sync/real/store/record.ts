@@ -44,7 +44,10 @@ export class CommitEncoder {
 		this.#reserve(bytesAtMost(writes));
 		const buffer = this.#buffer;
 		let at = HEAD_BYTES;
-		for (const [key, value] of writes) at = this.#write(at, key, value);
+		for (let i = 0; i < writes.length; i++) {
+			const write = writes[i] as StoreWrite;
+			at = this.#write(at, write[0], write[1]);
+		}
 		const packedEnd = this.#pack(at);
 		buffer.writeUInt32LE(packedEnd === at ? MARKS.plain : MARKS.packed, 0);
 		at = packedEnd;
@@ -98,19 +101,23 @@ export class CommitEncoder {
 /** About what a commit of these takes in a journal before it is packed, and in memory. */
 export function plainBytes(writes: readonly StoreWrite[]): number {
 	let bytes = HEAD_BYTES;
-	for (const [key, value] of writes)
-		bytes += WRITE_HEAD_BYTES + key.length + (value?.length ?? 0);
+	for (let i = 0; i < writes.length; i++) {
+		const write = writes[i] as StoreWrite;
+		bytes += WRITE_HEAD_BYTES + write[0].length + (write[1]?.length ?? 0);
+	}
 	return bytes;
 }
 
 /** UTF-8 takes at most three bytes for a code unit. */
 function bytesAtMost(writes: readonly StoreWrite[]): number {
 	let bytes = HEAD_BYTES;
-	for (const [key, value] of writes)
+	for (let i = 0; i < writes.length; i++) {
+		const write = writes[i] as StoreWrite;
+		const value = write[1];
+		const most = typeof value === "string" ? 3 : 1;
 		bytes +=
-			WRITE_HEAD_BYTES +
-			3 * key.length +
-			(typeof value === "string" ? 3 * value.length : (value?.length ?? 0));
+			WRITE_HEAD_BYTES + 3 * write[0].length + most * (value?.length ?? 0);
+	}
 	return bytes;
 }
 
