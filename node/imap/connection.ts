@@ -120,14 +120,7 @@ export class Connection implements Transport {
 		});
 		secure.on("error", (error) => this.#failed(error));
 		this.#isUpgrading = true;
-		await new Promise<void>((resolve, reject) => {
-			const gone = () => reject(new Disconnected("the client has gone"));
-			secure.once("secure", resolve);
-			secure.once("end", gone);
-			socket.once("close", gone);
-			// It closed its half in the clear: there will be no handshake.
-			if (socket.readableEnded) gone();
-		});
+		await handshake(secure, socket);
 		this.#isUpgrading = false;
 		this.#secure = secure;
 		this.#attach(secure);
@@ -221,5 +214,21 @@ export class Connection implements Transport {
 		const left = IMAP_IDLE_MILLISECONDS_MAX - silentMilliseconds;
 		if (left > 0) this.#watch(left);
 		else input.interrupt(new Bye("Silent for too long"));
+	}
+}
+
+/** Rejects with Disconnected. Leaves nothing behind that would stay in memory with the connection. */
+async function handshake(secure: TLSSocket, socket: Socket): Promise<void> {
+	const { promise, resolve, reject } = Promise.withResolvers<void>();
+	const gone = () => reject(new Disconnected("the client has gone"));
+	secure.once("secure", resolve).once("end", gone);
+	socket.once("close", gone);
+	try {
+		// It closed its half in the clear: there will be no handshake.
+		if (socket.readableEnded) gone();
+		await promise;
+	} finally {
+		secure.off("secure", resolve).off("end", gone);
+		socket.off("close", gone);
 	}
 }

@@ -6,6 +6,7 @@ import type { SelectedMailbox } from "../../sync/api.ts";
 import type { Uid } from "../../sync/ids.ts";
 import { flagsKey } from "./flags.ts";
 import { indexOf, lowerBound } from "./sequence-set.ts";
+import { SparseSet } from "./sparse-set.ts";
 
 export class Known {
 	/** Told to the client, ascending; message number n is `uids[n - 1]`. Often the mailbox's own array: never changed. */
@@ -16,17 +17,17 @@ export class Known {
 	/** The same, but not above that of an expunge which is not told yet: what the client may go on from (RFC 7162 §3.2). */
 	settledModSeq: number;
 	/** In `uids`, gone from the mailbox, and not told yet because EXPUNGE was not allowed. */
-	readonly missing = new Set<Uid>();
+	readonly missing = new SparseSet<Uid>();
 	/** Flags that the client takes a message to have by its own STORE (flagsKey): they need not be told. */
 	readonly expected = new Map<Uid, string>();
 	/** Flags of these were told after the client may have sent the command that runs. */
-	readonly unsure = new Set<Uid>();
+	readonly unsure = new SparseSet<Uid>();
 	/** The client was promised a FETCH with the flags of these (STORE without .SILENT). */
-	readonly owed = new Set<Uid>();
+	readonly owed = new SparseSet<Uid>();
 	/** The client was promised at least the mod-sequence of these (RFC 7162 §3.1.3). */
-	readonly owedModSeq = new Set<Uid>();
+	readonly owedModSeq = new SparseSet<Uid>();
 	/** Told as gone, yet the mailbox still resolves them: renumbered messages. */
-	readonly replaced = new Set<Uid>();
+	readonly replaced = new SparseSet<Uid>();
 
 	constructor(view: SelectedMailbox) {
 		this.uids = view.uids();

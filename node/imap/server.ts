@@ -21,7 +21,7 @@ import type { HostPort } from "../config.ts";
 import type { MailBodies } from "../mime/prime.ts";
 import type { MessageTexts } from "../search/types.ts";
 import type { TlsSource } from "../tls/source.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { SortColumns } from "./search/columns.ts";
 import { SortOrders } from "./search/orders.ts";
 import { ThreadAnswers } from "./search/threads.ts";
@@ -100,7 +100,7 @@ function addressOf(server: Server): HostPort {
 
 class Connections {
 	readonly #options: ImapServerOptions;
-	readonly #surroundings: Surroundings;
+	readonly #ofConnections: ConnectionOptions;
 	readonly #open = new Map<Socket, Connection>();
 	readonly #bySource = new Map<string, number>();
 	#compressed = 0;
@@ -108,7 +108,7 @@ class Connections {
 
 	constructor(options: ImapServerOptions) {
 		this.#options = options;
-		this.#surroundings = {
+		const surroundings: Surroundings = {
 			...options,
 			columns: new SortColumns(),
 			orders: new SortOrders(),
@@ -116,6 +116,12 @@ class Connections {
 			allowUnauthenticate: options.allowUnauthenticate ?? true,
 			messagesPerCommandMax:
 				options.messagesPerCommandMax ?? IMAP_COMMAND_MESSAGES_MAX,
+		};
+		this.#ofConnections = {
+			surroundings,
+			tls: options.tls,
+			implicitTls: options.implicitTls,
+			compress: () => this.#compress(),
 		};
 	}
 
@@ -134,12 +140,7 @@ class Connections {
 			this.#refuse(socket);
 			return;
 		}
-		const connection = new Connection(socket, {
-			surroundings: this.#surroundings,
-			tls: this.#options.tls,
-			implicitTls: this.#options.implicitTls,
-			compress: () => this.#compress(),
-		});
+		const connection = new Connection(socket, this.#ofConnections);
 		this.#open.set(socket, connection);
 		this.#bySource.set(source, fromSource + 1);
 		socket.once("close", () => this.#forget(socket, source));

@@ -15,6 +15,7 @@ import type { SortColumns } from "./search/columns.ts";
 import type { SortOrders } from "./search/orders.ts";
 import type { ThreadAnswers } from "./search/threads.ts";
 import type { Selected } from "./selected.ts";
+import { SparseSet } from "./sparse-set.ts";
 import type { MessageStructures } from "./structures.ts";
 
 export type State = "not authenticated" | "authenticated" | "selected";
@@ -71,7 +72,7 @@ export class Session {
 	readonly output: Output;
 	account: Account | undefined;
 	selected: Selected | undefined;
-	readonly enabled = new Set<Extension>();
+	readonly enabled = new SparseSet<Extension>();
 	readonly progressTeller: ProgressTeller;
 	/** Set: the client has said by NOTIFY what it wants to hear of. */
 	notifier: Notifier | undefined;
