@@ -164,7 +164,7 @@ function writeColumns(
 	};
 	const unsigned = (value: number) => columns.unsigned(value);
 	const numbers = (values: readonly number[]) =>
-		column(() => columns.runs(values, unsigned));
+		column(() => columns.numbers(values));
 	column(() => {
 		columns.run(operations.length);
 		unsigned(actors.get(GENESIS_ACTOR) as number);
