@@ -366,6 +366,8 @@ export const MAILBOX_NAME_BYTES_MAX = 1_000;
 export const MAILBOX_DEPTH_MAX = 32;
 /** Messages that one step of STORE or EXPUNGE changes, at some 20 µs each: others wait no longer than that. Each step is a sync. */
 export const STORE_BATCH_COUNT = 500;
+/** A command waits so often for what others do meanwhile to its messages, to show it with what it did itself: they may go on and on. */
+export const SEEN_TIMES_MAX = 5;
 /** The same of MOVE, at some 70 µs each: each step is two records or more, and a sync. */
 export const MOVE_BATCH_COUNT = 500;
 /** Messages of such a command whose rows are read to see in which segments they lie: enough for 100,000, and some 10 ms. */

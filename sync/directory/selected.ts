@@ -9,7 +9,11 @@ import type {
 } from "../api.ts";
 import { ClientFault, Temporary } from "../faults.ts";
 import type { EntryId, MailboxId, ModSeq, Uid, UidRange } from "../ids.ts";
-import { MOVE_BATCH_COUNT, STORE_BATCH_COUNT } from "../limits.ts";
+import {
+	MOVE_BATCH_COUNT,
+	SEEN_TIMES_MAX,
+	STORE_BATCH_COUNT,
+} from "../limits.ts";
 import type { Transaction, Work } from "../log/ledger.ts";
 import { type Made, NOTHING_MADE } from "../log/transaction.ts";
 import { expectRows, getRow, liveBytesOf, lives } from "../mailbox/rows.ts";
@@ -222,7 +226,7 @@ export class Selected implements SelectedMailbox {
 	}
 
 	/** In steps, so that a command on a whole mailbox does not keep all others waiting. */
-	async #inSteps<One>(
+	async #inSteps<One extends { readonly entry: EntryId }>(
 		all: readonly One[],
 		edit: (tx: Transaction, some: readonly One[]) => void,
 		stepCount = STORE_BATCH_COUNT,
@@ -236,13 +240,22 @@ export class Selected implements SelectedMailbox {
 			sequence = Math.max(sequence, made);
 		}
 		await second(sequence);
-		await this.#seen();
+		await this.#seen(all);
 	}
 
-	/** What this session did is in its view when the command ends. */
-	async #seen(): Promise<void> {
-		if (this.#context.mailboxes.hasPending(this.id))
+	/**
+	 * What this session did to the messages is in its view when the command ends; also where another one did more to them
+	 * meanwhile, since a message is shown with all or nothing of that.
+	 */
+	async #seen(all: readonly { readonly entry: EntryId }[]): Promise<void> {
+		const { mailboxes, second } = this.#context;
+		for (let times = 0; times < SEEN_TIMES_MAX; times++) {
+			if (!mailboxes.hasPending(this.id)) return;
 			await this.#account.showNow(this.id);
+			const later = mailboxes.waitsFor(this.id, all);
+			if (later === 0) return;
+			await second(later);
+		}
 	}
 
 	async copy(
@@ -342,7 +355,7 @@ export class Selected implements SelectedMailbox {
 				expunge(tx, this.id, pair.entry);
 			});
 			await copies(made);
-			await this.#seen();
+			await this.#seen(pairs);
 		});
 		// As in append(): a member may have come meanwhile.
 		await copies(made, clock.monotonic() - start);

@@ -358,6 +358,14 @@ export class Mailboxes implements Fold {
 		this.#waiting.set(mailbox, still);
 	}
 
+	/** The highest own operation for whose second copy one of these waits to be shown, if somebody looks; 0: none does. */
+	waitsFor(
+		mailbox: MailboxId,
+		some: readonly { readonly entry: EntryId }[],
+	): number {
+		return this.#waiting.highest(mailbox, some, this.#options.secondCopy);
+	}
+
 	/** Whether something waits for second copies, so that show should run again when they are made. */
 	get hasWaiting(): boolean {
 		return this.#waiting.size > 0;

@@ -42,6 +42,20 @@ export class Waiting {
 		this.#all.clear();
 	}
 
+	/** The highest operation that one of these waits for; 0: none. */
+	highest(
+		mailbox: MailboxId,
+		some: readonly { readonly entry: EntryId }[],
+		isCopied: (own: number) => boolean,
+	): number {
+		const waits = this.#all.get(mailbox);
+		if (waits === undefined) return 0;
+		let highest = 0;
+		for (const { entry } of some)
+			highest = Math.max(highest, waits.get(entry)?.own ?? 0);
+		return isCopied(highest) ? 0 : highest;
+	}
+
 	/** `isTouched`: it is looked at anyway. */
 	due(
 		mailbox: MailboxId,

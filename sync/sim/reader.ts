@@ -159,10 +159,14 @@ export class Reader {
 			this.#cluster.violated(error),
 		);
 		const there = this.#still(seen);
+		const began = this.#cluster.clock.monotonic();
 		const outcome = await this.flag(seen, keyword, modSeq);
 		stop();
 		const taken = outcome.kind === "done" && outcome.value.length === 0;
-		if (taken && there && this.#still(seen)) this.#isShown(seen, keyword);
+		// On a full disk nothing new is shown: it is told when there is room.
+		const wasFull = machine.disk.full || machine.fullMilliseconds >= began;
+		if (taken && there && this.#still(seen) && !wasFull)
+			this.#isShown(seen, keyword);
 		return outcome;
 	}
 

@@ -52,3 +52,29 @@ test("only what waits no longer is looked at, and new messages stay behind those
 		{ numRuns: 500 },
 	);
 });
+
+test("a command is told what its messages wait for, and nothing of others or of what is copied", () => {
+	const waiting = new Waiting();
+	const [one, two, three] = ["e1", "e2", "e3"].map((id) => ({
+		entry: id as EntryId,
+	}));
+	const of = (copied: number, ...some: ({ entry: EntryId } | undefined)[]) =>
+		waiting.highest(
+			mailbox,
+			some.flatMap((each) => each ?? []),
+			(own) => own <= copied,
+		);
+	expect(of(0, one)).toBe(0);
+	waiting.set(
+		mailbox,
+		new Map([
+			["e1" as EntryId, { own: 4, uid: 0 }],
+			["e2" as EntryId, { own: 7, uid: 0 }],
+		]),
+	);
+	expect(of(3, one, three)).toBe(4);
+	expect(of(3, one, two)).toBe(7);
+	expect(of(4, one)).toBe(0);
+	expect(of(4, one, two)).toBe(7);
+	expect(of(3, three)).toBe(0);
+});
